@@ -1,0 +1,21 @@
+"""Slurm batch toolkit for English intermediate-task training and zero-shot cross-lingual transfer."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xstilts_hpc.logits import read_logits
+    from xstilts_hpc.plan import load_plan
+    from xstilts_hpc.results.collect import collect
+
+__all__ = ["collect", "load_plan", "read_logits"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public functions on first use, so that the command line starts at once."""
+    import importlib
+
+    modules = {"collect": "results.collect", "load_plan": "plan", "read_logits": "logits"}
+    if name not in modules:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(f"{__name__}.{modules[name]}"), name)

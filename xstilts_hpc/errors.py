@@ -1,0 +1,63 @@
+"""Errors a user can cause: each message says what was found, what was expected and the next step."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class XstiltsError(Exception):
+    """Base of all errors shown to the user as one readable message; `exit_code` is the process's exit code."""
+
+    exit_code = 3
+
+
+class GridError(XstiltsError):
+    """A grid file is invalid."""
+
+
+class ProfileError(XstiltsError):
+    """A profile file is invalid."""
+
+
+class DataError(XstiltsError):
+    """Data are missing, or a file does not read as its format says."""
+
+
+class ModelError(XstiltsError):
+    """A model or tokenizer cannot be loaded."""
+
+
+class RunError(XstiltsError):
+    """A run cannot proceed: its folder or its parent is not in the state it needs."""
+
+    exit_code = 4
+
+
+class LogitsError(XstiltsError):
+    """A logits file is missing, damaged, or of a schema this version does not read."""
+
+    exit_code = 4
+
+
+class IncompleteError(XstiltsError):
+    """Something finished, but with runs or cells missing."""
+
+    exit_code = 4
+
+
+class ClusterError(XstiltsError):
+    """The cluster refused, or cannot be reached."""
+
+    exit_code = 5
+
+
+class LockError(XstiltsError):
+    """Another submitter holds the lock."""
+
+    exit_code = 6
+
+
+def nearest(word: str, valid: Iterable[str]) -> str:
+    """Return a hint naming the valid word nearest to a mistyped one, or the list of valid words."""
+    choices = sorted(valid)
+    match = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    return f"did you mean {match[0]!r}?" if match else "valid: " + ", ".join(choices)

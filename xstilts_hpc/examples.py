@@ -1,0 +1,74 @@
+"""What readers yield: one frozen value per example, by kind of task."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The shape of a task's answer."""
+
+    SEQUENCE = "sequence"
+    CHOICE = "choice"
+    TOKEN = "token"
+    SPAN = "span"
+    RETRIEVAL = "retrieval"
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceExample:
+    """A text or a pair of texts with one label (None where the file has no label)."""
+
+    id: str
+    first: str
+    second: str
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceExample:
+    """A prompt with several possible continuations; `label` is the index of the right one."""
+
+    id: str
+    prompt: str
+    choices: tuple[str, ...]
+    label: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenExample:
+    """A sentence of words with a tag each (None where the file has no tags)."""
+
+    id: str
+    words: tuple[str, ...]
+    tags: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as it stands in the context; `start` counts characters (code points)."""
+
+    text: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpanExample:
+    """A question on a context; `answers` is empty where it has none, None where the file does not say."""
+
+    id: str
+    question: str
+    context: str
+    answers: tuple[Answer, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalExample:
+    """A sentence of a pool; `translation` is the id of its translation in the other pool, None if unknown."""
+
+    id: str
+    text: str
+    english: bool
+    translation: str | None
+
+
+Example = SequenceExample | ChoiceExample | TokenExample | SpanExample | RetrievalExample

@@ -1,0 +1,104 @@
+"""Whole files or none: write beside the target, fsync, rename."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from xstilts_hpc.errors import RunError
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """Yield a `.partial` path to write; on success fsync it and rename it to `target`, on failure remove it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        fsync(partial)
+        partial.replace(target)
+        fsync(target.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text file as a whole."""
+    with whole_file(target) as partial:
+        partial.write_text(text, encoding="utf-8", newline="")
+
+
+def write_json(target: Path, value: Any, *, indent: int | None = 1) -> None:
+    """Write a JSON file as a whole, with sorted keys; without indent it is written ten times faster."""
+    write_text(target, json.dumps(value, indent=indent, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; a damaged one is a RunError that names the file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise RunError(f"{path}: not valid JSON ({error}); delete it and repeat the command that wrote it") from error
+
+
+def append_json_line(path: Path, value: Any) -> None:
+    """Append one JSON line; only the main rank of a run writes such a file."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(value, sort_keys=True) + "\n")
+
+
+def fsync(path: Path) -> None:
+    """Force a file or folder to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(value: Any) -> str:
+    """Return the SHA-256 of a value's canonical JSON, in hexadecimal."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Memory:
+    """Facts that are slow to find out (digests, counts), remembered in one JSON file under a key that pins them."""
+
+    def __init__(self, path: Path) -> None:
+        """Load what earlier commands remembered; a damaged memory is started anew."""
+        self.path = path
+        self._facts: dict[str, Any] = {}
+        self._changed = False
+        if path.is_file():
+            try:
+                self._facts = dict(json.loads(path.read_text(encoding="utf-8")))
+            except ValueError:
+                self._facts = {}
+
+    def recall(self, key: str, find_out: Callable[[], Any]) -> Any:
+        """Return the fact of a key, finding it out the first time."""
+        if key not in self._facts:
+            self._facts[key] = find_out()
+            self._changed = True
+        return self._facts[key]
+
+    def save(self) -> None:
+        """Write the file if anything was found out."""
+        if self._changed:
+            write_json(self.path, self._facts)
+            self._changed = False
+
+
+def stat_key(paths: Iterable[Path]) -> list[tuple[str, int, int]]:
+    """Return path, size and modification time of files: a key that changes when a file does."""
+    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]

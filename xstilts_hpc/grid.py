@@ -1,0 +1,212 @@
+"""The grid file: what the researcher asks."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+
+from xstilts_hpc.errors import GridError, XstiltsError
+from xstilts_hpc.languages import language
+from xstilts_hpc.recipe import Recipe
+from xstilts_hpc.tasks import task_of, tasks_with
+from xstilts_hpc.tasks.base import Role, Split
+from xstilts_hpc.yaml_file import load_yaml
+
+NO_TASK = "none"
+FULL = "full"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+def _as_message(check: Any) -> Any:
+    """Turn our own error into the ValueError that pydantic collects."""
+
+    def checked(value: Any) -> Any:
+        try:
+            return check(value)
+        except XstiltsError as error:
+            raise ValueError(str(error)) from error
+
+    return checked
+
+
+def _intermediate(name: str) -> str:
+    if name != NO_TASK and Role.INTERMEDIATE not in task_of(name).roles:
+        valid = ", ".join(task.name for task in tasks_with(Role.INTERMEDIATE))
+        raise GridError(f"{name!r} is no intermediate task; valid: {valid}, none")
+    return name
+
+
+def _target(name: str) -> str:
+    if name != "all" and Role.TARGET not in task_of(name).roles:
+        valid = ", ".join(task.name for task in tasks_with(Role.TARGET))
+        raise GridError(f"{name!r} is no target task; valid: {valid}, all")
+    return name
+
+
+def _language(code: str) -> str:
+    return code if code == "all" else language(code).code
+
+
+def _size(value: int | str) -> int | str:
+    if value != FULL and (not isinstance(value, int) or value < 1):
+        raise ValueError(f"expected a number of examples from 1 on, or full; found {value!r}")
+    return value
+
+
+def _training_name(name: str) -> str:
+    return task_of(name).name
+
+
+Size = Annotated[int | str, AfterValidator(_size)]
+ManySizes = Annotated[list[Size], BeforeValidator(_as_list), Field(min_length=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+ManySeeds = Annotated[list[Seed], BeforeValidator(_as_list), Field(min_length=1)]
+Intermediates = Annotated[
+    list[Annotated[str, AfterValidator(_as_message(_intermediate))]], BeforeValidator(_as_list), Field(min_length=1)
+]
+Targets = Annotated[
+    list[Annotated[str, AfterValidator(_as_message(_target))]], BeforeValidator(_as_list), Field(min_length=1)
+]
+ManyLanguages = Annotated[
+    list[Annotated[str, AfterValidator(_as_message(_language))]], BeforeValidator(_as_list), Field(min_length=1)
+]
+Schedule = Literal["equal_epochs", "equal_steps"]
+
+
+class IntermediateEntry(_Strict):
+    """One line of `intermediate:`: tasks and the sizes of their training sets."""
+
+    task: Intermediates
+    size: ManySizes = [FULL]
+
+
+class TargetEntry(_Strict):
+    """What is evaluated: target tasks, languages, the split, and the size of the English target training set."""
+
+    task: Targets = ["all"]
+    languages: ManyLanguages = ["all"]
+    split: Literal["auto", "dev", "test"] = "auto"
+    size: Size = FULL
+
+    def split_of(self) -> Split | None:
+        """Return the split that was asked for, None for automatic."""
+        return None if self.split == "auto" else Split(self.split)
+
+
+class Seeds(_Strict):
+    """Typed seeds: which examples, order and heads and dropout of intermediate training, and of target training."""
+
+    data: ManySeeds = [0]
+    train: ManySeeds = [0]
+    target: ManySeeds = [0]
+    pair: bool = False
+
+    @model_validator(mode="after")
+    def _same_lengths(self) -> "Seeds":
+        if self.pair and len({len(self.data), len(self.train), len(self.target)}) != 1:
+            raise ValueError("expected as many data, train and target seeds as each other where `pair: true` zips them")
+        return self
+
+
+class ModelEntry(_Strict):
+    """A model on the hub pinned to a commit, or a folder with an encoder and a tokenizer (relative to the root)."""
+
+    id: str = ""
+    revision: str = ""
+    path: str = ""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "ModelEntry":
+        if bool(self.id) == bool(self.path):
+            raise ValueError("expected either `id` with `revision`, or `path`")
+        if self.id and not self.revision:
+            raise ValueError(
+                "expected `revision` beside `id`: the commit of the model, so that the weights cannot change"
+            )
+        return self
+
+
+def _recipe_changes() -> type[BaseModel]:
+    """Return a model with every field of Recipe, all optional."""
+    limits: dict[str, Any] = {
+        "batch_size": {"ge": 1},
+        "epochs": {"gt": 0},
+        "learning_rate": {"gt": 0},
+        "max_length": {"ge": 8},
+    }
+    shares = {"warmup_fraction": {"ge": 0, "le": 1}, "retrieval_layer_fraction": {"ge": 0, "le": 1}}
+    definitions: dict[str, Any] = {}
+    for item in fields(Recipe):
+        assert item.default is not MISSING
+        kind = Literal["mean", "cls"] if item.name == "pooling" else type(item.default)
+        bounds = {**limits, **shares}.get(item.name, {} if item.name == "pooling" else {"ge": 0})
+        definitions[item.name] = (Annotated[kind, Field(**bounds)] | None, None)  # type: ignore[valid-type]
+    return create_model("RecipeChanges", __base__=_Strict, **definitions)
+
+
+RecipeChanges = _recipe_changes()
+
+
+class Where(_Strict):
+    """Conditions of an exclusion: a cell is excluded when every one that is given matches."""
+
+    task: str | None = None
+    size: Size | None = None
+    target: str | None = None
+    schedule: Schedule | None = None
+    data_seed: Seed | None = None
+    train_seed: Seed | None = None
+    target_seed: Seed | None = None
+
+
+class Exclusion(_Strict):
+    """Cells left out, and why."""
+
+    where: Where
+    reason: Annotated[str, Field(min_length=1)]
+
+
+class Grid(_Strict):
+    """A grid file, checked."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    question: str
+    model: ModelEntry
+    data: str
+    intermediate: Annotated[list[IntermediateEntry], Field(min_length=1)]
+    target: TargetEntry = TargetEntry()
+    seeds: Seeds = Seeds()
+    schedule: Annotated[list[Schedule], BeforeValidator(_as_list), Field(min_length=1)] = ["equal_epochs"]
+    recipe: RecipeChanges = RecipeChanges()
+    recipe_for: dict[Annotated[str, AfterValidator(_as_message(_training_name))], RecipeChanges] = {}  # type: ignore[valid-type]
+    exclude: list[Exclusion] = []
+
+    def changes(self) -> Mapping[str, Any]:
+        """Return the grid's departures from the default recipe."""
+        return _given(self.recipe)
+
+    def changes_for(self, name: str) -> Mapping[str, Any]:
+        """Return the departures for one training set or target task."""
+        return _given(self.recipe_for[name]) if name in self.recipe_for else {}
+
+
+def _given(changes: BaseModel) -> dict[str, Any]:
+    return {name: float(value) if isinstance(value, float) else value for name, value in changes if value is not None}
+
+
+def load_grid(path: Path) -> Grid:
+    """Read and check a grid file; every problem in it is listed at once."""
+    grid = load_yaml(path, Grid, GridError)
+    if "equal_steps" in grid.schedule and not (grid.changes().get("steps") or any(grid.recipe_for)):
+        raise GridError(f"{path}: schedule equal_steps needs the number of updates; set recipe.steps")
+    return grid

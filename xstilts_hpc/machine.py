@@ -1,0 +1,16 @@
+"""What a run needs to know of the machine it is on; nothing here changes what is computed."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Settings from the profile: ZeRO stage, precision (`fp32` or `bf16` by autocast), micro-batch, CPU threads.
+
+    A micro-batch of 0 takes the effective batch divided by the number of ranks; 0 threads leaves torch's default.
+    """
+
+    zero_stage: int = 2
+    precision: str = "fp32"
+    micro_batch: int = 0
+    threads: int = 0

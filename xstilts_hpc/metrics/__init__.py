@@ -1,0 +1,1 @@
+"""Numbers in [0, 1] from predictions and references; numpy only."""

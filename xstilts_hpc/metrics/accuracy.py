@@ -1,0 +1,15 @@
+"""Share of predictions equal to their reference."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from xstilts_hpc.metrics.base import Metric, ratio
+
+
+def accuracy(predictions: Sequence[Any], references: Sequence[Any]) -> dict[str, float]:
+    """Return the share of equal pairs; both sequences have one entry per example."""
+    equal = sum(p == r for p, r in zip(predictions, references, strict=True))
+    return {"accuracy": ratio(equal, len(references))}
+
+
+ACCURACY = Metric("accuracy", accuracy, ("accuracy",))

@@ -1,0 +1,234 @@
+"""The plan: the distinct runs that answer a grid, and which run answers each cell."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from xstilts_hpc.errors import RunError
+from xstilts_hpc.files import digest_of, read_json, write_json
+from xstilts_hpc.run import Request, Run, RunFolder, run_folder
+
+SCHEMA = 1
+
+
+class Stage(StrEnum):
+    """Where a run stands in the study's procedure."""
+
+    INTERMEDIATE = "intermediate"
+    TARGET = "target"
+    RETRIEVAL = "retrieval"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An entry of the results table: one intermediate training, one target, one set of seeds, and its run.
+
+    `size` is the number of examples of the intermediate training set (0 for the baseline); seeds that do not apply
+    are -1. A cell whose target is the intermediate task itself holds that task's own English dev score.
+    """
+
+    intermediate: str
+    size: int
+    full: bool
+    variant: str
+    schedule: str
+    data_seed: int
+    train_seed: int
+    target_seed: int
+    target: str
+    run: str
+
+    @property
+    def own(self) -> bool:
+        """Say whether the cell is the intermediate task's score on its own dev set."""
+        return self.target == self.intermediate
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run, its stage, what is asked of it, and what its cost depends on.
+
+    `train_examples` counts the training set, `train_characters` is the mean length of one of its examples,
+    `predict_examples` and `predict_characters` the same over all evaluation sets.
+    """
+
+    run: Run
+    stage: Stage
+    request: Request
+    train_examples: int = 0
+    train_characters: float = 0.0
+    predict_examples: int = 0
+    predict_characters: float = 0.0
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """A cell that the grid leaves out, and the reason it gives."""
+
+    cell: Cell
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of a grid in an order that puts parents first, and its cells.
+
+    `absent` lists the languages of each target task that have no labelled file in the data folder.
+    """
+
+    name: str
+    question: str
+    data: str
+    runs: Mapping[str, PlannedRun]
+    cells: tuple[Cell, ...]
+    excluded: tuple[Excluded, ...]
+    absent: Mapping[str, tuple[str, ...]]
+    digest: str
+
+    def children_of(self) -> dict[str, list[str]]:
+        """Return the ids of the runs that start from each run's encoder."""
+        children: dict[str, list[str]] = {run_id: [] for run_id in self.runs}
+        for planned in self.runs.values():
+            if planned.run.parent:
+                children[planned.run.parent].append(planned.run.id)
+        return children
+
+    def folder(self, root: Path, run_id: str) -> RunFolder:
+        """Return the folder of one of the plan's runs."""
+        return run_folder(root, run_id)
+
+    def done(self, root: Path) -> set[str]:
+        """Return the ids of the runs whose commit record covers what this plan asks."""
+        return {i for i, planned in self.runs.items() if run_folder(root, i).done(planned.request)}
+
+    def save(self, path: Path) -> None:
+        """Write the plan as JSON."""
+        write_json(
+            path,
+            indent=None,
+            value={"schema": SCHEMA, "runs": [_run_json(planned) for planned in self.runs.values()], **_plain(self)},
+        )
+
+
+def _plain(plan: Plan) -> dict[str, Any]:
+    return {
+        "name": plan.name,
+        "question": plan.question,
+        "data": plan.data,
+        "cells": [vars(cell) for cell in plan.cells],
+        "excluded": [{"cell": vars(item.cell), "reason": item.reason} for item in plan.excluded],
+        "absent": {target: list(languages) for target, languages in plan.absent.items()},
+        "digest": plan.digest,
+    }
+
+
+def _run_json(planned: PlannedRun) -> dict[str, Any]:
+    costs = {name: getattr(planned, name) for name in _COSTS}
+    return {"run": planned.run.to_json(), "stage": planned.stage, "request": planned.request.to_json(), **costs}
+
+
+_COSTS = ("train_examples", "train_characters", "predict_examples", "predict_characters")
+
+
+def _run_from_json(value: Mapping[str, Any]) -> PlannedRun:
+    costs = {name: value[name] for name in _COSTS}
+    return PlannedRun(Run.from_json(value["run"]), Stage(value["stage"]), Request.from_json(value["request"]), **costs)
+
+
+def load_plan(path: Path) -> Plan:
+    """Read a plan that `submit` wrote (`<root>/grids/<name>/plan.json`); RunError where it is not there or damaged."""
+    if not path.is_file():
+        raise RunError(f"{path}: no plan there; submit the grid first, or check --root")
+    value = read_json(path)
+    if value.get("schema") != SCHEMA:
+        raise RunError(f"{path}: schema {value.get('schema')!r}, this version reads {SCHEMA}; submit the grid again")
+    runs = [_run_from_json(item) for item in value["runs"]]
+    return Plan(
+        name=value["name"],
+        question=value["question"],
+        data=value["data"],
+        runs={planned.run.id: planned for planned in runs},
+        cells=tuple(Cell(**cell) for cell in value["cells"]),
+        excluded=tuple(Excluded(Cell(**item["cell"]), item["reason"]) for item in value["excluded"]),
+        absent={target: tuple(languages) for target, languages in value["absent"].items()},
+        digest=value["digest"],
+    )
+
+
+@dataclass(frozen=True)
+class GridFolder:
+    """The folder of one grid's plan and results; the only place that knows what its files are called."""
+
+    path: Path
+
+    @property
+    def plan(self) -> Path:
+        """Return the path of the plan."""
+        return self.path / "plan.json"
+
+    @property
+    def submissions(self) -> Path:
+        """Return the folder with a folder per submission."""
+        return self.path / "submissions"
+
+    @property
+    def scores_csv(self) -> Path:
+        """Return the path of the scores as CSV."""
+        return self.path / "scores.csv"
+
+    @property
+    def scores_parquet(self) -> Path:
+        """Return the path of the scores as Parquet."""
+        return self.path / "scores.parquet"
+
+    @property
+    def tables(self) -> Path:
+        """Return the folder of the tables."""
+        return self.path / "tables"
+
+    @property
+    def report(self) -> Path:
+        """Return the path of the report."""
+        return self.path / "report.html"
+
+
+def grid_folder(root: Path, name: str) -> GridFolder:
+    """Return the folder of a grid under the root."""
+    return GridFolder(root / "grids" / name)
+
+
+def parents_first(runs: Iterable[PlannedRun]) -> dict[str, PlannedRun]:
+    """Return runs by id, those without a parent first, each run once with the union of what is asked of it."""
+    merged: dict[str, PlannedRun] = {}
+    for planned in sorted(runs, key=lambda item: bool(item.run.parent)):
+        merged[planned.run.id] = _merge(merged.get(planned.run.id), planned)
+    return merged
+
+
+def _merge(first: PlannedRun | None, second: PlannedRun) -> PlannedRun:
+    if first is None or first.request == second.request:
+        return second if first is None else first
+    return PlannedRun(
+        first.run,
+        first.stage,
+        first.request.union(second.request),
+        first.train_examples,
+        first.train_characters,
+        first.predict_examples + second.predict_examples,
+        max(first.predict_characters, second.predict_characters),
+    )
+
+
+def cells_digest(cells: Iterable[Cell]) -> str:
+    """Return the digest of a grid's cells and runs, printed under every table."""
+    return digest_of([vars(cell) for cell in cells])
+
+
+def by_stage(plan: Plan) -> Iterator[tuple[Stage, list[PlannedRun]]]:
+    """Yield the runs of each stage that has any."""
+    for stage in Stage:
+        runs = [planned for planned in plan.runs.values() if planned.stage == stage]
+        if runs:
+            yield stage, runs

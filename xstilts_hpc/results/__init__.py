@@ -1,0 +1,1 @@
+"""Collect logits into scores, and scores into tables and a report."""

@@ -1,0 +1,265 @@
+"""One run: its description, its id, and everything in its folder."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xstilts_hpc.errors import RunError
+from xstilts_hpc.files import digest_of, read_json, sha256_of, write_json
+from xstilts_hpc.recipe import Recipe
+
+# Raised when the same description would give other numbers than before.
+METHOD = 1
+SCHEMA = 1
+_DIGITS = 10
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a model and its tokenizer come from: a hub id pinned to a revision, or a folder pinned by digest."""
+
+    id: str = ""
+    revision: str = ""
+    path: str = ""
+    digest: str = ""
+
+    def describe(self) -> dict[str, str]:
+        """Return what pins the weights; where a folder lies does not matter."""
+        return {"digest": self.digest} if self.path else {"id": self.id, "revision": self.revision}
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training set: task, digest of its file, number of examples (0 = all), and the seeds."""
+
+    task: str
+    data: str
+    size: int
+    data_seed: int
+    train_seed: int
+
+    @property
+    def name(self) -> str:
+        """Return a readable name such as `mnli_1000_d0_s0`; a full set has no data seed."""
+        size = f"{self.size}_d{self.data_seed}" if self.size else "full"
+        return f"{self.task}_{size}_s{self.train_seed}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One unit of work: one training (or none) from a model or a parent's encoder. A pure description."""
+
+    model: ModelSource
+    training: Training | None
+    recipe: Recipe
+    parent: str = ""
+    parent_name: str = ""
+    id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Compute the id: a readable name and a hash of the description."""
+        object.__setattr__(self, "id", f"{self.name}-{digest_of(self.describe())[:_DIGITS]}")
+
+    @property
+    def name(self) -> str:
+        """Return the readable part of the id."""
+        own = self.training.name if self.training else "encoder"
+        return f"{own}_after_{self.parent_name}" if self.parent_name else own
+
+    def describe(self) -> dict[str, Any]:
+        """Return the full scientific description, from which the id is made."""
+        return {
+            "method": METHOD,
+            "model": self.model.describe(),
+            "training": dict(vars(self.training)) if self.training else None,
+            "recipe": self.recipe.describe(trains=self.training is not None),
+            "parent": self.parent,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the run as JSON."""
+        return {
+            "schema": SCHEMA,
+            "id": self.id,
+            "model": dict(vars(self.model)),
+            "training": dict(vars(self.training)) if self.training else None,
+            "recipe": dict(vars(self.recipe)),
+            "parent": self.parent,
+            "parent_name": self.parent_name,
+            "description": self.describe(),
+        }
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "Run":
+        """Return the run of a JSON value; one whose id does not follow from it is refused."""
+        training = Training(**value["training"]) if value["training"] else None
+        recipe, model = Recipe(**value["recipe"]), ModelSource(**value["model"])
+        run = Run(model, training, recipe, value["parent"], value["parent_name"])
+        if run.id != value["id"]:
+            raise RunError(
+                f"run {value['id']}: its description gives id {run.id}; it was edited or is of another version"
+            )
+        return run
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predictions asked of a run: a task's split, and the digest of the evaluation data by language."""
+
+    task: str
+    split: str
+    data: Mapping[str, str]
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Return the languages asked for."""
+        return tuple(self.data)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run must leave behind: predictions, and its encoder if another run starts from it.
+
+    `data` is the folder of the data sets, relative to the root.
+    """
+
+    predictions: tuple[Prediction, ...]
+    data: str = ""
+    keep_encoder: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the request as JSON."""
+        predictions = [{"task": p.task, "split": str(p.split), "data": dict(p.data)} for p in self.predictions]
+        return {"predictions": predictions, "data": self.data, "keep_encoder": self.keep_encoder}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "Request":
+        """Return the request of a JSON value."""
+        predictions = tuple(Prediction(**p) for p in value["predictions"])
+        return Request(predictions, value["data"], value["keep_encoder"])
+
+    def union(self, other: "Request") -> "Request":
+        """Return what answers both requests; where the data of a language differ, `other` wins."""
+        merged: dict[tuple[str, str], dict[str, str]] = {}
+        for prediction in (*self.predictions, *other.predictions):
+            merged.setdefault((prediction.task, prediction.split), {}).update(prediction.data)
+        predictions = tuple(Prediction(task, split, data) for (task, split), data in merged.items())
+        return Request(predictions, other.data or self.data, self.keep_encoder or other.keep_encoder)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run; the only place that knows what its files are called."""
+
+    path: Path
+
+    @property
+    def run_json(self) -> Path:
+        """Return the path of the description."""
+        return self.path / "run.json"
+
+    @property
+    def request_json(self) -> Path:
+        """Return the path of what grids asked of this run."""
+        return self.path / "request.json"
+
+    @property
+    def done_json(self) -> Path:
+        """Return the path of the commit record."""
+        return self.path / "DONE.json"
+
+    @property
+    def history(self) -> Path:
+        """Return the path of the training history, a line per logging step."""
+        return self.path / "history.jsonl"
+
+    @property
+    def encoder(self) -> Path:
+        """Return the folder of the saved encoder and tokenizer."""
+        return self.path / "encoder"
+
+    @property
+    def trained(self) -> Path:
+        """Return the folder of the trained model (encoder and head) that predictions are made from."""
+        return self.path / "trained"
+
+    def provenance(self, attempt: int) -> Path:
+        """Return the path of the record of an attempt, counted from 1."""
+        return self.path / "provenance" / f"{attempt}.json"
+
+    def logits(self, task: str) -> Path:
+        """Return the path of a task's logits."""
+        return self.path / "logits" / f"{task}.h5"
+
+    def logits_part(self, task: str, language: str) -> Path:
+        """Return the path of one language's logits while the run goes on."""
+        return self.path / "logits" / f"{task}.parts" / f"{language}.h5"
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """Return the records of all attempts, oldest first."""
+        paths = sorted((self.path / "provenance").glob("*.json"), key=lambda path: int(path.stem))
+        return [read_json(path) for path in paths]
+
+    def run(self) -> Run:
+        """Return the run this folder belongs to."""
+        if not self.run_json.is_file():
+            raise RunError(f"{self.path}: no run.json, so no run was prepared here; submit its grid first")
+        return Run.from_json(read_json(self.run_json))
+
+    def request(self) -> Request:
+        """Return what grids asked of this run so far."""
+        return Request.from_json(read_json(self.request_json)) if self.request_json.is_file() else Request(())
+
+    def prepare(self, run: Run, request: Request) -> None:
+        """Write the description and what is asked, adding to what was asked before."""
+        if self.run_json.is_file():
+            if self.run().describe() != run.describe():
+                raise RunError(f"{self.run_json} describes another run than {run.id}; move the folder away")
+        else:
+            write_json(self.run_json, run.to_json())
+        wanted = self.request().union(request)
+        if wanted != self.request():
+            write_json(self.request_json, wanted.to_json())
+
+    def commit(self, scores: Mapping[str, Any], files: Iterable[Path], request: Request) -> None:
+        """Write DONE.json, the commit record, last of all: every product with its size and SHA-256."""
+        products = [
+            {"path": str(path.relative_to(self.path)), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+            for path in sorted(files)
+        ]
+        record = {"schema": SCHEMA, "run": self.run().id, "files": products, "scores": scores, **request.to_json()}
+        write_json(self.done_json, record)
+
+    def done(self, request: Request, *, verify: bool = False) -> bool:
+        """Say whether the commit record covers a request and its files are there.
+
+        Sizes are checked; with `verify` also every SHA-256 (reads all files).
+        """
+        if not self.done_json.is_file():
+            return False
+        record = read_json(self.done_json)
+        return _covers(Request.from_json(record), request) and all(
+            self._intact(product, verify=verify) for product in record["files"]
+        )
+
+    def scores(self) -> dict[str, Any]:
+        """Return the scores the run itself computed: task → language → part → value in [0, 1]."""
+        return dict(read_json(self.done_json)["scores"])
+
+    def _intact(self, product: Mapping[str, Any], *, verify: bool) -> bool:
+        path = self.path / product["path"]
+        if not path.is_file() or path.stat().st_size != product["bytes"]:
+            return False
+        return not verify or sha256_of(path) == product["sha256"]
+
+
+def _covers(done: Request, wanted: Request) -> bool:
+    have = {(p.task, p.split, language): digest for p in done.predictions for language, digest in p.data.items()}
+    want = {(p.task, p.split, language): digest for p in wanted.predictions for language, digest in p.data.items()}
+    return (done.keep_encoder or not wanted.keep_encoder) and all(have.get(key) == want[key] for key in want)
+
+
+def run_folder(root: Path, run_id: str) -> RunFolder:
+    """Return the folder of a run under the root."""
+    return RunFolder(root / "runs" / run_id)

@@ -1,0 +1,26 @@
+"""The tasks, one file each. To add one: write its file and name it here."""
+
+from xstilts_hpc.errors import GridError, nearest
+from xstilts_hpc.tasks.base import Role, Task
+from xstilts_hpc.tasks.hellaswag import HELLASWAG
+from xstilts_hpc.tasks.mnli import MNLI
+from xstilts_hpc.tasks.panx import PANX
+from xstilts_hpc.tasks.snli import SNLI
+from xstilts_hpc.tasks.squad_v1 import SQUAD_V1
+from xstilts_hpc.tasks.tatoeba import TATOEBA
+from xstilts_hpc.tasks.xnli import XNLI
+from xstilts_hpc.tasks.xquad import XQUAD
+
+TASKS: dict[str, Task] = {task.name: task for task in (MNLI, SNLI, HELLASWAG, SQUAD_V1, XNLI, PANX, XQUAD, TATOEBA)}
+
+
+def task_of(name: str) -> Task:
+    """Return a task by name; an unknown name is a GridError that names the nearest."""
+    if name not in TASKS:
+        raise GridError(f"unknown task {name!r}; {nearest(name, TASKS)}")
+    return TASKS[name]
+
+
+def tasks_with(role: Role) -> tuple[Task, ...]:
+    """Return the tasks that may be used in a role, in the order of the tables."""
+    return tuple(task for task in TASKS.values() if role in task.roles)

@@ -1,0 +1,52 @@
+"""HellaSwag: which of four endings continues the passage?"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from xstilts_hpc.errors import DataError
+from xstilts_hpc.examples import ChoiceExample, Kind
+from xstilts_hpc.metrics.accuracy import ACCURACY
+from xstilts_hpc.tasks.base import INTERMEDIATE, Source, Split, Task
+from xstilts_hpc.tasks.lines import read_json_lines
+
+_LABELS = ("0", "1", "2", "3")
+
+
+def parse(paths: tuple[Path, ...], language: str) -> Iterator[ChoiceExample]:
+    """Read the release's JSON Lines; `ind` is not unique, so ids are line numbers."""
+    (path,) = paths
+    for number, row in read_json_lines(path, keys=("ctx_a", "ctx_b", "endings")):
+        yield ChoiceExample(f"{path.stem}-{number}", row["ctx_a"], _choices(row), _label(row, f"{path}:{number}"))
+
+
+def _choices(row: dict[str, Any]) -> tuple[str, ...]:
+    """Return the four endings, each behind the started sentence `ctx_b` (empty for WikiHow)."""
+    return tuple(f"{row['ctx_b']} {ending}".strip() for ending in row["endings"])
+
+
+def _label(row: dict[str, Any], where: str) -> int | None:
+    """Return the index of the right ending: an int or a digit in a string, "" in the test file."""
+    text = str(row.get("label", ""))
+    if text == "":
+        return None
+    if text not in _LABELS or len(row["endings"]) != len(_LABELS):
+        raise DataError(f"{where}: label {text!r} for {len(row['endings'])} endings, expected 0 to 3 for 4 endings")
+    return int(text)
+
+
+HELLASWAG = Task(
+    name="hellaswag",
+    title="HellaSwag",
+    kind=Kind.CHOICE,
+    roles=INTERMEDIATE,
+    metric=ACCURACY,
+    labels=_LABELS,
+    training_set="hellaswag",
+    sources=(
+        Source(Split.TRAIN, ("hellaswag_train.jsonl",), parse),
+        Source(Split.DEV, ("hellaswag_val.jsonl",), parse),
+    ),
+    origin="https://github.com/rowanz/hellaswag, folder data (Zellers et al. 2019)",
+    licence="MIT",
+)

@@ -1,0 +1,48 @@
+"""SNLI: natural language inference on image captions."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from xstilts_hpc.examples import Kind, SequenceExample
+from xstilts_hpc.metrics.accuracy import ACCURACY
+from xstilts_hpc.tasks.base import INTERMEDIATE, Source, Split, Task
+from xstilts_hpc.tasks.lines import label_in, read_json_lines, read_rows
+from xstilts_hpc.tasks.nli import NLI_LABELS
+
+# Where the annotators did not agree the gold label is "-"; such rows have no answer and are left out.
+_NO_GOLD = "-"
+
+
+def parse_jsonl(paths: tuple[Path, ...], language: str) -> Iterator[SequenceExample]:
+    """Read the release's JSON Lines, leaving out rows without a gold label."""
+    (path,) = paths
+    for number, row in read_json_lines(path, keys=("gold_label", "sentence1", "sentence2", "pairID")):
+        if row["gold_label"] != _NO_GOLD:
+            label = label_in(NLI_LABELS, row["gold_label"], f"{path}:{number}")
+            yield SequenceExample(row["pairID"], row["sentence1"], row["sentence2"], label)
+
+
+def parse_glue(paths: tuple[Path, ...], language: str) -> Iterator[SequenceExample]:
+    """Read GLUE's ragged tsv: rows of 11, 14 or 15 columns under one header; sentences in 8 and 9, gold last."""
+    (path,) = paths
+    for number, row in read_rows(path, columns=(11, 14, 15), header=True):
+        if row[-1] != _NO_GOLD:
+            yield SequenceExample(row[2], row[7], row[8], label_in(NLI_LABELS, row[-1], f"{path}:{number}"))
+
+
+SNLI = Task(
+    name="snli",
+    title="SNLI",
+    kind=Kind.SEQUENCE,
+    roles=INTERMEDIATE,
+    metric=ACCURACY,
+    labels=NLI_LABELS,
+    training_set="snli",
+    sources=(
+        Source(Split.TRAIN, ("snli_1.0/snli_1.0_train.jsonl",), parse_jsonl),
+        Source(Split.TRAIN, ("SNLI/train.tsv",), parse_glue),
+        Source(Split.DEV, ("snli_1.0/snli_1.0_dev.jsonl",), parse_jsonl),
+    ),
+    origin="https://nlp.stanford.edu/projects/snli/snli_1.0.zip (Bowman et al. 2015)",
+    licence="CC BY-SA 4.0",
+)

@@ -1,0 +1,35 @@
+"""Read SQuAD's JSON, the form of SQuAD, XQuAD, MLQA and TyDiQA-GoldP."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from xstilts_hpc.errors import DataError
+from xstilts_hpc.examples import Answer, SpanExample
+from xstilts_hpc.tasks.lines import read_json_object
+
+
+def parse_squad(paths: tuple[Path, ...], language: str) -> Iterator[SpanExample]:
+    """Yield the questions of a file, each answer checked to stand at its offset (in characters)."""
+    (path,) = paths
+    try:
+        for article in read_json_object(path)["data"]:
+            for paragraph in article["paragraphs"]:
+                for question in paragraph["qas"]:
+                    yield _example(question, paragraph["context"], path)
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{path}: not in SQuAD's form ({type(error).__name__}: {error}); fetch it again") from error
+
+
+def _example(question: dict[str, Any], context: str, path: Path) -> SpanExample:
+    answers = question.get("answers")
+    found = None if answers is None else tuple(_answer(answer, context, question["id"], path) for answer in answers)
+    return SpanExample(question["id"], question["question"], context, found)
+
+
+def _answer(answer: dict[str, Any], context: str, question: str, path: Path) -> Answer:
+    text, start = answer["text"], answer["answer_start"]
+    if context[start : start + len(text)] != text:
+        found = context[start : start + len(text)]
+        raise DataError(f"{path}: question {question}: answer {text!r} is not at character {start}, found {found!r}")
+    return Answer(text, start)

@@ -1,0 +1,25 @@
+"""SQuAD v1.1: which span of the paragraph answers the question?"""
+
+from xstilts_hpc.examples import Kind
+from xstilts_hpc.metrics.squad import SQUAD
+from xstilts_hpc.tasks.base import INTERMEDIATE, Source, Split, Task
+from xstilts_hpc.tasks.squad_format import parse_squad
+
+# Length 384 and batch 16 for question answering as in the study's code (jiant's XTREME guide).
+QA_RECIPE = {"max_length": 384, "batch_size": 16, "epochs": 2}
+
+SQUAD_V1 = Task(
+    name="squad_v1",
+    title="SQuAD v1.1",
+    kind=Kind.SPAN,
+    roles=INTERMEDIATE,
+    metric=SQUAD,
+    training_set="squad_v1",
+    recipe={**QA_RECIPE, "epochs": 3},
+    sources=(
+        Source(Split.TRAIN, ("squad/train-v1.1.json",), parse_squad),
+        Source(Split.DEV, ("squad/dev-v1.1.json",), parse_squad),
+    ),
+    origin="https://rajpurkar.github.io/SQuAD-explorer/dataset/ (Rajpurkar et al. 2016)",
+    licence="CC BY-SA 4.0",
+)

@@ -1,0 +1,21 @@
+"""XQuAD: SQuAD v1.1 questions, professionally translated; trained on SQuAD v1.1."""
+
+from xstilts_hpc.examples import Kind
+from xstilts_hpc.metrics.squad import SQUAD
+from xstilts_hpc.tasks.base import TARGET, Source, Split, Task
+from xstilts_hpc.tasks.squad_format import parse_squad
+from xstilts_hpc.tasks.squad_v1 import QA_RECIPE
+
+XQUAD = Task(
+    name="xquad",
+    title="XQuAD",
+    kind=Kind.SPAN,
+    roles=TARGET,
+    metric=SQUAD,
+    languages=("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh"),
+    training_set="squad_v1",
+    recipe=QA_RECIPE,
+    sources=(Source(Split.TEST, ("xquad/xquad.{language}.json",), parse_squad),),
+    origin="https://github.com/google-deepmind/xquad (Artetxe et al. 2020)",
+    licence="CC BY-SA 4.0",
+)

@@ -1,0 +1,1 @@
+"""Carry out one run: load, fine-tune, predict, commit."""
