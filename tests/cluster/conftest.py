@@ -1,0 +1,49 @@
+"""A real Slurm for the tests of a session."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from xstilts_hpc.cluster.devcluster import ClusterSettings, DevCluster, missing_binaries
+
+
+@pytest.fixture(scope="session")
+def devcluster() -> Iterator[DevCluster]:
+    """Give a running cluster of two nodes, without accounting, that SLURM_CONF leads to."""
+    missing = missing_binaries(accounting=False)
+    if missing and os.environ.get("XSTILTS_REQUIRE_SLURM") == "1":
+        pytest.fail(f"XSTILTS_REQUIRE_SLURM=1, but this machine lacks {', '.join(missing)}")
+    if missing:
+        pytest.skip(f"needs a real Slurm; this machine lacks {', '.join(missing)}")
+    folder = make_cluster_folder()
+    cluster = DevCluster(ClusterSettings(folder=folder))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("SLURM", "SBATCH_", "SRUN_"))]:
+            patch.delenv(name)
+        for name, value in cluster.environment().items():
+            patch.setenv(name, value)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()
+            shutil.rmtree(folder)
+
+
+@pytest.fixture
+def cluster_folder() -> Iterator[Path]:
+    """Give an empty folder with a path short enough for a cluster's sockets; stop what a failed test left in it."""
+    folder = make_cluster_folder()
+    yield folder
+    DevCluster(ClusterSettings(folder=folder)).stop()
+    shutil.rmtree(folder)
+
+
+def make_cluster_folder() -> Path:
+    """Make an empty folder for a cluster, in memory where there is such a place."""
+    shared_memory = Path("/dev/shm")
+    return Path(tempfile.mkdtemp(prefix="xs-", dir=shared_memory if shared_memory.is_dir() else None))
