@@ -149,7 +149,7 @@ def _recipe_changes() -> type[BaseModel]:
         assert item.default is not MISSING
         kind = Literal["mean", "cls"] if item.name == "pooling" else type(item.default)
         bounds = {**limits, **shares}.get(item.name, {} if item.name == "pooling" else {"ge": 0})
-        definitions[item.name] = (Annotated[kind, Field(**bounds)] | None, None)  # type: ignore[valid-type]
+        definitions[item.name] = (Annotated[kind, Field(**bounds)] | None, None)
     return create_model("RecipeChanges", __base__=_Strict, **definitions)
 
 
@@ -187,7 +187,7 @@ class Grid(_Strict):
     target: TargetEntry = TargetEntry()
     seeds: Seeds = Seeds()
     schedule: Annotated[list[Schedule], BeforeValidator(_as_list), Field(min_length=1)] = ["equal_epochs"]
-    recipe: RecipeChanges = RecipeChanges()
+    recipe: RecipeChanges = RecipeChanges()  # type: ignore[valid-type]
     recipe_for: dict[Annotated[str, AfterValidator(_as_message(_training_name))], RecipeChanges] = {}  # type: ignore[valid-type]
     exclude: list[Exclusion] = []
 
