@@ -159,7 +159,11 @@ class DevCluster:
         self._daemons.spawn(daemon_of_node(node), "slurmd", "-D", "-N", node, "-f", str(self._folder.slurm_conf))
 
     def _wait_for_node(self, node: str) -> None:
+        port = dict(zip(self.settings.node_names, self.ports()[2:], strict=True))[node]
+
         def is_up() -> bool:
+            if setup.is_free(port):  # slurmctld may still believe what it knew before a stop
+                return False
             return self._daemons.ask("sinfo", "-h", "-p", "gpu", "-n", node, "-o", "%T").stdout.strip() in NODE_IS_UP
 
         self._daemons.wait_until(daemon_of_node(node), is_up)

@@ -82,12 +82,13 @@ def _choose_base_port(settings: ClusterSettings, folder: ClusterFolder) -> int:
     # by chance, not in order: two clusters that start together should not try the same ports
     candidates = random.sample(BASE_PORTS, 50)
     for base_port in remembered + candidates:
-        if all(_is_free(port) for port in ports(settings, base_port)):
+        if all(is_free(port) for port in ports(settings, base_port)):
             return base_port
     raise DevClusterError(f"no free ports found between {BASE_PORTS.start} and {BASE_PORTS.stop}")
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Tell whether nothing listens on a port of the loopback; disturbs nobody who does."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Slurm does: old connections do not count
         try:
