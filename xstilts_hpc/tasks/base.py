@@ -35,6 +35,11 @@ class Source:
     patterns: tuple[str, ...]
     parse: Parser
 
+    @property
+    def by_language(self) -> bool:
+        """Say whether each language has files of its own."""
+        return any("{" in pattern for pattern in self.patterns)
+
 
 @dataclass(frozen=True)
 class Task:

@@ -9,7 +9,7 @@ from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Example
 from xstilts_hpc.files import Memory, digest_of, sha256_of, stat_key
 from xstilts_hpc.languages import ENGLISH, LANGUAGES, MADE_UP
-from xstilts_hpc.tasks.base import Source, Split, Task, has_gold
+from xstilts_hpc.tasks.base import Role, Source, Split, Task, has_gold
 
 # A data root may be XTREME's download/ folder, a folder above it, or one folder per task.
 _PREFIXES = ("", "download/", "intermediate/")
@@ -58,8 +58,17 @@ class DataFolder:
 
     def languages(self, task: Task, split: Split) -> tuple[str, ...]:
         """Return the task's languages (and made-up ones) whose files are here and hold the right answers."""
-        codes = (*task.languages, *MADE_UP)
-        return tuple(code for code in codes if self.has(task, split, code) and self.facts(task, split, code)["gold"])
+        codes = (*task.languages, *MADE_UP) if Role.TARGET in task.roles else task.languages
+        return tuple(code for code in codes if self._labelled(task, split, code))
+
+    def _labelled(self, task: Task, split: Split, language: str) -> bool:
+        located = self._find(task, split, language)
+        if located is None:
+            return False
+        # A file of all languages may lack this one; a file of one language may not be empty.
+        if not located.source.by_language and next(located.examples(), None) is None:
+            return False
+        return bool(self.facts(task, split, language)["gold"])
 
     def evaluation_split(self, task: Task) -> Split:
         """Return the split that is scored by default: test if it has labels here, else dev."""

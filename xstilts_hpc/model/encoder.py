@@ -1,0 +1,52 @@
+"""Load an encoder and its tokenizer from a hub id (already fetched) or a folder."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+
+from xstilts_hpc.errors import ModelError
+from xstilts_hpc.run import ModelSource
+
+
+def model_location(source: ModelSource, root: Path) -> tuple[str, str]:
+    """Return (folder or hub id, revision) of a model source."""
+    return (str(root / Path(source.path).expanduser()), "main") if source.path else (source.id, source.revision)
+
+
+def load_encoder(location: str, revision: str = "main") -> nn.Module:
+    """Return the encoder in fp32, without a head; nothing is downloaded."""
+    model: nn.Module = _load(
+        transformers.AutoModel, location, revision, dtype=torch.float32, attn_implementation="sdpa"
+    )
+    return model
+
+
+def load_tokenizer(location: str, revision: str = "main") -> Any:
+    """Return the tokenizer of a model; nothing is downloaded."""
+    return _load(transformers.AutoTokenizer, location, revision)
+
+
+def _load(loader: Any, location: str, revision: str, **options: Any) -> Any:
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        return loader.from_pretrained(location, revision=revision, local_files_only=True, **options)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"model {location} (revision {revision}) cannot be loaded: {error}; compute nodes do not download: "
+            "fetch it on the login node first, or set model.path to a folder that holds it"
+        ) from error
+
+
+def keep_layers(encoder: nn.Module, fraction: float) -> nn.Module:
+    """Drop the layers above a fraction of the depth, so that the last hidden state is the one wanted.
+
+    14 / 24 of XLM-R Large keeps 14 layers: hidden_states[14], the output of the 14th of 24.
+    """
+    layers = encoder.encoder.layer  # type: ignore[union-attr]
+    kept = round(fraction * len(layers))  # type: ignore[arg-type]
+    encoder.encoder.layer = layers[:kept]  # type: ignore[union-attr,index]
+    return encoder

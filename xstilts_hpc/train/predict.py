@@ -1,0 +1,145 @@
+"""Predict one evaluation set: from examples to logits, by kind of task."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from xstilts_hpc.data.batch import BatchMaker, length_sorted
+from xstilts_hpc.data.encode import Encoded
+from xstilts_hpc.examples import (
+    ChoiceExample,
+    Example,
+    Kind,
+    RetrievalExample,
+    SequenceExample,
+    SpanExample,
+    TokenExample,
+)
+from xstilts_hpc.logits import Floats, Integers, Logits, RetrievalLogits, SequenceLogits, SpanLogits, TokenLogits
+from xstilts_hpc.tasks.base import Task
+from xstilts_hpc.train.retrieval import NEIGHBOURS, nearest_neighbours
+
+# Padded tokens of one forward pass: fills a GPU's matrix units, and a CPU's caches are indifferent to it.
+_TOKENS = {"cuda": 65_536, "cpu": 4_096}
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model on a device, and the precision of its matrix products."""
+
+    model: nn.Module
+    device: torch.device
+    pad_id: int
+    bf16: bool = False
+
+    def rows(self, encoded: Encoded) -> list[NDArray[np.float32]]:
+        """Return the model's output for every item, in order: logits of the item, or its mean-pooled sentence."""
+        batches = BatchMaker(encoded, self.pad_id)
+        output: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * encoded.items
+        self.model.eval()
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            budget = _TOKENS[self.device.type] // encoded.rows_per_item
+            for items in length_sorted(batches.lengths(), budget):
+                logits = self.model(batches.make(items).to(self.device)).float().cpu()
+                for item, part in zip(items, _split(encoded, logits, items), strict=True):
+                    output[item] = part.numpy()
+        return output
+
+
+def predict(predictor: Predictor, task: Task, examples: Sequence[Example], encoded: Encoded) -> Logits:
+    """Return the logits of an evaluation set in the order of its examples."""
+    return _ASSEMBLE[task.kind](task, examples, encoded, predictor.rows(encoded))
+
+
+def _split(encoded: Encoded, logits: Tensor, items: NDArray[np.int64]) -> Sequence[Tensor]:
+    """Cut the logits of a batch into those of its items."""
+    if encoded.kind is Kind.TOKEN:
+        words = encoded.ragged("word_position").lengths()[items]
+        return torch.split(logits, words.tolist())
+    if encoded.kind is Kind.SPAN:
+        return list(logits.view(2, len(items), -1).unbind(1))
+    return list(logits)
+
+
+def _sequences(
+    task: Task, examples: Sequence[SequenceExample | ChoiceExample], encoded: Encoded, rows: list[Floats]
+) -> SequenceLogits:
+    gold = None
+    if all(example.label is not None for example in examples):
+        gold = encoded.ragged("gold").values.astype(np.int64)
+    return SequenceLogits(tuple(example.id for example in examples), np.stack(rows), gold)
+
+
+def _tokens(task: Task, examples: Sequence[TokenExample], encoded: Encoded, rows: list[Floats]) -> TokenLogits:
+    gold = None
+    if all(example.tags is not None for example in examples):
+        gold = encoded.ragged("gold").values.astype(np.int64)
+    first_word = np.cumsum([0, *(len(example.words) for example in examples)], dtype=np.int64)
+    return TokenLogits(tuple(example.id for example in examples), np.concatenate(rows), first_word, gold)
+
+
+def _spans(task: Task, examples: Sequence[SpanExample], encoded: Encoded, rows: list[Floats]) -> SpanLogits:
+    begins, offsets = encoded.flat("context_begin"), encoded.ragged("offsets")
+    lengths = offsets.lengths() // 2
+    inside = [row[:, begin : begin + length] for row, begin, length in zip(rows, begins, lengths, strict=True)]
+    contexts = list(dict.fromkeys(example.context for example in examples))
+    index_of = {context: i for i, context in enumerate(contexts)}
+    known = all(example.answers is not None for example in examples)
+    return SpanLogits(
+        example_id=tuple(example.id for example in examples),
+        start_logits=np.concatenate([row[0] for row in inside]),
+        end_logits=np.concatenate([row[1] for row in inside]),
+        first_token=np.cumsum([0, *lengths], dtype=np.int64),
+        offsets=offsets.values.reshape(-1, 2).astype(np.int64),
+        max_context=encoded.ragged("max_context").values.astype(np.int64),
+        null_logits=np.stack([row[:, 0] for row in rows]),
+        feature_example=encoded.flat("example").astype(np.int64),
+        example_context=np.array([index_of[example.context] for example in examples], dtype=np.int64),
+        contexts=tuple(contexts),
+        answers=tuple(_answers(example) for example in examples) if known else None,
+    )
+
+
+def _answers(example: SpanExample) -> str:
+    answers = [{"text": answer.text, "start": answer.start} for answer in example.answers or ()]
+    return json.dumps(answers, ensure_ascii=False)
+
+
+def _neighbours(
+    task: Task, examples: Sequence[RetrievalExample], encoded: Encoded, rows: list[Floats]
+) -> RetrievalLogits:
+    sentences = torch.from_numpy(np.stack(rows))
+    english = np.array([example.english for example in examples])
+    queries = [example for example in examples if example.english]
+    candidates = [example for example in examples if not example.english]
+    forward = nearest_neighbours(sentences[english], sentences[~english], NEIGHBOURS)
+    reverse = nearest_neighbours(sentences[~english], sentences[english], NEIGHBOURS)
+    return RetrievalLogits(
+        tuple(example.id for example in queries),
+        tuple(example.id for example in candidates),
+        *forward,
+        *reverse,
+        _gold_candidates(queries, candidates),
+    )
+
+
+def _gold_candidates(queries: Sequence[RetrievalExample], candidates: Sequence[RetrievalExample]) -> Integers | None:
+    index_of = {candidate.id: i for i, candidate in enumerate(candidates)}
+    if any(query.translation is None for query in queries):
+        return None
+    return np.array([index_of[query.translation] for query in queries if query.translation], dtype=np.int64)
+
+
+_ASSEMBLE: dict[Kind, Callable[[Task, Any, Encoded, list[Floats]], Logits]] = {
+    Kind.SEQUENCE: _sequences,
+    Kind.CHOICE: _sequences,
+    Kind.TOKEN: _tokens,
+    Kind.SPAN: _spans,
+    Kind.RETRIEVAL: _neighbours,
+}

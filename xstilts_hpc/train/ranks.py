@@ -1,0 +1,80 @@
+"""The processes of one run; the only place that reads RANK and its kin."""
+
+import os
+import socket
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those of its run."""
+
+    rank: int
+    world: int
+    local_rank: int
+    device: torch.device
+
+    def is_main(self) -> bool:
+        """Say whether this process speaks and writes for all."""
+        return self.rank == 0
+
+    def barrier(self) -> None:
+        """Collective. Wait for all ranks."""
+        if self.world > 1:
+            dist.barrier()
+
+    def total(self, value: torch.Tensor) -> float:
+        """Collective. Return the sum of a scalar over all ranks."""
+        if self.world > 1:
+            dist.all_reduce(value)
+        return float(value)
+
+    def agree(self, *, flag: bool) -> bool:
+        """Collective. Say whether the flag is set on any rank."""
+        return self.total(torch.tensor(float(flag), device=self.device)) > 0
+
+
+def join_ranks(*, alone: bool = False) -> Ranks:
+    """Collective. Join the process group that the environment names; `alone` runs as one process whatever it says."""
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+    rank, world, local_rank = (
+        (0, 1, 0) if alone else (int(os.environ.get(n, d)) for n, d in zip(names, "010", strict=True))
+    )
+    cuda = torch.cuda.is_available()
+    device = torch.device("cuda", local_rank % torch.cuda.device_count()) if cuda else torch.device("cpu")
+    if cuda:
+        torch.cuda.set_device(device)
+    if not dist.is_initialized():
+        backend = "nccl" if cuda else "gloo"
+        if world == 1:
+            dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+        else:
+            dist.init_process_group(backend, rank=rank, world_size=world)
+    _tell_deepspeed(rank, world, local_rank)
+    return Ranks(rank, world, local_rank, device)
+
+
+def leave_ranks() -> None:
+    """Leave a process group of several ranks.
+
+    A group of one stays for the next run of this process: DeepSpeed remembers the group for as long as it lives.
+    """
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        dist.destroy_process_group()
+
+
+def _tell_deepspeed(rank: int, world: int, local_rank: int) -> None:
+    """DeepSpeed reads these even when the process group exists; a missing one sends it looking for mpi4py."""
+    values = {"RANK": rank, "WORLD_SIZE": world, "LOCAL_RANK": local_rank}
+    os.environ.update({name: str(value) for name, value in values.items()})
+    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+    os.environ.setdefault("MASTER_PORT", str(_free_port()))
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

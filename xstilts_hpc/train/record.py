@@ -1,0 +1,92 @@
+"""The record of one attempt at a run: where, when, with what, and how it ended."""
+
+import importlib.metadata
+import os
+import platform
+import resource
+import subprocess
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from xstilts_hpc.errors import RunError, XstiltsError
+from xstilts_hpc.files import write_json
+from xstilts_hpc.machine import Machine
+from xstilts_hpc.run import RunFolder
+from xstilts_hpc.train.ranks import Ranks
+
+_PACKAGES = ("torch", "transformers", "deepspeed", "datasets", "tokenizers", "numpy", "h5py", "submitit")
+_SLURM = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT", "SLURM_JOB_NODELIST")
+
+
+class BlockedError(RunError):
+    """The parent of a run is not done, so the run cannot start."""
+
+
+@contextmanager
+def attempt(folder: RunFolder, machine: Machine, ranks: Ranks) -> Iterator[dict[str, Any]]:
+    """Write the record of an attempt at its start and at its end; yield a dict for what is measured in between."""
+    measured: dict[str, Any] = {}
+    number = len(list((folder.path / "provenance").glob("*.json"))) + 1
+    record = {**_start(machine, ranks), "attempt": number}
+    if ranks.is_main():
+        write_json(folder.provenance(number), record)
+    cause, error = "interrupted", ""
+    try:
+        yield measured
+        cause = "completed"
+    except XstiltsError as failure:
+        cause, error = "blocked" if isinstance(failure, BlockedError) else "failed", str(failure)
+        raise
+    except Exception:
+        cause, error = "failed", traceback.format_exc()
+        raise
+    finally:
+        if ranks.is_main():
+            end = {"end": _now(), "cause": cause, "error": error, "measured": measured, "peak_memory_gb": _peak_gb()}
+            write_json(folder.provenance(number), {**record, **end})
+
+
+def code_version() -> str:
+    """Return the git commit of the code, with a mark for uncommitted changes, or the package's version."""
+    here = Path(__file__).resolve().parent
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return importlib.metadata.version("xstilts-hpc")
+    return answer.stdout.strip()
+
+
+def _start(machine: Machine, ranks: Ranks) -> dict[str, Any]:
+    return {
+        "start": _now(),
+        "end": "",
+        "cause": "",
+        "host": platform.node(),
+        "pid": os.getpid(),
+        "job": {name: os.environ[name] for name in _SLURM if name in os.environ},
+        "ranks": ranks.world,
+        "device": str(ranks.device),
+        "machine": asdict(machine),
+        "code": code_version(),
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _peak_gb() -> float:
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3)

@@ -1,0 +1,48 @@
+"""The trained model of a run on disk: encoder and head, from which predictions are made."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from xstilts_hpc.files import fsync, write_json
+from xstilts_hpc.model.encoder import load_encoder
+from xstilts_hpc.model.heads import TaskModel
+from xstilts_hpc.tasks.base import Task
+
+_ENCODER = "encoder."
+_HEAD = "head."
+
+
+def is_saved(folder: Path) -> bool:
+    """Say whether a whole trained model is in the folder (its marker is written last)."""
+    return (folder / "READY.json").is_file()
+
+
+def save_trained(folder: Path, model: TaskModel, weights: dict[str, Tensor], tokenizer: Any) -> None:
+    """Write encoder, tokenizer and head; only the main rank calls it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    encoder = folder / "encoder"
+    model.encoder.config.dtype = torch.float32
+    model.encoder.save_pretrained(encoder, state_dict=_part(weights, _ENCODER))  # type: ignore[operator]
+    tokenizer.save_pretrained(encoder)
+    save_file(_part(weights, _HEAD), folder / "head.safetensors")
+    for path in [*encoder.iterdir(), folder / "head.safetensors", encoder, folder]:
+        fsync(path)
+    write_json(folder / "READY.json", {"parameters": sum(weight.numel() for weight in weights.values())})
+
+
+def load_trained(folder: Path, task: Task) -> TaskModel:
+    """Return the trained model, in fp32 on the CPU."""
+    model = TaskModel(load_encoder(str(folder / "encoder")), task, seed=0)
+    model.head.load_state_dict(load_file(folder / "head.safetensors"))
+    return model
+
+
+def _part(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): weight.contiguous() for name, weight in weights.items() if name.startswith(prefix)
+    }

@@ -1,0 +1,113 @@
+"""DeepSpeed ZeRO: its configuration, the engine, and the full weights out of it."""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xstilts_hpc.errors import RunError
+from xstilts_hpc.machine import Machine
+from xstilts_hpc.recipe import Recipe
+
+# Larger buckets cost memory and bring nothing at fine-tuning batch sizes.
+_BUCKET = 50_000_000
+_SHARDED_WEIGHTS = 3
+
+
+def micro_batch(batch_size: int, world: int, limit: int) -> tuple[int, int]:
+    """Return (micro-batch, accumulation): the largest micro-batch within the limit whose multiples give the batch."""
+    share, rest = divmod(batch_size, world)
+    if rest or not share:
+        raise RunError(
+            f"batch_size {batch_size} cannot be split over {world} ranks: micro-batch x accumulation x ranks must be "
+            f"{batch_size}; choose a number of ranks that divides it"
+        )
+    micro = next(size for size in range(min(share, limit or share), 0, -1) if share % size == 0)
+    return micro, share // micro
+
+
+def zero_config(recipe: Recipe, machine: Machine, world: int) -> dict[str, Any]:
+    """Return DeepSpeed's configuration for a training."""
+    micro, accumulation = micro_batch(recipe.batch_size, world, machine.micro_batch)
+    return {
+        "train_batch_size": recipe.batch_size,
+        "train_micro_batch_size_per_gpu": micro,
+        "gradient_accumulation_steps": accumulation,
+        "gradient_clipping": recipe.max_grad_norm,
+        "steps_per_print": 10**9,
+        "zero_force_ds_cpu_optimizer": False,
+        "zero_optimization": {
+            "stage": machine.zero_stage,
+            "reduce_bucket_size": _BUCKET,
+            "allgather_bucket_size": _BUCKET,
+            "stage3_gather_16bit_weights_on_model_save": True,
+        },
+        "torch_autocast": {"enabled": machine.precision == "bf16", "dtype": "bfloat16"},
+    }
+
+
+def start_engine(model: nn.Module, recipe: Recipe, machine: Machine, *, steps: int, world: int) -> Any:
+    """Collective. Return a DeepSpeed engine with AdamW, linear warm-up and linear decay to zero."""
+    os.environ.setdefault("DS_LOG_LEVEL", "error")
+    import deepspeed
+    import deepspeed.ops
+    from deepspeed.accelerator import get_accelerator
+
+    if get_accelerator().device_name() == "cpu":
+        # Compiled at start otherwise (30 s), needs a compiler, and serves inference only.
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    optimizer = torch.optim.AdamW(
+        decay_groups(model, recipe.weight_decay),
+        lr=recipe.learning_rate,
+        betas=(recipe.adam_beta1, recipe.adam_beta2),
+        eps=recipe.adam_epsilon,
+        fused=True,
+    )
+    engine, *_ = deepspeed.initialize(
+        model=model,
+        optimizer=optimizer,
+        config=zero_config(recipe, machine, world),
+        lr_scheduler=lambda inner: torch.optim.lr_scheduler.LambdaLR(
+            inner, warmup_decay(recipe.warmup_fraction, steps)
+        ),
+        dist_init_required=False,
+    )
+    return engine
+
+
+def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Return two parameter groups: biases and layer norms are not decayed."""
+    decayed: list[Tensor] = []
+    plain: list[Tensor] = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            (plain if name.endswith("bias") or "LayerNorm" in name else decayed).append(parameter)
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+def warmup_decay(fraction: float, steps: int) -> Any:
+    """Return the factor on the learning rate by step: linear from 0 over the warm-up, then linear to 0."""
+    warmup = round(fraction * steps)
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return step / warmup
+        return max(0.0, (steps - step) / max(1, steps - warmup))
+
+    return factor
+
+
+def full_weights(engine: Any, names: Iterable[str]) -> dict[str, Tensor]:
+    """Collective. Return the full fp32 weights of some parameters, on the CPU."""
+    from deepspeed.utils import safe_get_full_fp32_param
+
+    sharded = engine.zero_optimization_stage() == _SHARDED_WEIGHTS
+    wanted = set(names)
+    weights: dict[str, Tensor] = {}
+    for name, parameter in engine.module.named_parameters():
+        if name in wanted:
+            weight = safe_get_full_fp32_param(parameter) if sharded else parameter
+            weights[name] = weight.detach().to("cpu", torch.float32, copy=True)
+    return weights
