@@ -1,0 +1,135 @@
+"""The report: what it says, that it is one safe page, and the composed step."""
+
+import io
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from xstilts_hpc.errors import IncompleteError
+from xstilts_hpc.results.collect import find_grid, gather
+from xstilts_hpc.results.report import collect_and_write, render, write_report
+
+NOTICE = "These are made-up languages: the numbers mean nothing beyond the demonstration."
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+class Outline(HTMLParser):
+    """Checks that tags nest, and gathers tags and ids."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def outline(html: str) -> Outline:
+    parser = Outline()
+    parser.feed(html)
+    assert parser.open == []
+    return parser
+
+
+def report_of(builder: Any) -> str:
+    return render(gather(builder.plan(), builder.root))
+
+
+def test_the_report_holds_question_summary_tables_figure_and_provenance(small: Any) -> None:
+    html = report_of(small)
+    assert "Does size matter?" in html
+    assert "The grid is complete: all 4 cells have their scores." in html
+    for caption in ("Target tasks, per cent", "XNLI by language, accuracy", "Gain over the baseline"):
+        assert f"<caption>{caption}" in html
+    assert html.count("<svg ") == 1
+    assert "4 of 4 runs are done." in html
+    assert small.plan().digest in html and "code 1" in html
+    assert NOTICE not in html
+
+
+def test_the_report_is_one_well_formed_page_without_network(small: Any) -> None:
+    html = report_of(small)
+    found = outline(html)
+    tags = [tag for tag, _ in found.tags]
+    assert {"header", "main", "nav", "caption", "figcaption"} <= set(tags)
+    assert all(attributes.get("scope") in ("col", "row") for tag, attributes in found.tags if tag == "th")
+    ids = [attributes["id"] for _, attributes in found.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert not re.search(r'(src|href)="(?!#)', re.sub(r"xmlns(:\w+)?=", "", html))
+    assert "<script" not in html
+
+
+def test_hostile_text_is_escaped(small: Any) -> None:
+    small.question = "</p><script>alert(1)</script> a_b & <c>"
+    html = report_of(small)
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; a_b &amp; &lt;c&gt;" in html
+    outline(html)
+
+
+def test_missing_runs_flags_and_exclusions_are_listed(small: Any, tokens: Any) -> None:
+    small.folder(3).done_json.unlink()
+    small.cell(small.run("panx", 9, {"panx": {"en": tokens}}), "panx")
+    small.exclude(small.cell(small.cells[0].run, "xnli", size=1000), "only 999 <rows>")
+    html = report_of(small)
+    assert "The grid is not complete: 1 of 5 cells are missing" in html
+    assert "4 of 5 runs are done." in html
+    assert '<td class="why">run not finished</td>' in html
+    assert '<td class="key">collapsed</td>' in html
+    assert "only 999 &lt;rows&gt;" in html
+    assert '<span aria-label="missing">--</span>' in html
+
+
+@pytest.mark.parametrize("data", ["miniature/data", "/scratch/miniature"])
+def test_the_miniature_world_is_announced(small: Any, data: str) -> None:
+    small.data = data
+    assert NOTICE in report_of(small)
+
+
+def test_a_target_without_any_score_still_has_a_report(builder: Any) -> None:
+    builder.cell(builder.planned("mnli", 0, {"xnli": ["en"]}), "xnli")
+    builder.cell(builder.planned("mnli", 1, {"xnli": ["en"]}), "xnli", size=100, seeds=(0, 0, 0))
+    html = report_of(builder)
+    assert "2 of 2 cells are missing" in html
+    assert "no logits read" in html
+
+
+def test_the_report_without_scores_of_one_day_is_the_same_twice(small: Any, tmp_path: Any) -> None:
+    scores = gather(small.plan(), small.root)
+    for name in ("a.html", "b.html"):
+        write_report(scores, tmp_path / name)
+    texts = [re.sub(r"\d\d:\d\d UTC", "", (tmp_path / name).read_text()) for name in ("a.html", "b.html")]
+    assert texts[0] == texts[1]
+
+
+def test_everything_is_written_before_missing_cells_are_an_error(small: Any) -> None:
+    small.folder(3).done_json.unlink()
+    console = Console(file=io.StringIO(), width=100)
+    with pytest.raises(IncompleteError, match="1 of 4 cells"):
+        collect_and_write("small", small.root, console=console)
+    folder = find_grid("small", small.root)
+    assert folder.scores_csv.is_file() and folder.scores_parquet.is_file() and folder.report.is_file()
+    assert (folder.tables / "by_task.tex").is_file()
+    assert (folder.path / "figures" / "size_xnli.pdf").read_bytes().startswith(b"%PDF")
+    out = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "Target tasks, per cent" in out and "XNLI by language" in out
+
+
+def test_the_composed_step_announces_made_up_languages(builder: Any, xnli_run: Any) -> None:
+    builder.cell(xnli_run(0, {"qaa": 5}), "xnli")
+    builder.save()
+    console = Console(file=io.StringIO(), width=100)
+    collect_and_write("small", builder.root, console=console)
+    assert console.file.getvalue().startswith(NOTICE)  # type: ignore[attr-defined]

@@ -1,0 +1,223 @@
+"""The collector: from the logits of a plan's runs to scores and what is missing. No GPU, tokenizer or data set."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from xstilts_hpc.errors import GridError, IncompleteError, XstiltsError
+from xstilts_hpc.files import whole_file
+from xstilts_hpc.plan import Cell, GridFolder, Plan, PlannedRun, grid_folder, load_plan
+from xstilts_hpc.results.rows import NOT_FINISHED, FileScore, LogitsJob, score_files
+from xstilts_hpc.run import Prediction, RunFolder, run_folder
+from xstilts_hpc.tasks import task_of
+from xstilts_hpc.yaml_file import load_yaml
+
+# Column -> dtype, in the order of scores.csv.
+COLUMNS: Mapping[str, str] = {
+    "grid": "str",
+    "run": "str",
+    "intermediate": "str",
+    "size": "int64",
+    "full": "bool",
+    "variant": "str",
+    "schedule": "str",
+    "data_seed": "int64",
+    "train_seed": "int64",
+    "target_seed": "int64",
+    "target": "str",
+    "language": "str",
+    "split": "str",
+    "metric": "str",
+    "headline": "bool",
+    "value": "float64",
+    "examples": "int64",
+    "flags": "str",
+}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True)
+class MissingCell:
+    """A cell without scores, in one language or ("") in all that were asked, and the reason."""
+
+    cell: Cell
+    language: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunState:
+    """A run of the plan: `done` or `missing`, and why it is missing."""
+
+    run: str
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of a plan.
+
+    `frame` has the columns of COLUMNS: a row per cell, language and part of the metric (column `metric`); `value` is
+    a fraction in [0, 1]; `headline` marks the parts whose mean a table shows; `examples` counts the scored examples.
+    `missing` lists what has no score, `runs` the state of every run, `codes` the versions that wrote the logits.
+    """
+
+    frame: pd.DataFrame
+    missing: tuple[MissingCell, ...]
+    plan: Plan
+    runs: tuple[RunState, ...] = ()
+    codes: tuple[str, ...] = ()
+
+    @property
+    def num_missing(self) -> int:
+        """Return the number of cells that miss at least one language."""
+        return len({item.cell for item in self.missing})
+
+    @property
+    def num_cells(self) -> int:
+        """Return the number of cells that ask for a score."""
+        return sum(1 for cell in self.plan.cells if asked(self.plan, cell))
+
+
+class _Named(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    name: str
+
+
+def collect(grid: str | Path, root: str | Path, *, allow_partial: bool = False, processes: int = 1) -> Scores:
+    """Score the logits of a grid, write scores.csv and scores.parquet beside its plan, and return the scores.
+
+    `grid` is the name of a submitted grid or the path of its file, `root` the folder of all runs and grids. What can
+    be scored is written in every case. More `processes` (0 = one per core) need a script whose main part is guarded
+    by `if __name__ == "__main__"`.
+
+    Raises IncompleteError where cells are missing, unless `allow_partial`; RunError where there is no plan;
+    GridError where the name or file is no grid's.
+    """
+    folder = find_grid(grid, root)
+    scores = gather(load_plan(folder.plan), Path(root), processes=processes)
+    write_scores(scores, folder)
+    if not allow_partial:
+        require_complete(scores)
+    return scores
+
+
+def find_grid(grid: str | Path, root: str | Path) -> GridFolder:
+    """Return the folder of a grid that is given by its name or by its file."""
+    text = str(grid)
+    if text.endswith((".yaml", ".yml")) or "/" in text:
+        text = load_yaml(Path(grid), _Named, GridError).name
+    if not _NAME.fullmatch(text):
+        raise GridError(f"{text!r} is no name of a grid; give the `name:` that stands in its file, or the file's path")
+    return grid_folder(Path(root), text)
+
+
+def gather(plan: Plan, root: Path, *, processes: int = 1) -> Scores:
+    """Score whatever the runs of a plan have left; writes nothing and raises nothing for what is missing."""
+    jobs = {
+        (planned.run.id, prediction.task, str(prediction.split)): LogitsJob(
+            planned.run.id, run_folder(root, planned.run.id), prediction
+        )
+        for planned in plan.runs.values()
+        for prediction in planned.request.predictions
+    }
+    found = dict(zip(jobs, score_files(jobs.values(), processes), strict=True))
+    answers = [
+        (cell, prediction, found[cell.run, prediction.task, str(prediction.split)])
+        for cell in plan.cells
+        for prediction in asked(plan, cell)
+    ]
+    rows = [row for answer in answers for row in _rows(plan.name, *answer)]
+    missing = tuple(item for cell, _, file in answers for item in _missing(cell, file))
+    reasons = {item.cell.run: item.reason for item in reversed(missing)}
+    runs = tuple(_state(planned, run_folder(root, run), reasons.get(run, "")) for run, planned in plan.runs.items())
+    codes = tuple(sorted({file.code for file in found.values() if file.code}))
+    return Scores(_frame(rows), missing, plan, runs, codes)
+
+
+def asked(plan: Plan, cell: Cell) -> tuple[Prediction, ...]:
+    """Return the predictions that answer a cell; none where no language of the grid has this target."""
+    predictions = plan.runs[cell.run].request.predictions
+    return tuple(prediction for prediction in predictions if prediction.task == cell.target and prediction.data)
+
+
+def write_scores(scores: Scores, folder: GridFolder) -> None:
+    """Write scores.csv and scores.parquet as whole files."""
+    with whole_file(folder.scores_csv) as partial:
+        scores.frame.to_csv(partial, index=False, lineterminator="\n")
+    with whole_file(folder.scores_parquet) as partial:
+        scores.frame.to_parquet(partial, index=False, engine="pyarrow")
+
+
+def require_complete(scores: Scores) -> None:
+    """Raise IncompleteError with counts by reason and the next command where a cell is missing."""
+    if not scores.missing:
+        return
+    name = scores.plan.name
+    kinds: dict[str, dict[str, set[Cell]]] = {}
+    for item in scores.missing:
+        kinds.setdefault(item.reason.partition(":")[0], {}).setdefault(item.reason, set()).add(item.cell)
+    lines = [f"  {len(set().union(*cells.values()))} of them: {_shown(list(cells))}" for cells in kinds.values()]
+    raise IncompleteError(
+        f"grid {name}: {scores.num_missing} of {scores.num_cells} cells are missing; "
+        "the others are written\n" + "\n".join(lines) + f"\nnext: xstilts status {name} shows the runs, xstilts submit "
+        f"{name} hands over what is not done, --allow-partial accepts what there is"
+    )
+
+
+def _shown(reasons: list[str]) -> str:
+    more = f" (and {len(reasons) - 1} like it)" if len(reasons) > 1 else ""
+    return reasons[0] + more
+
+
+def _rows(grid: str, cell: Cell, prediction: Prediction, file: FileScore) -> Iterator[dict[str, Any]]:
+    headline = task_of(cell.target).metric.headline_parts
+    for found in file.scores:
+        for part, value in found.parts.items():
+            yield {
+                "grid": grid,
+                **vars(cell),
+                "language": found.language,
+                "split": str(prediction.split),
+                "metric": part,
+                "headline": part in headline,
+                "value": value,
+                "examples": found.examples,
+                "flags": found.flags,
+            }
+
+
+def _missing(cell: Cell, file: FileScore) -> Iterator[MissingCell]:
+    for language, reason in file.problems.items():
+        yield MissingCell(cell, language, reason)
+
+
+def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    columns = {name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in COLUMNS.items()}
+    return pd.DataFrame(columns)
+
+
+def _state(planned: PlannedRun, folder: RunFolder, reason: str) -> RunState:
+    """Return the state of a run: its commit record covers what the plan asks and nothing of it was found missing."""
+    if not reason:
+        try:
+            reason = "" if folder.done(planned.request) else _not_done(folder)
+        except (XstiltsError, OSError, KeyError, TypeError) as error:
+            reason = f"file damaged: {error}"
+    return RunState(planned.run.id, "missing" if reason else "done", reason)
+
+
+def _not_done(folder: RunFolder) -> str:
+    more = (
+        ": a product in its DONE.json is gone, or the plan asks for more than it has"
+        if folder.done_json.is_file()
+        else ""
+    )
+    return NOT_FINISHED + more

@@ -1,0 +1,107 @@
+"""What stands under every table: where its numbers come from and what is missing."""
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+import xstilts_hpc
+from xstilts_hpc.languages import LANGUAGES
+from xstilts_hpc.plan import Plan
+from xstilts_hpc.results.collect import Scores
+from xstilts_hpc.results.means import FEWEST_FOR_SPREAD, Means
+from xstilts_hpc.tasks import task_of
+
+MADE_UP_NOTICE = "These are made-up languages: the numbers mean nothing beyond the demonstration."
+_DIGITS = 10
+_UNUSED_SEED = -1
+_MOST_NAMES = 5
+
+
+def is_made_up(plan: Plan) -> bool:
+    """Say whether the data are the miniature world's, or any language asked for is made up."""
+    asks = (prediction for planned in plan.runs.values() for prediction in planned.request.predictions)
+    languages = {language for prediction in asks for language in prediction.languages}
+    made_up = any(code in LANGUAGES and LANGUAGES[code].made_up for code in languages)
+    return made_up or "miniature" in PurePosixPath(plan.data).parts
+
+
+def footer(means: Means, targets: Sequence[str]) -> tuple[str, ...]:
+    """Return the lines under a table of some tasks."""
+    return tuple(line for line in _lines(means, targets) if line)
+
+
+def _lines(means: Means, targets: Sequence[str]) -> Iterator[str]:
+    scores, plan = means.scores, means.plan
+    yield MADE_UP_NOTICE if is_made_up(plan) else ""
+    yield f"grid {plan.name}, digest {plan.digest[:_DIGITS]}; {code_version()}; {datetime.now(UTC).date()}"
+    yield _seeds(plan)
+    yield _counts(means, targets)
+    yield "split: " + ", ".join(f"{task_of(name).title} {means.splits[name]}" for name in targets) if targets else ""
+    yield completeness(scores)
+    for name in targets:
+        absent = " ".join(plan.absent.get(name, ()))
+        yield f"{task_of(name).title}: no labelled file for {absent}" if absent else ""
+    yield _flagged(scores)
+
+
+def completeness(scores: Scores) -> str:
+    """Return how many cells of the grid are missing or excluded."""
+    excluded = len(scores.plan.excluded)
+    more = f"; {excluded} more excluded by the grid (shown as missing)" if excluded else ""
+    return f"cells missing: {scores.num_missing}/{scores.num_cells}{more}"
+
+
+def flagged(scores: Scores) -> list[tuple[str, str, str, str]]:
+    """Return run, target, language and flags of every score with a flag, each once."""
+    rows = scores.frame.loc[scores.frame["flags"] != ""].to_dict("records")
+    return list(dict.fromkeys((row["run"], row["target"], row["language"], row["flags"]) for row in rows))
+
+
+@cache
+def code_version() -> str:
+    """Return the version of this code, with the git commit where it runs from a checkout."""
+    commit = _commit()
+    return f"xstilts_hpc {xstilts_hpc.__version__}" + (f" ({commit})" if commit else "")
+
+
+def _commit() -> str:
+    """Return the commit of the checkout whose top holds this package, "" where there is none."""
+    top = Path(xstilts_hpc.__file__).resolve().parent.parent
+    command = ["git", "-C", str(top), "rev-parse", "--show-toplevel", "HEAD"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    lines = answer.stdout.splitlines()
+    return lines[1][:_DIGITS] if answer.returncode == 0 and len(lines) > 1 and Path(lines[0]) == top else ""
+
+
+def _seeds(plan: Plan) -> str:
+    names = {"data": "data_seed", "training": "train_seed", "target": "target_seed"}
+    used = {word: sorted({getattr(cell, name) for cell in plan.cells} - {_UNUSED_SEED}) for word, name in names.items()}
+    return "seeds: " + "; ".join(f"{word} {' '.join(map(str, seeds))}" for word, seeds in used.items() if seeds)
+
+
+def _counts(means: Means, targets: Sequence[str]) -> str:
+    """Say over how many seeds the entries are averaged, and what the spread is."""
+    counts = {len(means.by_seed(entry, target, ())) for entry in means.entries for target in targets} - {0}
+    if not counts:
+        return ""
+    number = str(min(counts)) if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+    spread = "; ±: sample standard deviation over them" if max(counts) >= FEWEST_FOR_SPREAD else ", no spread given"
+    return f"n={number} sets of seeds per entry{spread}"
+
+
+def _flagged(scores: Scores) -> str:
+    found = flagged(scores)
+    if not found:
+        return "flagged runs: none"
+    runs = list(dict.fromkeys(f"{run} ({flags})" for run, _, _, flags in found))
+    return f"flagged runs: {len({row[0] for row in found})}: {_some(runs)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more

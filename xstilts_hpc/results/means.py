@@ -1,0 +1,172 @@
+"""Means over languages and seeds, and gains over the baseline; fractions, and blank where a member is missing."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from xstilts_hpc.grid import NO_TASK
+from xstilts_hpc.languages import ENGLISH, LANGUAGES
+from xstilts_hpc.plan import Cell, Plan
+from xstilts_hpc.results.collect import Scores, asked
+from xstilts_hpc.tasks import task_of
+
+# A standard deviation of fewer values says nothing.
+FEWEST_FOR_SPREAD = 3
+
+Seeds = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the tables: an intermediate training at one size, or the baseline."""
+
+    intermediate: str
+    size: int = 0
+    full: bool = False
+    variant: str = ""
+    schedule: str = ""
+
+    @property
+    def baseline(self) -> bool:
+        """Say whether nothing was trained before the target."""
+        return self.intermediate == NO_TASK
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean of fractions, NaN where blank; its sample standard deviation, NaN where too few; members had and asked."""
+
+    value: float = math.nan
+    spread: float = math.nan
+    found: int = 0
+    expected: int = 0
+
+
+@dataclass(frozen=True)
+class Means:
+    """The means of a grid's scores.
+
+    With `partial` a mean is taken over the cells that are complete; else it is blank unless all are. A mean over
+    languages is never taken over some of them.
+    """
+
+    scores: Scores
+    partial: bool = False
+
+    @property
+    def plan(self) -> Plan:
+        """Return the plan of the scores."""
+        return self.scores.plan
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """Return the rows of the tables: the baseline, then each intermediate task by rising size."""
+        entries = list(dict.fromkeys(_entry(cell) for cell in self.plan.cells))
+        order = list(dict.fromkeys(entry.intermediate for entry in entries))
+        schedules = list(dict.fromkeys(entry.schedule for entry in entries))
+        return tuple(
+            sorted(
+                entries,
+                key=lambda e: (
+                    not e.baseline,
+                    order.index(e.intermediate),
+                    e.variant,
+                    e.size,
+                    schedules.index(e.schedule),
+                ),
+            )
+        )
+
+    @cached_property
+    def targets(self) -> tuple[str, ...]:
+        """Return the target tasks in the plan's order, those that are asked in some language."""
+        return tuple(dict.fromkeys(c.target for c in self.plan.cells if not c.own and asked(self.plan, c)))
+
+    @cached_property
+    def splits(self) -> Mapping[str, str]:
+        """Return the split that each task is scored on."""
+        asks = (asked(self.plan, cell) for cell in self.plan.cells)
+        return {prediction.task: str(prediction.split) for predictions in asks for prediction in predictions}
+
+    @cached_property
+    def _languages(self) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, set[str]] = {}
+        for cell in self.plan.cells:
+            for prediction in asked(self.plan, cell):
+                found.setdefault(cell.target, set()).update(prediction.languages)
+        order = [ENGLISH, *(code for code in LANGUAGES if code != ENGLISH)]
+        return {target: tuple(sorted(codes, key=order.index)) for target, codes in found.items()}
+
+    @cached_property
+    def _seeds(self) -> Mapping[tuple[Entry, str], tuple[Seeds, ...]]:
+        """Return the seeds of every entry and target, those of excluded cells too, which stay blank."""
+        found: dict[tuple[Entry, str], dict[Seeds, None]] = {}
+        for cell in (*self.plan.cells, *(item.cell for item in self.plan.excluded)):
+            found.setdefault((_entry(cell), cell.target), {})[_seeds_of(cell)] = None
+        return {key: tuple(seeds) for key, seeds in found.items()}
+
+    @cached_property
+    def _values(self) -> Mapping[tuple[Entry, str, Seeds, str], float]:
+        parts: dict[tuple[Entry, str, Seeds, str], dict[str, float]] = {}
+        for row in self.scores.frame.to_dict("records"):
+            entry = Entry(row["intermediate"], row["size"], row["full"], row["variant"], row["schedule"])
+            seeds = (row["data_seed"], row["train_seed"], row["target_seed"])
+            parts.setdefault((entry, row["target"], seeds, row["language"]), {})[row["metric"]] = row["value"]
+        return {key: task_of(key[1]).metric.headline(values) for key, values in parts.items()}
+
+    def languages(self, target: str) -> tuple[str, ...]:
+        """Return the languages a task is asked in, English first."""
+        return self._languages.get(target, ())
+
+    def zero_shot(self, target: str) -> tuple[str, ...]:
+        """Return the languages a task is asked in, without English."""
+        return tuple(code for code in self.languages(target) if code != ENGLISH)
+
+    def by_seed(self, entry: Entry, target: str, languages: Sequence[str]) -> list[float]:
+        """Return the mean over languages for each set of seeds, NaN where a language is missing."""
+        return [self._over_languages(entry, target, s, languages) for s in self._seeds.get((entry, target), ())]
+
+    def score(self, entry: Entry, target: str, languages: Sequence[str]) -> Mean:
+        """Return the mean over languages, then over seeds."""
+        return self._mean(self.by_seed(entry, target, languages))
+
+    def gain(self, entry: Entry, target: str, languages: Sequence[str]) -> Mean:
+        """Return the mean over seeds of the score minus the baseline's with the same target seed."""
+        gains = []
+        for seeds in self._seeds.get((entry, target), ()):
+            own = self._over_languages(entry, target, seeds, languages)
+            gains.append(own - self._over_languages(_BASELINE, target, (-1, -1, seeds[2]), languages))
+        return self._mean(gains)
+
+    def over(self, means: Iterable[Mean]) -> Mean:
+        """Return the plain mean of several means, counting their members; it has no spread of its own."""
+        listed = list(means)
+        found, expected = sum(m.found for m in listed), sum(m.expected for m in listed)
+        values = [mean.value for mean in listed if not math.isnan(mean.value)]
+        blank = not values or (len(values) < len(listed) and not self.partial)
+        return Mean(math.nan if blank else float(np.mean(values)), math.nan, found, expected)
+
+    def _over_languages(self, entry: Entry, target: str, seeds: Seeds, languages: Sequence[str]) -> float:
+        values = [self._values.get((entry, target, seeds, language), math.nan) for language in languages]
+        return float(np.mean(values)) if values else math.nan
+
+    def _mean(self, values: Sequence[float]) -> Mean:
+        found = [value for value in values if not math.isnan(value)]
+        if not found or (len(found) < len(values) and not self.partial):
+            return Mean(found=len(found), expected=len(values))
+        spread = float(np.std(found, ddof=1)) if len(found) >= FEWEST_FOR_SPREAD else math.nan
+        return Mean(float(np.mean(found)), spread, len(found), len(values))
+
+
+_BASELINE = Entry(NO_TASK)
+
+
+def _entry(cell: Cell) -> Entry:
+    return Entry(cell.intermediate, cell.size, cell.full, cell.variant, cell.schedule)
+
+
+def _seeds_of(cell: Cell) -> Seeds:
+    return cell.data_seed, cell.train_seed, cell.target_seed

@@ -1,0 +1,203 @@
+"""The tables of a grid, from its scores: plain cells that every renderer shares. Per cent begins here."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from xstilts_hpc.results.collect import Scores
+from xstilts_hpc.results.footer import footer
+from xstilts_hpc.results.means import Entry, Mean, Means
+from xstilts_hpc.tasks import task_of
+
+MISSING = "--"
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number in per cent (NaN = missing), its spread (NaN = none), and how many of its members were there."""
+
+    value: float
+    spread: float = math.nan
+    found: int = 0
+    expected: int = 0
+    signed: bool = False
+    best: bool = False
+
+    @property
+    def missing(self) -> bool:
+        """Say whether there is no number."""
+        return math.isnan(self.value)
+
+    @property
+    def partial(self) -> bool:
+        """Say whether the number is a mean with members missing."""
+        return not self.missing and self.found < self.expected
+
+    @property
+    def text(self) -> str:
+        """Return the number with one decimal, its spread, and `n=` where members are missing."""
+        if self.missing:
+            return MISSING
+        spread = "" if math.isnan(self.spread) else f" ± {self.spread:z.1f}"
+        members = f" (n={self.found}/{self.expected})" if self.partial else ""
+        return f"{self.value:{'+' if self.signed else ''}z.1f}{spread}{members}"
+
+
+Plain = str | int | float | Number
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: the first `keys` columns name a row, the others are numbers; `name` is what its files are called."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Plain, ...], ...]
+    footer: tuple[str, ...] = ()
+    keys: int = 1
+    name: str = "table"
+
+
+def text(cell: Plain) -> str:
+    """Return a cell as every renderer but CSV shows it: one decimal, thousands separated, NaN as `--`."""
+    if isinstance(cell, Number):
+        return cell.text
+    if isinstance(cell, float):
+        return Number(cell).text
+    return f"{cell:,}" if isinstance(cell, int) else cell
+
+
+def tables(scores: Scores, *, partial: bool = False) -> tuple[Table, ...]:
+    """Return the tables of a grid that have rows; with `partial`, means with members missing are shown with `n=`."""
+    means = Means(scores, partial)
+    found = (by_task(means), *by_language(means), gains(means), intermediate(means))
+    return tuple(table for table in found if table.rows)
+
+
+def by_task(means: Means) -> Table:
+    """Return the table of target tasks: the baseline first, then each intermediate task and size."""
+    titles = tuple(task_of(target).title for target in means.targets)
+    rows = tuple((*_keys(means, entry), *_by_task_row(means, entry)) for entry in means.entries)
+    title = "Target tasks, per cent: mean over languages, then over seeds"
+    columns = (*_key_columns(means), *titles, "mean", "gain")
+    notes = (
+        "mean: over the target tasks; gain: the same mean of score minus baseline, same target seed",
+        "" if any(entry.baseline for entry in means.entries) else "no baseline in this grid, so no gain",
+    )
+    return Table(title, columns, rows, _footer(means, means.targets, notes), _num_keys(means), "by_task")
+
+
+def _by_task_row(means: Means, entry: Entry) -> Iterator[Plain]:
+    scores = [means.score(entry, target, means.languages(target)) for target in means.targets]
+    yield from map(_number, scores)
+    yield _number(means.over(scores))
+    yield "" if entry.baseline else _gain(means.over(_gains(means, entry)))
+
+
+def by_language(means: Means) -> Iterator[Table]:
+    """Yield a table for each target task: a column per language, English first, then the means."""
+    for target in means.targets:
+        everywhere, zero_shot = means.languages(target), means.zero_shot(target)
+        rows = tuple(_row(*_keys(means, entry), *_by_language_row(means, entry, target)) for entry in means.entries)
+        columns = (*_key_columns(means), *everywhere, "all", *(["zero-shot"] if zero_shot else []))
+        counted = f"; zero-shot: over the {len(zero_shot)} that are not English" if zero_shot else ""
+        notes = (f"all: mean over {counted_languages(len(everywhere))}{counted}",)
+        title = f"{task_of(target).title} by language, {task_of(target).metric.name} in per cent"
+        lines = _footer(means, (target,), notes)
+        yield Table(title, columns, rows, lines, _num_keys(means), f"by_language_{target}")
+
+
+def counted_languages(number: int) -> str:
+    """Return a number of languages in words that fit it."""
+    return f"{number} language" + ("" if number == 1 else "s")
+
+
+def _by_language_row(means: Means, entry: Entry, target: str) -> Iterator[Number]:
+    """Yield a number per language, without its spread to keep 40 columns narrow, then the means with theirs."""
+    for code in means.languages(target):
+        yield replace(_number(means.score(entry, target, (code,))), spread=math.nan)
+    for codes in filter(None, (means.languages(target), means.zero_shot(target))):
+        yield _number(means.score(entry, target, codes))
+
+
+def gains(means: Means) -> Table:
+    """Return the gains over the baseline by target task, the best of each target marked."""
+    entries = [entry for entry in means.entries if not entry.baseline]
+    values = [[*(g := _gains(means, entry)), means.over(g)] for entry in entries]
+    best = [_best(column) for column in zip(*values, strict=True)]
+    rows = tuple(
+        _row(*_keys(means, entry), *(_gain(mean, best=i in best[j]) for j, mean in enumerate(row)))
+        for i, (entry, row) in enumerate(zip(entries, values, strict=True))
+    )
+    titles = (task_of(target).title for target in means.targets)
+    columns = (*_key_columns(means), *titles, "mean")
+    notes = ("gain: score minus the baseline's, same target seed, in percentage points; best of each column marked",)
+    title = "Gain over the baseline, percentage points"
+    return Table(title, columns, rows, _footer(means, means.targets, notes), _num_keys(means), "gain")
+
+
+def intermediate(means: Means) -> Table:
+    """Return the intermediate tasks' scores on their own English dev sets."""
+    entries = [entry for entry in means.entries if not entry.baseline and means.languages(entry.intermediate)]
+    rows = []
+    for entry in entries:
+        task = task_of(entry.intermediate)
+        score = means.score(entry, task.name, means.languages(task.name))
+        rows.append(_row(*_keys(means, entry), task.metric.name, _number(score)))
+    own = tuple(dict.fromkeys(entry.intermediate for entry in entries))
+    columns = (*_key_columns(means), "metric", "score")
+    title = "Intermediate tasks on their own dev sets, per cent"
+    return Table(title, columns, tuple(rows), _footer(means, own, ()), _num_keys(means) + 1, "intermediate")
+
+
+def _row(*cells: Plain) -> tuple[Plain, ...]:
+    return cells
+
+
+def _gains(means: Means, entry: Entry) -> list[Mean]:
+    return [means.gain(entry, target, means.languages(target)) for target in means.targets]
+
+
+def _best(column: Sequence[Mean]) -> set[int]:
+    """Return the rows with the greatest gain as it is printed, so that equal numbers are marked alike."""
+    shown = [round(100 * mean.value, 1) for mean in column]
+    greatest = max((value for value in shown if not math.isnan(value)), default=math.inf)
+    return {i for i, value in enumerate(shown) if value == greatest}
+
+
+def _number(mean: Mean, *, signed: bool = False, best: bool = False) -> Number:
+    return Number(100 * mean.value, 100 * mean.spread, mean.found, mean.expected, signed, best)
+
+
+def _gain(mean: Mean, *, best: bool = False) -> Number:
+    return _number(mean, signed=True, best=best)
+
+
+def _several(means: Means, name: str) -> bool:
+    """Say whether the entries differ in `schedule` or `variant`, so that it needs a column."""
+    return len({getattr(entry, name) for entry in means.entries if not entry.baseline}) > 1
+
+
+def _key_columns(means: Means) -> tuple[str, ...]:
+    more = [name for name in ("variant", "schedule") if _several(means, name)]
+    return ("intermediate", "examples", *more)
+
+
+def _num_keys(means: Means) -> int:
+    return len(_key_columns(means))
+
+
+def _keys(means: Means, entry: Entry) -> tuple[str, ...]:
+    more = [getattr(entry, name) for name in ("variant", "schedule") if _several(means, name)]
+    if entry.baseline:
+        return ("none (baseline)", "", *more)
+    return (entry_title(entry), f"{entry.size:,}" + (" (full)" if entry.full else ""), *more)
+
+
+def entry_title(entry: Entry) -> str:
+    """Return the name of an entry's intermediate task as tables and figures show it."""
+    return "none (baseline)" if entry.baseline else task_of(entry.intermediate).title
+
+
+def _footer(means: Means, targets: Sequence[str], notes: Sequence[str]) -> tuple[str, ...]:
+    return (*filter(None, notes), *footer(means, targets))
