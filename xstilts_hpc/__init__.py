@@ -2,13 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
+from xstilts_hpc.version import VERSION
+
 if TYPE_CHECKING:
     from xstilts_hpc.logits import read_logits
     from xstilts_hpc.plan import load_plan
     from xstilts_hpc.results.collect import collect
 
 __all__ = ["collect", "load_plan", "read_logits"]
-__version__ = "0.1.0"
+__version__ = VERSION
 
 
 def __getattr__(name: str) -> Any:

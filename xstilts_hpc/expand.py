@@ -14,7 +14,7 @@ from xstilts_hpc.languages import MADE_UP
 from xstilts_hpc.plan import Cell, Excluded, Plan, PlannedRun, Stage, cells_digest, parents_first
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.run import ModelSource, Prediction, Request, Run, Training
-from xstilts_hpc.tasks import TASKS, task_of, tasks_with
+from xstilts_hpc.tasks import task_of, tasks_with
 from xstilts_hpc.tasks.base import Role, Split, Task
 from xstilts_hpc.tasks.folder import DataFolder
 
@@ -42,7 +42,7 @@ class _Expander:
     data: DataFolder
     model: ModelSource
     problems: list[str] = field(default_factory=list)
-    requests: dict[str, tuple[Request, int, float]] = field(default_factory=dict)
+    requests: dict[tuple[str, Split], tuple[Request, int, float]] = field(default_factory=dict)
     runs: list[PlannedRun] = field(default_factory=list)
     excluded: list[Excluded] = field(default_factory=list)
     _recipes: dict[tuple[str, ...], Recipe] = field(default_factory=dict)
@@ -50,9 +50,10 @@ class _Expander:
 
     @cached_property
     def targets(self) -> tuple[Task, ...]:
-        """Return the target tasks of the grid."""
-        names = self.grid.target.task
-        return tasks_with(Role.TARGET) if "all" in names else tuple(task_of(name) for name in names)
+        """Return the target tasks of the grid that are evaluated in at least one of its languages."""
+        names, languages = self.grid.target.task, self.grid.target.languages
+        tasks = tasks_with(Role.TARGET) if "all" in names else tuple(task_of(name) for name in names)
+        return tuple(t for t in tasks if "all" in languages or {*t.languages, *MADE_UP} & {*languages})
 
     def cells(self) -> Iterator[Cell]:
         """Yield the cells of the grid, gathering the runs that answer them."""
@@ -137,6 +138,10 @@ class _Expander:
     def target_run(self, start: _Start, task: Task, target_seed: int) -> PlannedRun:
         """Return the run that answers a target: a training on its English set, or a reading of the encoder."""
         request, examples, characters = self.request(task, self.split(task))
+        if not request.predictions:
+            self.problems.append(
+                f"{task.name}: no labelled {self.split(task)} file in {self.data.root}; use split: auto"
+            )
         parent = (start.run.run.id, start.run.run.name) if start.run else ("", "")
         if not task.trains:
             run = Run(self.model, None, self.recipe(task, task), *parent)
@@ -155,9 +160,10 @@ class _Expander:
 
     def request(self, task: Task, split: Split) -> tuple[Request, int, float]:
         """Return what is asked of a task's split, with the number of examples and their mean length."""
-        if task.name not in self.requests:
-            self.requests[task.name] = self._request(task, split)
-        return self.requests[task.name]
+        key = (task.name, split)
+        if key not in self.requests:
+            self.requests[key] = self._request(task, split)
+        return self.requests[key]
 
     def _request(self, task: Task, split: Split) -> tuple[Request, int, float]:
         languages = self.languages(task, split)
@@ -247,7 +253,7 @@ def _under(root: Path, path: str) -> Path:
 def _absent(expander: _Expander, task: Task) -> tuple[str, ...]:
     if "all" not in expander.grid.target.languages:
         return ()
-    predictions = expander.requests[task.name][0].predictions
+    predictions = expander.request(task, expander.split(task))[0].predictions
     here = predictions[0].languages if predictions else ()
     made_up = any(code in MADE_UP for code in here)
     return () if made_up else tuple(code for code in task.languages if code not in here)
@@ -255,11 +261,8 @@ def _absent(expander: _Expander, task: Task) -> tuple[str, ...]:
 
 def _check_languages(expander: _Expander) -> None:
     """Refuse a language that none of the target tasks has."""
+    known = {*MADE_UP, *itertools.chain.from_iterable(task.languages for task in expander.targets)}
     for code in expander.grid.target.languages:
-        known = {*MADE_UP, *itertools.chain.from_iterable(task.languages for task in expander.targets)}
         if code != "all" and code not in known:
-            names = ", ".join(task.name for task in expander.targets)
-            raise GridError(
-                f"target.languages: none of {names} is evaluated in {code}; it has {', '.join(sorted(known))}"
-            )
-    assert set(TASKS) >= {task.name for task in expander.targets}
+            names = ", ".join(expander.grid.target.task)
+            raise GridError(f"target.languages: {code} is not evaluated by any target task of the grid ({names})")

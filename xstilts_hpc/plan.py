@@ -142,8 +142,16 @@ def load_plan(path: Path) -> Plan:
     if not path.is_file():
         raise RunError(f"{path}: no plan there; submit the grid first, or check --root")
     value = read_json(path)
-    if value.get("schema") != SCHEMA:
-        raise RunError(f"{path}: schema {value.get('schema')!r}, this version reads {SCHEMA}; submit the grid again")
+    schema = value.get("schema") if isinstance(value, dict) else None
+    if schema != SCHEMA:
+        raise RunError(f"{path}: schema {schema!r}, this version reads {SCHEMA}; submit the grid again")
+    try:
+        return _plan_from_json(value)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path}: not a plan ({type(error).__name__}: {error}); submit the grid again") from error
+
+
+def _plan_from_json(value: Mapping[str, Any]) -> Plan:
     runs = [_run_from_json(item) for item in value["runs"]]
     return Plan(
         name=value["name"],
@@ -189,6 +197,11 @@ class GridFolder:
         return self.path / "tables"
 
     @property
+    def figures(self) -> Path:
+        """Return the folder of the figures."""
+        return self.path / "figures"
+
+    @property
     def report(self) -> Path:
         """Return the path of the report."""
         return self.path / "report.html"
@@ -208,15 +221,17 @@ def parents_first(runs: Iterable[PlannedRun]) -> dict[str, PlannedRun]:
 
 
 def _merge(first: PlannedRun | None, second: PlannedRun) -> PlannedRun:
-    if first is None or first.request == second.request:
-        return second if first is None else first
+    if first is None:
+        return second
+    if first.request == second.request and first.stage == second.stage:
+        return first
     return PlannedRun(
         first.run,
-        first.stage,
+        min(first.stage, second.stage, key=list(Stage).index),
         first.request.union(second.request),
         first.train_examples,
         first.train_characters,
-        first.predict_examples + second.predict_examples,
+        first.predict_examples + (second.predict_examples if first.request != second.request else 0),
         max(first.predict_characters, second.predict_characters),
     )
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import numpy as np
 from numpy.typing import NDArray
 
 from xstilts_hpc.data.ragged import Ragged, ragged_of

@@ -34,10 +34,12 @@ def exact(prediction: str, answer: str) -> float:
     return float(prediction == answer)
 
 
-def squad(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Return exact match and F1; a question has one predicted text and one or more answers."""
+def squad(predictions: Sequence[str | None], references: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Return exact match and F1; a question has one predicted text (None: no prediction, scores 0) and its answers."""
     matched = f1 = 0.0
     for prediction, answers in zip(predictions, references, strict=True):
+        if prediction is None:
+            continue
         text, golds = normalise(prediction), [normalise(answer) for answer in answers]
         matched += best(exact, text, golds)
         f1 += best(token_f1, text, golds)

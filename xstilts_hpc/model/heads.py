@@ -1,6 +1,7 @@
 """An encoder with a head for one kind of task; heads as in the study's code (jiant, modeling/heads.py)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -87,7 +88,7 @@ class TaskModel(nn.Module):
         """Put a fresh head, drawn from the seed, on an encoder."""
         super().__init__()
         self.encoder = encoder
-        config = encoder.config
+        config: Any = encoder.config
         generator = torch.Generator().manual_seed(seed)
         self.head = HEADS[task.kind](config.hidden_size, len(task.labels), config.hidden_dropout_prob)
         for name, parameter in self.head.named_parameters():

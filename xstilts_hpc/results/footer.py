@@ -1,17 +1,15 @@
 """What stands under every table: where its numbers come from and what is missing."""
 
-import subprocess
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-import xstilts_hpc
 from xstilts_hpc.languages import LANGUAGES
 from xstilts_hpc.plan import Plan
 from xstilts_hpc.results.collect import Scores
 from xstilts_hpc.results.means import FEWEST_FOR_SPREAD, Means
 from xstilts_hpc.tasks import task_of
+from xstilts_hpc.version import code_version
 
 MADE_UP_NOTICE = "These are made-up languages: the numbers mean nothing beyond the demonstration."
 _DIGITS = 10
@@ -35,7 +33,7 @@ def footer(means: Means, targets: Sequence[str]) -> tuple[str, ...]:
 def _lines(means: Means, targets: Sequence[str]) -> Iterator[str]:
     scores, plan = means.scores, means.plan
     yield MADE_UP_NOTICE if is_made_up(plan) else ""
-    yield f"grid {plan.name}, digest {plan.digest[:_DIGITS]}; {code_version()}; {datetime.now(UTC).date()}"
+    yield f"grid {plan.name}, digest {plan.digest[:_DIGITS]}; xstilts_hpc {code_version()}; {datetime.now(UTC).date()}"
     yield _seeds(plan)
     yield _counts(means, targets)
     yield "split: " + ", ".join(f"{task_of(name).title} {means.splits[name]}" for name in targets) if targets else ""
@@ -57,25 +55,6 @@ def flagged(scores: Scores) -> list[tuple[str, str, str, str]]:
     """Return run, target, language and flags of every score with a flag, each once."""
     rows = scores.frame.loc[scores.frame["flags"] != ""].to_dict("records")
     return list(dict.fromkeys((row["run"], row["target"], row["language"], row["flags"]) for row in rows))
-
-
-@cache
-def code_version() -> str:
-    """Return the version of this code, with the git commit where it runs from a checkout."""
-    commit = _commit()
-    return f"xstilts_hpc {xstilts_hpc.__version__}" + (f" ({commit})" if commit else "")
-
-
-def _commit() -> str:
-    """Return the commit of the checkout whose top holds this package, "" where there is none."""
-    top = Path(xstilts_hpc.__file__).resolve().parent.parent
-    command = ["git", "-C", str(top), "rev-parse", "--show-toplevel", "HEAD"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    lines = answer.stdout.splitlines()
-    return lines[1][:_DIGITS] if answer.returncode == 0 and len(lines) > 1 and Path(lines[0]) == top else ""
 
 
 def _seeds(plan: Plan) -> str:

@@ -16,11 +16,12 @@ from xstilts_hpc.languages import LANGUAGES
 from xstilts_hpc.plan import load_plan
 from xstilts_hpc.results.collect import Scores, find_grid, gather, require_complete, write_scores
 from xstilts_hpc.results.figure import curves, draw, svg, write_figures
-from xstilts_hpc.results.footer import MADE_UP_NOTICE, code_version, flagged, is_made_up
+from xstilts_hpc.results.footer import MADE_UP_NOTICE, flagged, is_made_up
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.render import print_table, write_tables
 from xstilts_hpc.results.table import Number, by_language, by_task, counted_languages, tables, text
 from xstilts_hpc.tasks import task_of
+from xstilts_hpc.version import code_version
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def collect_and_write(
     means = Means(scores, allow_partial)
     write_scores(scores, folder)
     write_tables(scores, folder.tables, partial=allow_partial)
-    write_figures(means, folder.path / "figures")
+    write_figures(means, folder.figures)
     write_report(scores, folder.report, partial=allow_partial)
     if is_made_up(scores.plan):
         console.print(Text(MADE_UP_NOTICE, style="bold yellow"))
@@ -125,5 +126,5 @@ def _facts(scores: Scores) -> Iterator[tuple[str, str]]:
     for model in models:
         named = f"{model.id} at {model.revision}" if model.id else f"{model.path} (digest {model.digest})"
         yield "model", named
-    yield "collected by", code_version()
+    yield "collected by", f"xstilts_hpc {code_version()}"
     yield "logits written by", ", ".join(scores.codes) or "no logits read"

@@ -28,10 +28,11 @@ from xstilts_hpc.tasks.folder import DataFolder
 from xstilts_hpc.train.loop import TrainingSet, fine_tune
 from xstilts_hpc.train.predict import Predictor, predict
 from xstilts_hpc.train.ranks import Ranks, join_ranks, leave_ranks
-from xstilts_hpc.train.record import BlockedError, attempt, code_version
+from xstilts_hpc.train.record import BlockedError, attempt
 from xstilts_hpc.train.retrieval import SentenceModel
 from xstilts_hpc.train.trained import is_saved, load_trained, save_trained
 from xstilts_hpc.train.zero import full_weights, start_engine
+from xstilts_hpc.version import code_version
 
 
 @dataclass(frozen=True)

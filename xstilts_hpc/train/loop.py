@@ -76,7 +76,7 @@ def _update(
 
 
 def seed_of(seed: int, step: int, rank: int) -> Callable[[int], int]:
-    """Return the dropout seed of each micro-batch: a function of where it stands, so that a resumed run draws the same."""
+    """Return the dropout seed of each micro-batch, a function of where it stands: a resumed run draws the same."""
     return lambda micro: int(np.random.SeedSequence([seed, step, rank, micro]).generate_state(1)[0])
 
 

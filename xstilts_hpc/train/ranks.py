@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
+from torch._C._distributed_c10d import HashStore
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def join_ranks(*, alone: bool = False) -> Ranks:
     if not dist.is_initialized():
         backend = "nccl" if cuda else "gloo"
         if world == 1:
-            dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+            dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
         else:
             dist.init_process_group(backend, rank=rank, world_size=world)
     _tell_deepspeed(rank, world, local_rank)
@@ -68,6 +69,8 @@ def leave_ranks() -> None:
 
 def _tell_deepspeed(rank: int, world: int, local_rank: int) -> None:
     """DeepSpeed reads these even when the process group exists; a missing one sends it looking for mpi4py."""
+    if not torch.cuda.is_available():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     values = {"RANK": rank, "WORLD_SIZE": world, "LOCAL_RANK": local_rank}
     os.environ.update({name: str(value) for name, value in values.items()})
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")

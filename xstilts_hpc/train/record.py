@@ -4,13 +4,11 @@ import importlib.metadata
 import os
 import platform
 import resource
-import subprocess
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.errors import RunError, XstiltsError
@@ -18,6 +16,7 @@ from xstilts_hpc.files import write_json
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.run import RunFolder
 from xstilts_hpc.train.ranks import Ranks
+from xstilts_hpc.version import code_version
 
 _PACKAGES = ("torch", "transformers", "deepspeed", "datasets", "tokenizers", "numpy", "h5py", "submitit")
 _SLURM = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT", "SLURM_JOB_NODELIST")
@@ -49,22 +48,6 @@ def attempt(folder: RunFolder, machine: Machine, ranks: Ranks) -> Iterator[dict[
         if ranks.is_main():
             end = {"end": _now(), "cause": cause, "error": error, "measured": measured, "peak_memory_gb": _peak_gb()}
             write_json(folder.provenance(number), {**record, **end})
-
-
-def code_version() -> str:
-    """Return the git commit of the code, with a mark for uncommitted changes, or the package's version."""
-    here = Path(__file__).resolve().parent
-    try:
-        answer = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return importlib.metadata.version("xstilts-hpc")
-    return answer.stdout.strip()
 
 
 def _start(machine: Machine, ranks: Ranks) -> dict[str, Any]:

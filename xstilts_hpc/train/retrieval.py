@@ -44,7 +44,7 @@ def nearest_neighbours(
     """
     queries, candidates = functional.normalize(queries, dim=1), functional.normalize(candidates, dim=1)
     k = min(k, len(candidates))
-    found = [_block_neighbours(block, candidates, k) for block in queries.split(_BLOCK)]
+    found = [_block_neighbours(block, candidates, k) for block in torch.split(queries, _BLOCK)]
     scores = torch.cat([score for score, _ in found])
     indices = torch.cat([index for _, index in found])
     return scores.numpy().astype(np.float32), indices.numpy().astype(np.int64)

@@ -1,0 +1,28 @@
+# Each target works on a fresh clone: it makes the environment in .venv and installs what it needs first.
+.PHONY: demo test check bench clean
+.DEFAULT_GOAL := demo
+
+VENV := .venv
+BIN := $(VENV)/bin
+ENVIRONMENT := $(VENV)/installed
+
+$(ENVIRONMENT): pyproject.toml constraints.txt tools/setup
+	tools/setup environment
+
+demo: $(ENVIRONMENT)   ## the whole pipeline on a made-up miniature world, ending with tables and a report
+	$(BIN)/xstilts demo
+
+check: $(ENVIRONMENT)  ## format, lint, types, layers, sizes
+	tools/check
+
+test: $(ENVIRONMENT)   ## tools/check, then every test; a real Slurm is installed first where this runs as root
+	tools/setup slurm
+	tools/check
+	$(BIN)/python -m pytest
+
+bench: $(ENVIRONMENT)  ## the figures of the documents, as JSON
+	$(BIN)/python tools/bench_cli.py
+	$(BIN)/python tools/bench_plan.py
+
+clean:                 ## the environment and the caches; experiments/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

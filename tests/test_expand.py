@@ -1,0 +1,131 @@
+"""From a grid to the distinct runs that answer it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import grid_text
+from xstilts_hpc.errors import DataError, GridError, ModelError, RunError
+from xstilts_hpc.expand import expand
+from xstilts_hpc.grid import load_grid
+from xstilts_hpc.plan import Cell, Plan, Stage, by_stage, load_plan
+
+
+def plan_of(root: Path, **changes: str) -> Plan:
+    path = root / "grid.yaml"
+    path.write_text(grid_text(**changes), encoding="utf-8")
+    return expand(load_grid(path), root=root)
+
+
+def cells(plan: Plan, **values: object) -> list[Cell]:
+    return [cell for cell in plan.cells if all(getattr(cell, k) == v for k, v in values.items())]
+
+
+def test_a_grid_gives_baseline_intermediate_target_and_retrieval_runs(tiny_root: Path) -> None:
+    plan = plan_of(tiny_root)
+    assert {stage: len(runs) for stage, runs in by_stage(plan)} == {
+        Stage.INTERMEDIATE: 2,
+        Stage.TARGET: 8,
+        Stage.RETRIEVAL: 3,
+    }
+    assert len(cells(plan, target="xnli")) == 3
+    assert len(cells(plan, intermediate="none")) == 4
+
+
+def test_a_baseline_that_trains_like_an_intermediate_task_is_the_same_run(tiny_root: Path) -> None:
+    plan = plan_of(tiny_root)
+    (baseline,) = cells(plan, intermediate="none", target="xnli")
+    (own,) = cells(plan, target="mnli", full=True)
+    assert baseline.run == own.run
+    assert [p.task for p in plan.runs[own.run].request.predictions] == ["xnli", "mnli"]
+
+
+def test_a_full_training_set_has_no_data_seed(tiny_root: Path) -> None:
+    plan = plan_of(tiny_root, seeds="{data: [0, 1, 2]}", intermediate="[{task: mnli, size: [2, full]}]")
+    assert len(cells(plan, target="xnli", full=True)) == 1
+    assert len(cells(plan, target="xnli", full=False)) == 3
+
+
+def test_a_size_equal_to_the_whole_set_is_the_full_run(tiny_root: Path) -> None:
+    plan = plan_of(tiny_root, intermediate="[{task: mnli, size: [6, full]}]")
+    assert len(cells(plan, target="xnli")) == 1
+
+
+def test_parents_come_first_and_keep_their_encoder(tiny_root: Path) -> None:
+    plan = plan_of(tiny_root)
+    order = list(plan.runs)
+    for run_id, planned in plan.runs.items():
+        if planned.run.parent:
+            assert order.index(planned.run.parent) < order.index(run_id)
+            assert plan.runs[planned.run.parent].request.keep_encoder
+
+
+def test_an_excluded_cell_is_listed_with_its_reason_and_its_runs_are_not_made(tiny_root: Path) -> None:
+    plan = plan_of(tiny_root, exclude="[{where: {task: mnli, size: 2}, reason: too few}]")
+    assert {item.reason for item in plan.excluded} == {"too few"}
+    assert not any("mnli_2" in run_id for run_id in plan.runs)
+
+
+def test_a_size_larger_than_the_data_is_an_error_unless_excluded(tiny_root: Path) -> None:
+    sizes = "[{task: mnli, size: [2, 7]}]"
+    with pytest.raises(GridError, match=r"mnli: size 7 is larger than its training set here \(6 examples"):
+        plan_of(tiny_root, intermediate=sizes)
+
+
+def test_the_same_run_has_the_same_id_wherever_the_data_lie(tiny_root: Path) -> None:
+    here = plan_of(tiny_root)
+    (tiny_root / "data").rename(tiny_root / "elsewhere")
+    assert list(plan_of(tiny_root, data="elsewhere").runs) == list(here.runs)
+
+
+def test_changed_training_data_give_another_run(tiny_root: Path) -> None:
+    before = set(plan_of(tiny_root).runs)
+    path = tiny_root / "data" / "panx" / "train-en.tsv"
+    path.write_text(path.read_text(encoding="utf-8") + "\nParis\tB-LOC\n", encoding="utf-8")
+    changed = set(plan_of(tiny_root).runs) - before
+    assert changed
+    assert all(run_id.startswith("panx") for run_id in changed)
+
+
+def test_the_labelled_split_is_found_and_languages_without_files_are_listed(tiny_root: Path) -> None:
+    (tiny_root / "data" / "xnli" / "test-en.tsv").write_text("a cat\tsat\r\n", encoding="utf-8")
+    plan = plan_of(tiny_root, target="{task: xnli}")
+    prediction = next(iter(plan.runs.values())).request.predictions[0]
+    assert (prediction.split, prediction.languages) == ("dev", ("de", "en", "sw"))
+    assert plan.absent["xnli"][:3] == ("ar", "bg", "el")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"data": "nowhere"}, DataError, r"data folder .*nowhere does not exist; set `data:`"),
+        ({"model": "{path: nowhere}"}, ModelError, r"nowhere has no config.json; set model.path"),
+        ({"target": "{task: xnli, languages: [fr]}"}, DataError, r"no dev file for language fr .*xnli/dev-fr.tsv"),
+        ({"target": "{task: xnli, languages: [fi]}"}, GridError, r"fi is not evaluated by any target task"),
+        ({"target": "{task: xnli, split: test}"}, GridError, r"xnli: no labelled test"),
+    ],
+)
+def test_what_is_not_there_is_one_message(
+    tiny_root: Path, changes: dict[str, str], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        plan_of(tiny_root, **changes)
+
+
+def test_an_empty_language_file_is_an_error_that_names_it(tiny_root: Path) -> None:
+    (tiny_root / "data" / "xnli" / "dev-de.tsv").write_text("", encoding="utf-8")
+    with pytest.raises(DataError, match=r"dev-de.tsv: the file is empty"):
+        plan_of(tiny_root)
+
+
+def test_a_plan_is_read_back_as_it_was_written(tiny_root: Path) -> None:
+    plan = plan_of(tiny_root)
+    plan.save(tiny_root / "plan.json")
+    assert load_plan(tiny_root / "plan.json") == plan
+
+
+@pytest.mark.parametrize("text", ["[]", '{"schema": 1}', "{", '{"schema": 99}'])
+def test_a_damaged_plan_is_one_message(tmp_path: Path, text: str) -> None:
+    (tmp_path / "plan.json").write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match=r"plan.json"):
+        load_plan(tmp_path / "plan.json")

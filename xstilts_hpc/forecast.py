@@ -1,0 +1,142 @@
+"""What a plan will cost: GPU-hours from arithmetic and the speed of finished runs; bytes and files."""
+
+import json
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from xstilts_hpc.errors import RunError
+from xstilts_hpc.examples import Kind
+from xstilts_hpc.plan import Plan, PlannedRun
+from xstilts_hpc.run import ModelSource, run_folder
+from xstilts_hpc.tasks import task_of
+
+# An assumption, not a measurement, until finished runs on this machine replace it: sustained TFLOP/s of one device.
+ASSUMED_TFLOPS = 60.0
+# Measured over MNLI and SQuAD with XLM-R's tokenizer (171.7 characters, 45.2 tokens; 830.1 characters, 204.2 tokens).
+_CHARACTERS_PER_TOKEN = 4.0
+_CHARACTERS_PER_WORD = 6.0
+_FORWARD, _FORWARD_AND_BACKWARD = 2, 6
+# run.json, request.json, DONE.json, history.jsonl, one provenance record; config, weights and tokenizer of an encoder.
+_FILES_PER_RUN, _FILES_PER_ENCODER = 5, 4
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """Layers, width, width of the feed-forward part, and rows of the vocabulary."""
+
+    layers: int
+    hidden: int
+    intermediate: int
+    vocabulary: int
+
+    @property
+    def computing(self) -> int:
+        """Return the number of parameters that every token is multiplied with."""
+        return self.layers * (4 * self.hidden**2 + 2 * self.hidden * self.intermediate)
+
+    @property
+    def parameters(self) -> int:
+        """Return the number of all parameters, vocabulary included."""
+        return self.computing + self.vocabulary * self.hidden
+
+
+_KNOWN = {
+    "FacebookAI/xlm-roberta-base": ModelSize(12, 768, 3072, 250_002),
+    "FacebookAI/xlm-roberta-large": ModelSize(24, 1024, 4096, 250_002),
+}
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The cost of the runs that are not done: device hours, bytes kept, bytes in use by one running run, files.
+
+    `calibrated_by` counts the finished runs whose speed was used; 0 means the assumed speed.
+    """
+
+    gpu_hours: float
+    bytes_kept: int
+    bytes_per_running: int
+    files: int
+    tflops: float
+    calibrated_by: int
+
+
+def forecast(plan: Plan, *, root: Path, todo: Iterable[PlannedRun]) -> Forecast:
+    """Return what the runs still to do will cost."""
+    runs = list(todo)
+    size = model_size(next(iter(plan.runs.values())).run.model, root)
+    speeds = _measured_tflops(plan, root, size)
+    tflops = statistics.median(speeds) if speeds else ASSUMED_TFLOPS
+    work = sum(flops(planned, size) for planned in runs)
+    encoders = sum(planned.request.keep_encoder for planned in runs)
+    predictions = sum(len(planned.request.predictions) for planned in runs)
+    return Forecast(
+        gpu_hours=work / (tflops * 1e12) / 3600,
+        bytes_kept=4 * size.parameters * encoders + sum(map(_logits_bytes, runs)),
+        bytes_per_running=4 * size.parameters,
+        files=_FILES_PER_RUN * len(runs) + predictions + _FILES_PER_ENCODER * encoders,
+        tflops=tflops,
+        calibrated_by=len(speeds),
+    )
+
+
+def model_size(source: ModelSource, root: Path) -> ModelSize:
+    """Return the size of a model from its config.json, or of a hub model that is known."""
+    if source.id in _KNOWN:
+        return _KNOWN[source.id]
+    if not source.path:
+        return _KNOWN["FacebookAI/xlm-roberta-large"]
+    path = root / Path(source.path).expanduser() / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    names = ("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size")
+    missing = [name for name in names if name not in config]
+    if missing:
+        raise RunError(f"{path}: no {', '.join(missing)}; it is not the configuration of an encoder like XLM-R")
+    return ModelSize(*(int(config[name]) for name in names))
+
+
+def flops(planned: PlannedRun, size: ModelSize) -> float:
+    """Return the floating-point operations of a run: 6 per parameter and token trained, 2 per token predicted."""
+    recipe = planned.run.recipe
+    trained = 0.0
+    if planned.run.training:
+        steps = recipe.num_steps(planned.train_examples)
+        trained = steps * recipe.batch_size * _tokens(planned.train_characters, recipe.max_length)
+    predicted = planned.predict_examples * _tokens(planned.predict_characters, recipe.max_length)
+    return size.computing * (_FORWARD_AND_BACKWARD * trained + _FORWARD * predicted)
+
+
+def _tokens(characters: float, max_length: int) -> float:
+    return min(characters / _CHARACTERS_PER_TOKEN + 4, max_length)
+
+
+def _measured_tflops(plan: Plan, root: Path, size: ModelSize) -> list[float]:
+    """Return the speed of each finished run of the plan, per rank."""
+    speeds = []
+    for run_id, planned in plan.runs.items():
+        folder = run_folder(root, run_id)
+        if folder.done_json.is_file():
+            last = folder.attempts()[-1]
+            seconds = sum(last.get("measured", {}).values()) * last["ranks"]
+            if seconds:
+                speeds.append(flops(planned, size) / seconds / 1e12)
+    return speeds
+
+
+def _logits_bytes(planned: PlannedRun) -> int:
+    """Return the rough size of a run's logits, by what a row of each kind holds."""
+    total = 0.0
+    for prediction in planned.request.predictions:
+        task = task_of(prediction.task)
+        characters = planned.predict_characters
+        per_example = {
+            Kind.SEQUENCE: 4 * len(task.labels) + 32,
+            Kind.CHOICE: 4 * len(task.labels) + 32,
+            Kind.TOKEN: characters / _CHARACTERS_PER_WORD * (4 * len(task.labels) + 8) + 32,
+            Kind.SPAN: characters / _CHARACTERS_PER_TOKEN * 32 + characters / 5 + 128,
+            Kind.RETRIEVAL: 64,
+        }
+        total += planned.predict_examples * per_example[task.kind]
+    return int(total)

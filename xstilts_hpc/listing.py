@@ -1,0 +1,136 @@
+"""What `plan`, `tasks` and `submit` print."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from xstilts_hpc.cluster.arrays import Array, arrays_of
+from xstilts_hpc.cluster.submission import Submission
+from xstilts_hpc.files import Memory
+from xstilts_hpc.forecast import Forecast, forecast
+from xstilts_hpc.plan import Plan, by_stage
+from xstilts_hpc.tasks import TASKS
+from xstilts_hpc.tasks.base import Split, Task
+from xstilts_hpc.tasks.folder import DataFolder
+
+
+def task_rows(data: Path) -> list[dict[str, Any]]:
+    """Return what there is to say of each task, with the splits found in a data folder."""
+    folder = DataFolder(data, Memory(Path())) if data.is_dir() else None
+    return [_task_row(task, folder) for task in TASKS.values()]
+
+
+def _task_row(task: Task, folder: DataFolder | None) -> dict[str, Any]:
+    found = {str(split): _num_languages(task, split, folder) for split in Split} if folder else {}
+    return {
+        "task": task.name,
+        "kind": str(task.kind),
+        "role": ", ".join(sorted(task.roles)),
+        "languages": len(task.languages),
+        "metric": task.metric.name,
+        "trained_on": task.training_set or "nothing",
+        "data": {split: number for split, number in found.items() if number},
+        "origin": task.origin,
+        "licence": task.licence,
+    }
+
+
+def _num_languages(task: Task, split: Split, folder: DataFolder) -> int:
+    return sum(folder.has(task, split, language) for language in task.languages)
+
+
+def task_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """Return the tasks as a table; what is not here says where to get it."""
+    table = Table("task", "kind", "role", "languages", "metric", "trained on", "data here")
+    for row in rows:
+        here = ", ".join(f"{split} ({number})" for split, number in row["data"].items())
+        cells = (row["task"], row["kind"], row["role"], str(row["languages"]), row["metric"], row["trained_on"])
+        table.add_row(*cells, here or f"no; get it from {row['origin']}")
+    return table
+
+
+def plan_json(plan: Plan, root: Path) -> dict[str, Any]:
+    """Return a plan's summary and its runs as JSON."""
+    done, arrays = plan.done(root), _arrays(plan, root)
+    return {
+        "grid": plan.name,
+        "cells": len(plan.cells),
+        "runs": [
+            {"id": i, "stage": str(p.stage), "parent": p.run.parent, "done": i in done} for i, p in plan.runs.items()
+        ],
+        "arrays": [{"stage": array.stage, "elements": len(array.runs)} for array in arrays],
+        "excluded": [{**vars(item.cell), "reason": item.reason} for item in plan.excluded],
+        "absent": {target: list(languages) for target, languages in plan.absent.items()},
+        "forecast": asdict(_forecast(plan, root)),
+    }
+
+
+def print_plan(plan: Plan, root: Path, console: Console, *, runs: bool) -> None:
+    """Print a plan: stages, arrays, cost, and everything that is left out and why."""
+    done = plan.done(root)
+    console.print(Text(f"{plan.name}: {plan.question}", style="bold"))
+    console.print(f"{len(plan.cells):,} cells from {len(plan.runs):,} runs, {len(done):,} of them done")
+    console.print(_stage_table(plan, root, done))
+    cost = _forecast(plan, root)
+    console.print(_cost(cost, len(plan.runs) - len(done)))
+    for reason, number in Counter(item.reason for item in plan.excluded).items():
+        console.print(Text(f"excluded: {number:,} cells: {reason}"))
+    for target, languages in plan.absent.items():
+        if languages:
+            console.print(Text(f"not in the data: {target} in {', '.join(languages)}"))
+    if runs:
+        for run_id in plan.runs:
+            console.print(Text(f"  {run_id}{'  done' if run_id in done else ''}"))
+
+
+def print_submission(submission: Submission, console: Console, *, dry_run: bool) -> None:
+    """Print the arrays of a submission."""
+    if not submission.arrays:
+        console.print("nothing to submit: every run is done or queued")
+        return
+    table = Table("array", "stage", "elements", "waits for", title="would submit" if dry_run else "submitted")
+    for array in submission.arrays:
+        table.add_row(array.job_id or "-", array.stage, str(len(array.runs)), array.dependency or "-")
+    console.print(table)
+
+
+def _stage_table(plan: Plan, root: Path, done: set[str]) -> Table:
+    table = Table("stage", "runs", "done", "arrays", "elements")
+    arrays = _arrays(plan, root)
+    for stage, planned in by_stage(plan):
+        mine = [array for array in arrays if array.stage == stage]
+        finished = sum(item.run.id in done for item in planned)
+        elements = sum(len(array.runs) for array in mine)
+        table.add_row(str(stage), f"{len(planned):,}", f"{finished:,}", f"{len(mine):,}", f"{elements:,}")
+    return table
+
+
+def _arrays(plan: Plan, root: Path) -> list[Array]:
+    return arrays_of(plan, done=plan.done(root), queued={})
+
+
+def _forecast(plan: Plan, root: Path) -> Forecast:
+    done = plan.done(root)
+    return forecast(plan, root=root, todo=(planned for run_id, planned in plan.runs.items() if run_id not in done))
+
+
+def _cost(cost: Forecast, runs: int) -> Text:
+    source = f"the speed of {cost.calibrated_by} finished runs" if cost.calibrated_by else "an assumed speed"
+    return Text(
+        f"{runs:,} runs to do: {cost.gpu_hours:,.3g} GPU-hours by {source} ({cost.tflops:,.3g} TFLOP/s), "
+        f"{_bytes(cost.bytes_kept)} kept in {cost.files:,} files, {_bytes(cost.bytes_per_running)} more per running run"
+    )
+
+
+def _bytes(number: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} TB"
