@@ -1,0 +1,97 @@
+"""States of runs from files alone; those that Slurm decides are tested beside submit."""
+
+import io
+import logging
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tests.cluster.trivial_runs import make_plan, run_of
+from xstilts_hpc.cluster.status import State, counts, states, status_table
+from xstilts_hpc.cluster.submission import Submission, SubmittedArray
+from xstilts_hpc.files import write_json
+from xstilts_hpc.machine import Machine
+from xstilts_hpc.plan import Plan
+from xstilts_hpc.run import run_folder
+
+
+def by_task(plan: Plan, root: Path) -> dict[str, str]:
+    found = states(plan, root)
+    return {p.run.training.task: str(found[run_id]) for run_id, p in plan.runs.items() if p.run.training}
+
+
+def attempted(plan: Plan, root: Path, task: str, **record: Any) -> None:
+    folder = run_folder(root, run_of(plan, task))
+    start = {"start": "t", "end": "t", "host": socket.gethostname(), "pid": os.getpid(), "error": ""}
+    write_json(folder.provenance(len(folder.attempts()) + 1), {**start, **record})
+
+
+def complete(plan: Plan, root: Path, task: str) -> None:
+    planned = plan.runs[run_of(plan, task)]
+    folder = run_folder(root, planned.run.id)
+    folder.prepare(planned.run, planned.request)
+    folder.commit({}, [], planned.request)
+
+
+def test_nothing_done_yet(tmp_path: Path) -> None:
+    assert by_task(make_plan({"a": ["a1"]}, ["x"]), tmp_path) == {"a": "eligible", "x": "eligible", "a1": "waiting"}
+
+
+def test_children_follow_their_parents(tmp_path: Path) -> None:
+    plan = make_plan({"a": ["a1"], "b": ["b1"], "c": ["c1"]})
+    complete(plan, tmp_path, "a")
+    attempted(plan, tmp_path, "b", cause="failed")
+    attempted(plan, tmp_path, "b1", cause="blocked")
+    attempted(plan, tmp_path, "c", cause="", end="")
+    assert by_task(plan, tmp_path) == {
+        "a": "completed", "b": "failed", "c": "running", "a1": "eligible", "b1": "blocked", "c1": "waiting",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("record", "state"),
+    [
+        ({"cause": "failed"}, "failed"),
+        ({"cause": "interrupted"}, "eligible"),
+        ({"cause": "blocked"}, "eligible"),
+        ({"cause": "completed"}, "eligible"),
+        ({"cause": "", "end": ""}, "running"),
+        ({"cause": "", "end": "", "pid": 2**22 + 1}, "failed"),
+        ({"cause": "", "end": "", "host": "elsewhere"}, "failed"),
+    ],
+)
+def test_last_attempt_decides(tmp_path: Path, record: dict[str, Any], state: str) -> None:
+    plan = make_plan({}, ["a"])
+    attempted(plan, tmp_path, "a", cause="failed")
+    attempted(plan, tmp_path, "a", **record)
+    assert by_task(plan, tmp_path) == {"a": state}
+
+
+def test_silent_slurm_is_said_and_files_decide(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = make_plan({"a": ["a1"]}, ["x"])
+    folder = tmp_path / "grids" / plan.name / "submissions" / "1"
+    arrays = (SubmittedArray("intermediate", (run_of(plan, "a"), run_of(plan, "x")), -1, "", "7"),)
+    Submission(folder, plan.name, tmp_path, {}, Machine(), arrays, "now").write()
+    attempted(plan, tmp_path, "x", cause="", end="", host="elsewhere")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with caplog.at_level(logging.WARNING):
+        assert by_task(plan, tmp_path) == {"a": "submitted", "x": "running", "a1": "waiting"}
+    assert "states come from files alone" in caplog.text
+
+
+def test_table_counts_stage_by_state(tmp_path: Path) -> None:
+    plan = make_plan({"a": ["a1", "a2"]}, ["x"])
+    complete(plan, tmp_path, "a")
+    found = states(plan, tmp_path)
+    assert counts(plan, found) == {"intermediate": {State.COMPLETED: 1}, "target": {State.ELIGIBLE: 3}}
+    screen = io.StringIO()
+    Console(file=screen, width=80).print(status_table(plan, found))
+    rows = [line.replace("│", " ").split() for line in screen.getvalue().splitlines()]
+    assert ["stage", "eligible", "completed", "runs"] in [[w.strip("┃") for w in row if w.strip("┃")] for row in rows]
+    assert ["intermediate", "1", "1"] in rows and ["target", "3", "3"] in rows and ["all", "3", "1", "4"] in rows

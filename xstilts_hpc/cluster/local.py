@@ -1,0 +1,273 @@
+"""A pool on this machine: a plan's undone runs in their own processes, parents before children."""
+
+import multiprocessing.connection
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Protocol
+
+from xstilts_hpc.cluster.local_process import Order, rank_variables, server
+from xstilts_hpc.cluster.profile import Profile
+from xstilts_hpc.cluster.submission import EXECUTE, lock, prepare_all
+from xstilts_hpc.errors import IncompleteError, ProfileError
+from xstilts_hpc.plan import Plan, PlannedRun, grid_folder
+from xstilts_hpc.run import RunFolder, run_folder
+
+_TICK_S = 0.5  # how late a Ctrl-C is noticed
+_GRACE_S = 10.0  # between asking and killing the other ranks of a run that lost one
+
+
+class Progress(Protocol):
+    """What the pool tells as it goes; `begin` and `end` frame everything else."""
+
+    def begin(self, total: int) -> None:
+        """Take the number of runs to do."""
+
+    def started(self, run: PlannedRun) -> None:
+        """Take a run whose processes started."""
+
+    def finished(self, run: PlannedRun, seconds: float) -> None:
+        """Take a run that is done."""
+
+    def failed(self, run: PlannedRun, reason: str) -> None:
+        """Take a run that failed, and why."""
+
+    def blocked(self, run: PlannedRun) -> None:
+        """Take a run whose parent failed."""
+
+    def end(self) -> None:
+        """Take that the pool has ended."""
+
+
+def run_local(plan: Plan, root: Path, profile: Profile, *, progress: Progress, entry: str = EXECUTE) -> int:
+    """Do what is not done, `slots` runs at a time; return 0, or 4 where something failed, was blocked or interrupted.
+
+    Ctrl-C once asks the running processes to stop and waits for them, twice kills them.
+    """
+    if profile.kind != "local":
+        raise ProfileError(f"profile {profile.name!r} is of kind {profile.kind}; running here needs one of kind local")
+    root = root.resolve()
+    slots = slots_of(profile, gpus_here())
+    with lock(root, plan.name):
+        done = plan.done(root)
+        plan.save(grid_folder(root, plan.name).plan)
+        prepare_all(plan, root, plan.runs.keys() - done)
+        with server(profile.variables(), _preload(entry, slots)) as start, _count_interrupts() as interrupts:
+            pool = _Pool(Schedule(plan, done), _Starter(root, profile, start, entry), slots, progress)
+            progress.begin(len(plan.runs) - len(done))
+            try:
+                complete = pool.work(interrupts)
+            finally:
+                progress.end()
+    return 0 if complete else IncompleteError.exit_code
+
+
+def _preload(entry: str, slots: Sequence[Sequence[str]]) -> list[str]:
+    """Return the modules worth importing once; DeepSpeed's import may touch a GPU's driver, which no fork survives."""
+    heavy = ["deepspeed", "deepspeed.ops"] if entry == EXECUTE and not any(slots) else []
+    return [entry.partition(":")[0], *heavy]
+
+
+@contextmanager
+def _count_interrupts() -> Iterator[list[float]]:
+    """Yield the list of times of Ctrl-C; the pool looks at it between two waits."""
+    times: list[float] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield times
+        return
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: times.append(time.monotonic()))
+    try:
+        yield times
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def gpus_here() -> list[str]:
+    """Return the GPUs this process may use, without loading a driver."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [gpu for gpu in visible.split(",") if gpu and gpu != "-1"]
+    found = (re.fullmatch(r"nvidia(\d+)", path.name) for path in Path("/dev").glob("nvidia*"))
+    return sorted((match[1] for match in found if match), key=int)
+
+
+def slots_of(profile: Profile, gpus: Sequence[str]) -> list[list[str]]:
+    """Return the GPUs of each slot; runs on CPUs have slots without any."""
+    usable = list(gpus if profile.gpus_per_node is None else gpus[: profile.gpus_per_node])
+    if usable and profile.num_ranks > len(usable):
+        raise ProfileError(
+            f"profile {profile.name!r}: {profile.num_ranks} ranks need as many GPUs, here: {len(usable)}"
+        )
+    if usable:
+        ranks = profile.num_ranks
+        slots = [usable[i : i + ranks] for i in range(0, len(usable) - ranks + 1, ranks)]
+        return slots[: profile.slots] if profile.slots else slots
+    cores = len(os.sched_getaffinity(0))
+    return [[]] * (profile.slots or max(1, cores // (profile.num_threads * profile.num_ranks)))
+
+
+def log_of(folder: RunFolder) -> Path:
+    """Return the file that the processes of a run write to."""
+    return folder.path / "log.txt"
+
+
+class Schedule:
+    """Which run is next: a run's children come before other parents, so that results appear early."""
+
+    def __init__(self, plan: Plan, done: Collection[str]) -> None:
+        """Begin with every run that is not done; those whose parent is done come first."""
+        todo = [planned for run_id, planned in plan.runs.items() if run_id not in done]
+        ready = [planned for planned in todo if not planned.run.parent or planned.run.parent in done]
+        self._ready = sorted(ready, key=lambda planned: not planned.run.parent)
+        self._waiting = [planned for planned in todo if planned not in ready]
+
+    def next(self) -> PlannedRun:
+        """Take the next run; IndexError where none is ready."""
+        return self._ready.pop(0)
+
+    def has_next(self) -> bool:
+        """Say whether a run is ready."""
+        return bool(self._ready)
+
+    def completed(self, parent: str) -> None:
+        """Make the children of a run ready."""
+        self._ready[:0] = self._take_children(parent)
+
+    def failed(self, parent: str) -> list[PlannedRun]:
+        """Give up the descendants of a run, and return them."""
+        children = self._take_children(parent)
+        return children + [later for child in children for later in self.failed(child.run.id)]
+
+    def _take_children(self, parent: str) -> list[PlannedRun]:
+        children = [planned for planned in self._waiting if planned.run.parent == parent]
+        self._waiting = [planned for planned in self._waiting if planned.run.parent != parent]
+        return children
+
+
+@dataclass
+class _Active:
+    """A run that is going on."""
+
+    planned: PlannedRun
+    folder: RunFolder
+    processes: list[ForkServerProcess]
+    log_start: int
+    slot: list[str]
+    start_s: float = field(default_factory=time.monotonic)
+    stop_s: float = 0.0
+
+    def alive(self) -> list[ForkServerProcess]:
+        """Return the processes that have not ended."""
+        return [process for process in self.processes if process.exitcode is None]
+
+    def lost_one(self) -> bool:
+        """Say whether a process has failed, so that the others would wait for it in vain."""
+        return any(process.exitcode for process in self.processes)
+
+    def stop(self) -> None:
+        """Ask the processes to stop, once; kill those that still live a while after."""
+        if not self.stop_s:
+            self.stop_s = time.monotonic()
+            for process in self.alive():
+                process.terminate()
+        elif time.monotonic() > self.stop_s + _GRACE_S:
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill the processes."""
+        for process in self.alive():
+            process.kill()
+
+    def reason(self) -> str:
+        """Return why the run failed, empty where it is done: the last line of its log."""
+        codes = [process.exitcode for process in self.processes if process.exitcode]
+        if not codes and self.folder.done(self.planned.request):
+            return ""
+        log = log_of(self.folder)
+        with log.open("rb") as file:
+            file.seek(self.log_start)
+            lines = file.read().decode("utf-8", "replace").strip().splitlines()
+        how = f"exit code {codes[0]}" if codes else "ended, but its DONE.json does not hold what was asked"
+        return f"{how}: {lines[-1] if lines else 'no word in its log'} ({log})"
+
+
+@dataclass(frozen=True)
+class _Starter:
+    """How a run is started."""
+
+    root: Path
+    profile: Profile
+    start: Callable[[Order], list[ForkServerProcess]]
+    entry: str
+
+    def __call__(self, planned: PlannedRun, slot: list[str]) -> _Active:
+        folder = run_folder(self.root, planned.run.id)
+        log = log_of(folder)
+        size = log.stat().st_size if log.is_file() else 0
+        variables = rank_variables(self.profile.num_ranks, slot)
+        order = Order(self.entry, self.root, planned.run.id, self.profile.machine(), log, variables)
+        return _Active(planned, folder, self.start(order), size, slot)
+
+
+class _Pool:
+    def __init__(self, schedule: Schedule, start: _Starter, slots: Sequence[list[str]], progress: Progress) -> None:
+        self._schedule = schedule
+        self._start = start
+        self._free = list(slots)
+        self._progress = progress
+        self._active: list[_Active] = []
+        self._complete = True
+
+    def work(self, interrupts: Sequence[float]) -> bool:
+        """Work until nothing is left or running; return whether everything is done."""
+        try:
+            while self._active or (self._schedule.has_next() and not interrupts):
+                self._fill(interrupts)
+                self._wait()
+                self._end_those_to_end(interrupts)
+                self._reap(interrupts)
+        finally:
+            for active in self._active:
+                active.kill()
+        return self._complete and not interrupts
+
+    def _fill(self, interrupts: Sequence[float]) -> None:
+        while self._free and self._schedule.has_next() and not interrupts:
+            planned = self._schedule.next()
+            self._active.append(self._start(planned, self._free.pop(0)))
+            self._progress.started(planned)
+
+    def _wait(self) -> None:
+        sentinels = [process.sentinel for active in self._active for process in active.alive()]
+        multiprocessing.connection.wait(sentinels, timeout=_TICK_S)
+
+    def _end_those_to_end(self, interrupts: Sequence[float]) -> None:
+        for active in self._active:
+            if len(interrupts) > 1:
+                active.kill()
+            elif interrupts or active.lost_one():
+                active.stop()
+
+    def _reap(self, interrupts: Sequence[float]) -> None:
+        for active in [active for active in self._active if not active.alive()]:
+            self._active.remove(active)
+            self._free.append(active.slot)
+            self._report(active, "interrupted" if interrupts else "")
+
+    def _report(self, active: _Active, interrupted: str) -> None:
+        planned, reason = active.planned, active.reason()
+        if not reason:
+            self._schedule.completed(planned.run.id)
+            self._progress.finished(planned, time.monotonic() - active.start_s)
+            return
+        self._complete = False
+        self._progress.failed(planned, interrupted or reason)
+        for child in self._schedule.failed(planned.run.id):
+            self._progress.blocked(child)
