@@ -1,0 +1,1 @@
+"""Make the embedded default: a made-up multilingual world small enough for a laptop."""
