@@ -1,6 +1,6 @@
 """Write a small XLM-R with random weights around a real tokenizer.
 
-Example: python tools/random_model.py --tokenizer DIR --out experiments/models/xlmr-4x128 --layers 4 --hidden 128
+Example: python tools/random_model.py --tokenizer DIR --out experiments/models/small --layers 4 --hidden 128
 """
 
 import argparse

@@ -67,7 +67,8 @@ def forecast(plan: Plan, *, root: Path, todo: Iterable[PlannedRun]) -> Forecast:
     """Return what the runs still to do will cost."""
     runs = list(todo)
     size = model_size(next(iter(plan.runs.values())).run.model, root)
-    speeds = _measured_tflops(plan, root, size)
+    left = {planned.run.id for planned in runs}
+    speeds = _measured_tflops([planned for i, planned in plan.runs.items() if i not in left], root, size)
     tflops = statistics.median(speeds) if speeds else ASSUMED_TFLOPS
     work = sum(flops(planned, size) for planned in runs)
     encoders = sum(planned.request.keep_encoder for planned in runs)
@@ -112,11 +113,11 @@ def _tokens(characters: float, max_length: int) -> float:
     return min(characters / _CHARACTERS_PER_TOKEN + 4, max_length)
 
 
-def _measured_tflops(plan: Plan, root: Path, size: ModelSize) -> list[float]:
-    """Return the speed of each finished run of the plan, per rank."""
+def _measured_tflops(finished: Iterable[PlannedRun], root: Path, size: ModelSize) -> list[float]:
+    """Return the speed of each finished run, per rank."""
     speeds = []
-    for run_id, planned in plan.runs.items():
-        folder = run_folder(root, run_id)
+    for planned in finished:
+        folder = run_folder(root, planned.run.id)
         if folder.done_json.is_file():
             last = folder.attempts()[-1]
             seconds = sum(last.get("measured", {}).values()) * last["ranks"]

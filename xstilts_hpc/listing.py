@@ -57,7 +57,8 @@ def task_table(rows: Sequence[dict[str, Any]]) -> Table:
 
 def plan_json(plan: Plan, root: Path) -> dict[str, Any]:
     """Return a plan's summary and its runs as JSON."""
-    done, arrays = plan.done(root), _arrays(plan, root)
+    done = plan.done(root)
+    arrays = arrays_of(plan, done=done, queued={})
     return {
         "grid": plan.name,
         "cells": len(plan.cells),
@@ -67,7 +68,7 @@ def plan_json(plan: Plan, root: Path) -> dict[str, Any]:
         "arrays": [{"stage": array.stage, "elements": len(array.runs)} for array in arrays],
         "excluded": [{**vars(item.cell), "reason": item.reason} for item in plan.excluded],
         "absent": {target: list(languages) for target, languages in plan.absent.items()},
-        "forecast": asdict(_forecast(plan, root)),
+        "forecast": asdict(_forecast(plan, root, done)),
     }
 
 
@@ -76,8 +77,8 @@ def print_plan(plan: Plan, root: Path, console: Console, *, runs: bool) -> None:
     done = plan.done(root)
     console.print(Text(f"{plan.name}: {plan.question}", style="bold"))
     console.print(f"{len(plan.cells):,} cells from {len(plan.runs):,} runs, {len(done):,} of them done")
-    console.print(_stage_table(plan, root, done))
-    cost = _forecast(plan, root)
+    console.print(_stage_table(plan, done))
+    cost = _forecast(plan, root, done)
     console.print(_cost(cost, len(plan.runs) - len(done)))
     for reason, number in Counter(item.reason for item in plan.excluded).items():
         console.print(Text(f"excluded: {number:,} cells: {reason}"))
@@ -100,9 +101,9 @@ def print_submission(submission: Submission, console: Console, *, dry_run: bool)
     console.print(table)
 
 
-def _stage_table(plan: Plan, root: Path, done: set[str]) -> Table:
+def _stage_table(plan: Plan, done: set[str]) -> Table:
     table = Table("stage", "runs", "done", "arrays", "elements")
-    arrays = _arrays(plan, root)
+    arrays = arrays_of(plan, done=done, queued={})
     for stage, planned in by_stage(plan):
         mine = [array for array in arrays if array.stage == stage]
         finished = sum(item.run.id in done for item in planned)
@@ -111,12 +112,7 @@ def _stage_table(plan: Plan, root: Path, done: set[str]) -> Table:
     return table
 
 
-def _arrays(plan: Plan, root: Path) -> list[Array]:
-    return arrays_of(plan, done=plan.done(root), queued={})
-
-
-def _forecast(plan: Plan, root: Path) -> Forecast:
-    done = plan.done(root)
+def _forecast(plan: Plan, root: Path, done: set[str]) -> Forecast:
     return forecast(plan, root=root, todo=(planned for run_id, planned in plan.runs.items() if run_id not in done))
 
 

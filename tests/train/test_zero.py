@@ -1,0 +1,100 @@
+"""ZeRO on several ranks is the same computation as a plain PyTorch loop."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional
+
+from tests.train.zero_ranks import RECIPE, training_of
+from xstilts_hpc.data.batch import training_order
+from xstilts_hpc.errors import RunError
+from xstilts_hpc.machine import Machine
+from xstilts_hpc.recipe import Recipe
+from xstilts_hpc.train.zero import decay_groups, micro_batch, warmup_decay, zero_config
+
+RANKS = 2
+
+
+def train_on_ranks(root: Path, machine: Machine, cases: list[str]) -> dict[str, Any]:
+    """Train the cases (a stage and a task) with two processes; return what the main rank wrote."""
+    out = root / "out.json"
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    common = {"WORLD_SIZE": str(RANKS), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "tests.train.zero_ranks", str(root), str(out), json.dumps(asdict(machine)), *cases]
+    processes = [
+        subprocess.Popen(
+            command,
+            env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank), "GLOO_SOCKET_IFNAME": "lo"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(RANKS)
+    ]
+    answers = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0] * RANKS, answers
+    results: dict[str, Any] = json.loads(out.read_text())
+    return results
+
+
+def plain_training(root: Path, name: str) -> tuple[list[float], float]:
+    """Train with nothing but PyTorch on whole effective batches."""
+    model, training = training_of(root, name)
+    optimizer = torch.optim.AdamW(decay_groups(model, RECIPE.weight_decay), lr=RECIPE.learning_rate, eps=1e-8)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_decay(RECIPE.warmup_fraction, RECIPE.steps))
+    losses = []
+    for items in training_order(training.items, batch_size=RECIPE.batch_size, steps=RECIPE.steps, seed=training.seed):
+        batch = training.batches.make(items)
+        loss = functional.cross_entropy(model(batch), batch.gold)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), RECIPE.max_grad_norm)
+        optimizer.step()
+        schedule.step()
+        losses.append(float(loss.detach()))
+    norm = float(sum(p.detach().double().square().sum() for p in model.parameters()) ** 0.5)
+    return losses, norm
+
+
+def test_every_stage_and_kind_on_two_ranks_gives_the_losses_of_plain_pytorch(tiny_root: Path) -> None:
+    cases = ["0 panx", "1 panx", "2 panx", "3 panx", "2 mnli", "2 hellaswag", "2 squad_v1"]
+    results = train_on_ranks(tiny_root, Machine(micro_batch=2, threads=1), cases)
+    plain = {name: plain_training(tiny_root, name) for name in ("panx", "mnli", "hellaswag", "squad_v1")}
+    for case in cases:
+        losses, norm = plain[case.split()[1]]
+        assert losses[-1] < losses[0], case
+        assert results[case]["losses"] == pytest.approx(losses, rel=1e-4), case
+        assert results[case]["norm"] == pytest.approx(norm, rel=1e-4), case
+
+
+def test_bf16_by_autocast_keeps_fp32_weights_and_learns_alike(tiny_root: Path) -> None:
+    (result,) = train_on_ranks(tiny_root, Machine(precision="bf16", threads=1), ["2 mnli"]).values()
+    losses, _ = plain_training(tiny_root, "mnli")
+    assert result["types"] == ["torch.float32"]
+    assert result["losses"][:5] == pytest.approx(losses[:5], rel=0.05)
+    assert result["losses"][0] != losses[0]
+
+
+def test_micro_batch_accumulation_and_ranks_multiply_to_the_batch() -> None:
+    assert micro_batch(32, 2, 5) == (4, 4)
+    assert micro_batch(32, 2, 0) == (16, 1)
+    assert zero_config(Recipe(), Machine(micro_batch=8), world=2)["gradient_accumulation_steps"] == 2
+
+
+def test_ranks_that_do_not_divide_the_batch_are_refused_with_the_numbers() -> None:
+    with pytest.raises(RunError, match="batch_size 16 cannot be split over 3 ranks"):
+        micro_batch(16, 3, 0)
+
+
+def test_the_learning_rate_rises_and_falls_linearly() -> None:
+    factor = warmup_decay(0.2, 10)
+    assert [factor(step) for step in (0, 1, 2, 6, 10)] == [0.0, 0.5, 1.0, 0.5, 0.0]
