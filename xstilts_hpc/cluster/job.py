@@ -80,6 +80,7 @@ def first_host(nodes: str) -> str:
 
 def element(submission: str, run_id: str) -> None:
     """Run an element for submitit, which does not make an exit code of what a function returns."""
+    logging.getLogger("submitit").propagate = False  # it has handlers of its own
     _leave(run_element(submission, run_id))
 
 

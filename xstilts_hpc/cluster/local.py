@@ -20,6 +20,16 @@ from xstilts_hpc.errors import IncompleteError, ProfileError
 from xstilts_hpc.plan import Plan, PlannedRun, grid_folder
 from xstilts_hpc.run import RunFolder, run_folder
 
+# What a run imports only as it goes: 5 s each time (measured), unless the server has it.
+_LAZY = (
+    "transformers.models.xlm_roberta.modeling_xlm_roberta",
+    "transformers.models.xlm_roberta.tokenization_xlm_roberta",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "torch._dynamo",
+    "deepspeed",
+    "deepspeed.ops",
+)
 _TICK_S = 0.5  # how late a Ctrl-C is noticed
 _GRACE_S = 10.0  # between asking and killing the other ranks of a run that lost one
 
@@ -59,7 +69,9 @@ def run_local(plan: Plan, root: Path, profile: Profile, *, progress: Progress, e
         done = plan.done(root)
         plan.save(grid_folder(root, plan.name).plan)
         prepare_all(plan, root, plan.runs.keys() - done)
-        with server(profile.variables(), _preload(entry, slots)) as start, _count_interrupts() as interrupts:
+        # without GPUs DeepSpeed would look for some, and warn that there are none
+        variables = profile.variables() if any(slots) else {"DS_ACCELERATOR": "cpu", **profile.variables()}
+        with server(variables, _preload(entry, slots)) as start, _count_interrupts() as interrupts:
             pool = _Pool(Schedule(plan, done), _Starter(root, profile, start, entry), slots, progress)
             progress.begin(len(plan.runs) - len(done))
             try:
@@ -71,8 +83,8 @@ def run_local(plan: Plan, root: Path, profile: Profile, *, progress: Progress, e
 
 def _preload(entry: str, slots: Sequence[Sequence[str]]) -> list[str]:
     """Return the modules worth importing once; DeepSpeed's import may touch a GPU's driver, which no fork survives."""
-    heavy = ["deepspeed", "deepspeed.ops"] if entry == EXECUTE and not any(slots) else []
-    return [entry.partition(":")[0], *heavy]
+    lazy = _LAZY if entry == EXECUTE else ()
+    return [entry.partition(":")[0], *(name for name in lazy if not (name.startswith("deepspeed") and any(slots)))]
 
 
 @contextmanager
