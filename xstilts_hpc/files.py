@@ -82,7 +82,7 @@ class Memory:
         if path.is_file():
             try:
                 self._facts = dict(json.loads(path.read_text(encoding="utf-8")))
-            except ValueError:
+            except (ValueError, TypeError):
                 self._facts = {}
 
     def recall(self, key: str, find_out: Callable[[], Any]) -> Any:

@@ -28,11 +28,9 @@ def _choices(row: dict[str, Any]) -> tuple[str, ...]:
 def _label(row: dict[str, Any], where: str) -> int | None:
     """Return the index of the right ending: an int or a digit in a string, "" in the test file."""
     text = str(row.get("label", ""))
-    if text == "":
-        return None
-    if text not in _LABELS or len(row["endings"]) != len(_LABELS):
+    if text not in ("", *_LABELS) or len(row["endings"]) != len(_LABELS):
         raise DataError(f"{where}: label {text!r} for {len(row['endings'])} endings, expected 0 to 3 for 4 endings")
-    return int(text)
+    return int(text) if text else None
 
 
 HELLASWAG = Task(

@@ -28,14 +28,21 @@ def parse(paths: tuple[Path, ...], language: str) -> Iterator[TokenExample]:
 
 
 def _sentence(rows: list[tuple[int, list[str]]], language: str, path: Path) -> TokenExample:
-    first = rows[0][0]
-    widths = {len(row) for _, row in rows}
-    if len(widths) != 1 or not widths <= {1, 2}:
-        raise DataError(f"{path}:{first}: a sentence with rows of {sorted(widths)} columns, expected 1 or 2 throughout")
-    # The raw release puts the language before each token ("af:").
-    words = tuple(row[0].removeprefix(f"{language}:") for _, row in rows)
-    tags = tuple(label_in(_LABELS, row[1], f"{path}:{number}") for number, row in rows) if widths == {2} else None
-    return TokenExample(str(first), words, tags)
+    width = len(rows[0][1])
+    expected = f"{width} as in the row before" if width in (1, 2) else "1 or 2"
+    for number, row in rows:
+        if len(row) != width or width not in (1, 2):
+            line = "\t".join(row)
+            raise DataError(f"{path}:{number}: {len(row)} columns, expected {expected}: {line[:80]!r}")
+    words = _without_language([row[0] for _, row in rows], f"{language}:")
+    tags = tuple(label_in(_LABELS, row[1], f"{path}:{number}") for number, row in rows) if width == 2 else None
+    return TokenExample(str(rows[0][0]), words, tags)
+
+
+def _without_language(words: list[str], prefix: str) -> tuple[str, ...]:
+    """Return the words without the language that the raw release puts before each of them ("af:")."""
+    raw = all(word.startswith(prefix) for word in words)
+    return tuple(word.removeprefix(prefix) if raw else word for word in words)
 
 
 PANX = Task(

@@ -17,7 +17,7 @@ def parse_squad(paths: tuple[Path, ...], language: str) -> Iterator[SpanExample]
             for paragraph in article["paragraphs"]:
                 for question in paragraph["qas"]:
                     yield _example(question, paragraph["context"], path)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: not in SQuAD's form ({type(error).__name__}: {error}); fetch it again") from error
 
 
@@ -29,7 +29,7 @@ def _example(question: dict[str, Any], context: str, path: Path) -> SpanExample:
 
 def _answer(answer: dict[str, Any], context: str, question: str, path: Path) -> Answer:
     text, start = answer["text"], answer["answer_start"]
-    if context[start : start + len(text)] != text:
-        found = context[start : start + len(text)]
+    found = context[start : start + len(text)]
+    if start < 0 or found != text:
         raise DataError(f"{path}: question {question}: answer {text!r} is not at character {start}, found {found!r}")
     return Answer(text, start)

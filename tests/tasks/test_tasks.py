@@ -1,0 +1,140 @@
+"""Every task's one file: what it states of itself, and what it reads from the miniature and the real data."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import NLI, write_tiny_data
+from xstilts_hpc.errors import GridError
+from xstilts_hpc.examples import Kind
+from xstilts_hpc.files import Memory
+from xstilts_hpc.languages import XTREME
+from xstilts_hpc.tasks import TASKS, task_of, tasks_with
+from xstilts_hpc.tasks.base import Role, Split, Task, has_gold
+from xstilts_hpc.tasks.folder import DataFolder, Located
+
+EVERY_TASK = pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+
+# Of the shared real data, from the tables of SOURCE.md: languages and examples of each split that a task can read.
+# SNLI's dev file has 5 rows labelled "-"; a Tatoeba pair is two sentences; PAN-X has a test but no dev file for th.
+REAL = {
+    "mnli": {"train": (1, 4000), "dev": (1, 300)},
+    "snli": {"train": (1, 4000), "dev": (1, 295)},
+    "hellaswag": {"train": (1, 779), "dev": (1, 300)},
+    "squad_v1": {"train": (1, 3421), "dev": (1, 250)},
+    "xnli": {"dev": (11, 3300), "test": (11, 3300)},
+    "panx": {"train": (1, 3000), "dev": (35, 6842), "test": (36, 7047)},
+    "xquad": {"test": (8, 1760)},
+    "tatoeba": {"test": (32, 15640)},
+}
+NO_GOLD_ROWS = {"snli_1.0_dev.jsonl": 5}
+
+
+def data_folder(root: Path, scratch: Path) -> DataFolder:
+    return DataFolder(root, Memory(scratch / "memory.json"))
+
+
+def located(folder: DataFolder, task: Task) -> list[Located]:
+    places = [(split, code) for split in Split for code in task.languages]
+    return [folder.locate(task, split, code) for split, code in places if folder.has(task, split, code)]
+
+
+def counts_of_sources(data: Path) -> dict[Path, int]:
+    row = re.compile(r"^\| (\S+) \| (\d+) \w+ \| \d+ \|$", re.MULTILINE)
+    sources = {path.parent: path.read_text(encoding="utf-8") for path in data.rglob("SOURCE.md")}
+    return {folder / name: int(number) for folder, text in sources.items() for name, number in row.findall(text)}
+
+
+@EVERY_TASK
+def test_a_task_states_everything_about_itself(task: Task) -> None:
+    assert task.title and task.origin and task.licence and task.roles and task.sources
+    assert set(task.languages) <= set(XTREME)
+    assert len(set(task.languages)) == len(task.languages)
+    assert len(set(task.labels)) == len(task.labels)
+    assert bool(task.labels) == (task.kind in (Kind.SEQUENCE, Kind.CHOICE, Kind.TOKEN))
+    assert any(source.split is not Split.TRAIN for source in task.sources)
+
+
+@EVERY_TASK
+def test_a_task_is_trained_on_a_set_of_the_same_form(task: Task) -> None:
+    if not task.trains:
+        assert task.kind is Kind.RETRIEVAL
+        return
+    training_set = task_of(task.training_set)
+    assert (training_set.kind, training_set.labels) == (task.kind, task.labels)
+    assert any(source.split is Split.TRAIN for source in training_set.sources)
+
+
+@EVERY_TASK
+def test_a_task_reads_its_examples_in_the_publishers_form(task: Task, tmp_path: Path) -> None:
+    write_tiny_data(tmp_path)
+    snli = [{"gold_label": c, "sentence1": a, "sentence2": b, "pairID": a + b} for a, b, c in NLI]
+    (tmp_path / "snli_1.0").mkdir()
+    (tmp_path / "snli_1.0" / "snli_1.0_dev.jsonl").write_text("".join(json.dumps(row) + "\n" for row in snli))
+    found = located(data_folder(tmp_path, tmp_path), task)
+    assert found
+    for place in found:
+        examples = list(place.examples())
+        assert examples and all(has_gold(example) for example in examples)
+        assert len({example.id for example in examples}) == len(examples)
+
+
+@pytest.mark.shared
+@EVERY_TASK
+def test_each_real_file_has_the_examples_that_its_source_page_counts(
+    task: Task, shared_data: Path, tmp_path: Path
+) -> None:
+    counts = counts_of_sources(shared_data)
+    for place in located(data_folder(shared_data, tmp_path), task):
+        read = place.paths if task.kind is Kind.RETRIEVAL else place.paths[:1]
+        expected = sum(counts[path] - NO_GOLD_ROWS.get(path.name, 0) for path in read)
+        assert sum(1 for _ in place.examples()) == expected, read
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", REAL)
+def test_the_real_data_are_found_in_every_language_they_have(name: str, shared_data: Path, tmp_path: Path) -> None:
+    found: dict[str, tuple[int, int]] = {}
+    for place in located(data_folder(shared_data, tmp_path), TASKS[name]):
+        languages, examples = found.get(place.source.split, (0, 0))
+        found[place.source.split] = (languages + 1, examples + sum(1 for _ in place.examples()))
+    assert found == REAL[name]
+
+
+@pytest.mark.shared
+def test_the_real_evaluation_split_is_test_where_it_has_labels_else_dev(shared_data: Path, tmp_path: Path) -> None:
+    folder = data_folder(shared_data, tmp_path)
+    assert folder.evaluation_split(TASKS["xnli"]) is Split.TEST
+    assert folder.evaluation_split(TASKS["panx"]) is Split.DEV
+    assert folder.languages(TASKS["panx"], Split.TEST) == ()
+    assert folder.evaluation_split(TASKS["xquad"]) is Split.TEST
+
+
+def test_facts_are_found_out_again_when_a_file_changes(tmp_path: Path) -> None:
+    write_tiny_data(tmp_path)
+    before = data_folder(tmp_path, tmp_path).facts(TASKS["mnli"], Split.DEV)
+    path = tmp_path / "MNLI" / "dev_matched.tsv"
+    path.write_bytes(path.read_bytes() + path.read_bytes().splitlines(keepends=True)[-1])
+    after = data_folder(tmp_path, tmp_path).facts(TASKS["mnli"], Split.DEV)
+    assert (before["examples"], after["examples"]) == (6, 7)
+    assert before["digest"] != after["digest"]
+
+
+def test_the_mean_length_counts_all_that_a_model_reads(tmp_path: Path) -> None:
+    write_tiny_data(tmp_path)
+    facts = data_folder(tmp_path, tmp_path).facts(TASKS["panx"], Split.DEV)
+    # Ann sat (6 characters), in New York (9)
+    assert facts["characters"] == 7.5
+
+
+def test_an_unknown_task_names_the_nearest() -> None:
+    with pytest.raises(GridError, match="unknown task 'xnil'; did you mean 'xnli'"):
+        task_of("xnil")
+
+
+def test_roles_keep_the_order_of_the_tables() -> None:
+    names = [task.name for task in tasks_with(Role.TARGET)]
+    assert names == [name for name in TASKS if Role.TARGET in TASKS[name].roles]
+    assert names[:1] == ["xnli"]
