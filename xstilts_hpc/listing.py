@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from xstilts_hpc.cluster.arrays import Array, arrays_of
+from xstilts_hpc.cluster.arrays import arrays_of
 from xstilts_hpc.cluster.submission import Submission
 from xstilts_hpc.files import Memory
 from xstilts_hpc.forecast import Forecast, forecast
@@ -98,6 +98,8 @@ def print_submission(submission: Submission, console: Console, *, dry_run: bool)
     table = Table("array", "stage", "elements", "waits for", title="would submit" if dry_run else "submitted")
     for array in submission.arrays:
         table.add_row(array.job_id or "-", array.stage, str(len(array.runs)), array.dependency or "-")
+    if submission.collector or dry_run:
+        table.add_row(submission.collector or "-", "collector", "1", "all of them")
     console.print(table)
 
 

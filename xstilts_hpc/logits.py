@@ -110,7 +110,7 @@ class Header:
 
 def write_logits(path: Path, header: Header, languages: Mapping[str, tuple[Logits, str]]) -> None:
     """Write a whole file; `languages` gives each language's logits and the digest of its evaluation data."""
-    with whole_file(path) as partial, h5py.File(partial, "w", locking=False) as file:
+    with whole_file(path) as partial, h5py.File(partial, "w", libver="v110", locking=False) as file:
         file.attrs.update(asdict(header))
         for language, (logits, data) in languages.items():
             _write_group(file.create_group(language), logits, data)
@@ -118,7 +118,7 @@ def write_logits(path: Path, header: Header, languages: Mapping[str, tuple[Logit
 
 def merge_logits(path: Path, header: Header, parts: Iterable[Path]) -> None:
     """Write one file from files of single languages."""
-    with whole_file(path) as partial, h5py.File(partial, "w", locking=False) as file:
+    with whole_file(path) as partial, h5py.File(partial, "w", libver="v110", locking=False) as file:
         file.attrs.update(asdict(header))
         for part in parts:
             with _open(part) as source:

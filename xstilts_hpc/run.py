@@ -188,6 +188,11 @@ class RunFolder:
         """Return the path of the record of an attempt, counted from 1."""
         return self.path / "provenance" / f"{attempt}.json"
 
+    @property
+    def log(self) -> Path:
+        """Return the path of what the run printed on this machine; Slurm's logs lie with the submission."""
+        return self.path / "log.txt"
+
     def logits(self, task: str) -> Path:
         """Return the path of a task's logits."""
         return self.path / "logits" / f"{task}.h5"

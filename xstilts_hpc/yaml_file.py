@@ -85,7 +85,7 @@ def _problem(path: Path, tree: Any, model: type[BaseModel], detail: Any) -> str:
     if detail["type"] == "missing":
         return f"{where}: missing key {name}"
     if detail["type"] == "value_error":
-        return f"{where}: {name}: {detail['msg'].removeprefix('Value error, ')}"
+        return f"{where}: {name + ': ' if name else ''}{detail['msg'].removeprefix('Value error, ')}"
     wanted = detail["msg"].removeprefix("Input should be ")
     return f"{where}: {name}: expected {wanted}, found {detail['input']!r}{_hint(detail)}"
 

@@ -125,11 +125,6 @@ def slots_of(profile: Profile, gpus: Sequence[str]) -> list[list[str]]:
     return [[]] * (profile.slots or max(1, cores // (profile.num_threads * profile.num_ranks)))
 
 
-def log_of(folder: RunFolder) -> Path:
-    """Return the file that the processes of a run write to."""
-    return folder.path / "log.txt"
-
-
 class Schedule:
     """Which run is next: a run's children come before other parents, so that results appear early."""
 
@@ -202,7 +197,7 @@ class _Active:
         codes = [process.exitcode for process in self.processes if process.exitcode]
         if not codes and self.folder.done(self.planned.request):
             return ""
-        log = log_of(self.folder)
+        log = self.folder.log
         with log.open("rb") as file:
             file.seek(self.log_start)
             lines = file.read().decode("utf-8", "replace").strip().splitlines()
@@ -221,7 +216,7 @@ class _Starter:
 
     def __call__(self, planned: PlannedRun, slot: list[str]) -> _Active:
         folder = run_folder(self.root, planned.run.id)
-        log = log_of(folder)
+        log = folder.log
         size = log.stat().st_size if log.is_file() else 0
         variables = rank_variables(self.profile.num_ranks, slot)
         order = Order(self.entry, self.root, planned.run.id, self.profile.machine(), log, variables)

@@ -168,8 +168,14 @@ class Profile(_Strict):
         return [*exports, *self.setup]
 
 
+# What `--profile local` means where no file says otherwise (an installed package has no slurm/profiles).
+LOCAL = Profile.model_validate({"schema": 1, "name": "local", "kind": "local", "zero_stage": 0})
+
+
 def load_profile(name_or_path: str) -> Profile:
     """Read and check a profile: a path, or a name under slurm/profiles here or in the checkout of this package."""
+    if name_or_path == LOCAL.name and LOCAL.name not in profile_names():
+        return LOCAL
     path = profile_path(name_or_path)
     profile = load_yaml(path, Profile, ProfileError)
     return profile.model_copy(update={"name": profile.name or path.stem})

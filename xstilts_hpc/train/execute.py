@@ -37,7 +37,7 @@ from xstilts_hpc.version import code_version
 
 @dataclass(frozen=True)
 class _Work:
-    """All that the steps of one execution share."""
+    """All that the steps of one execution share; `start` is where weights and tokenizer come from, and a revision."""
 
     root: Path
     folder: RunFolder
@@ -46,18 +46,13 @@ class _Work:
     machine: Machine
     ranks: Ranks
     data: DataFolder
+    start: tuple[str, str]
     tokenizer: Any
     measured: dict[str, Any]
 
     def encoder(self) -> Encoder:
         """Return how this run turns text into ids."""
         return Encoder(self.tokenizer, self.run.recipe, self.root / "cache" / "encoded")
-
-    def start_from(self) -> tuple[str, str]:
-        """Return where the weights come from: the parent's encoder, or the model."""
-        if self.run.parent:
-            return str(run_folder(self.root, self.run.parent).encoder), "main"
-        return model_location(self.run.model, self.root)
 
 
 def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -> None:
@@ -75,11 +70,9 @@ def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -
     ranks = join_ranks(alone=alone)
     try:
         with attempt(folder, machine, ranks) as measured:
-            _check_parent(root, run)
             data = DataFolder(root / Path(request.data).expanduser(), Memory(root / "cache" / "data.json"))
-            start = run_folder(root, run.parent).encoder if run.parent else None
-            location = (str(start), "main") if start else model_location(run.model, root)
-            work = _Work(root, folder, run, request, machine, ranks, data, load_tokenizer(*location), measured)
+            start = _start(root, run)
+            work = _Work(root, folder, run, request, machine, ranks, data, start, load_tokenizer(*start), measured)
             _train(work)
             _predict_all(work)
             _commit(work)
@@ -87,9 +80,14 @@ def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -
         leave_ranks()
 
 
-def _check_parent(root: Path, run: Run) -> None:
-    if run.parent and not run_folder(root, run.parent).done(Request((), keep_encoder=True)):
+def _start(root: Path, run: Run) -> tuple[str, str]:
+    """Return where weights and tokenizer come from: the encoder of the parent, which must be done, or the model."""
+    if not run.parent:
+        return model_location(run.model, root)
+    parent = run_folder(root, run.parent)
+    if not parent.done(Request((), keep_encoder=True)):
         raise BlockedError(f"run {run.id}: its parent {run.parent} is not done; submit the grid again once it is")
+    return str(parent.encoder), "main"
 
 
 def _train(work: _Work) -> None:
@@ -99,7 +97,7 @@ def _train(work: _Work) -> None:
         return
     task = task_of(training.task)
     with _timed(work, "train_s"):
-        model = TaskModel(load_encoder(*work.start_from()), task, seed=training.train_seed)
+        model = TaskModel(load_encoder(*work.start), task, seed=training.train_seed)
         training_set = _training_set(work, task, training)
         steps = work.run.recipe.num_steps(len(training_set.items))
         engine = start_engine(model, work.run.recipe, work.machine, steps=steps, world=work.ranks.world)
@@ -156,7 +154,7 @@ def _predictor(work: _Work) -> Predictor:
     if training:
         model: torch.nn.Module = load_trained(work.folder.trained, task_of(training.task))
     else:
-        model = SentenceModel(load_encoder(*work.start_from()), work.run.recipe)
+        model = SentenceModel(load_encoder(*work.start), work.run.recipe)
     bf16 = work.machine.precision == "bf16"
     return Predictor(model.to(work.ranks.device), work.ranks.device, work.tokenizer.pad_token_id, bf16)
 
