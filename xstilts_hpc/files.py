@@ -101,4 +101,4 @@ class Memory:
 
 def stat_key(paths: Iterable[Path]) -> list[tuple[str, int, int]]:
     """Return path, size and modification time of files: a key that changes when a file does."""
-    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    return [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]

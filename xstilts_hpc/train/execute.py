@@ -85,7 +85,7 @@ def _start(root: Path, run: Run) -> tuple[str, str]:
     if not run.parent:
         return model_location(run.model, root)
     parent = run_folder(root, run.parent)
-    if not parent.done(Request((), keep_encoder=True)):
+    if not parent.done(Request((), keep_encoder=True), verify=True):
         raise BlockedError(f"run {run.id}: its parent {run.parent} is not done; submit the grid again once it is")
     return str(parent.encoder), "main"
 
@@ -133,10 +133,10 @@ def _training_set(work: _Work, task: Task, training: Training) -> TrainingSet:
 def _predict_all(work: _Work) -> None:
     """Collective. Predict every language that is not on disk yet, then join the languages of each task."""
     with _timed(work, "predict_s"):
-        todo = [
-            (p, language) for p in work.request.predictions for language in p.languages if not _have(work, p, language)
-        ]
-        mine = todo[work.ranks.rank :: work.ranks.world]
+        # Shared out before looking at what is there: ranks that look at different moments would share differently.
+        everything = [(prediction, language) for prediction in work.request.predictions for language in prediction.data]
+        share = everything[work.ranks.rank :: work.ranks.world]
+        mine = [(prediction, language) for prediction, language in share if not _have(work, prediction, language)]
         if mine:
             predictor = _predictor(work)
             for prediction, language in mine:
