@@ -1,5 +1,7 @@
 """The small tokenizer and encoder: no unknown pieces, offsets, and a loss that falls the same way each time."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -16,6 +18,14 @@ SMALL = Pretraining(steps=30, batch_size=8, hidden_size=32, num_layers=2)
 
 def ignore(text: str, fraction: float) -> None:
     """Take progress and show nothing."""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +73,7 @@ def test_pretraining_lowers_the_loss_and_repeats_itself(lines: list[str], tokeni
     assert all(torch.equal(one, other) for one, other in zip(model.parameters(), again.parameters(), strict=True))
 
 
-def test_a_saved_model_loads_as_xlm_r(lines: list[str], tokenizer: XLMRobertaTokenizer, tmp_path: object) -> None:
+def test_a_saved_model_loads_as_xlm_r(lines: list[str], tokenizer: XLMRobertaTokenizer, tmp_path: Path) -> None:
     model, _ = pretrain(lines[::10], tokenizer, settings=SMALL, progress=ignore)
     encoder_of(model).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)

@@ -13,7 +13,7 @@ from xstilts_hpc.miniature.facts import LABELS, Pair, Paragraph, draw_mention, d
 from xstilts_hpc.miniature.sentences import Speech, find, tags, write
 from xstilts_hpc.miniature.text import draw_line, end_story, make_speeches
 
-NUM_LINES = 6000  # of text, per language
+NUM_LINES = 5000  # of text, per language
 NUM_MNLI, NUM_HELLASWAG, NUM_SQUAD, NUM_PANX, NUM_SNLI = 3000, 3000, 1500, 1000, 300
 NUM_DEV, NUM_TEST, NUM_TATOEBA = 120, 240, 200
 QUESTIONS = 5  # to a paragraph

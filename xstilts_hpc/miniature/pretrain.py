@@ -16,7 +16,7 @@ IGNORED = -100
 class Pretraining:
     """Hold the settings of the pretraining; `steps` fixes its cost, so that the same settings give the same weights."""
 
-    steps: int = 2000
+    steps: int = 1900
     batch_size: int = 32
     learning_rate: float = 2.5e-3
     warmup_fraction: float = 0.1
@@ -36,7 +36,7 @@ def make_model(settings: Pretraining, num_pieces: int) -> XLMRobertaForMaskedLM:
             hidden_size=settings.hidden_size,
             num_hidden_layers=settings.num_layers,
             num_attention_heads=settings.num_heads,
-            intermediate_size=4 * settings.hidden_size,
+            intermediate_size=2 * settings.hidden_size,
             max_position_embeddings=258,
             type_vocab_size=1,
             layer_norm_eps=1e-5,
