@@ -1,6 +1,7 @@
 """The HDF5 file of a run's logits for one task: one group per language, readable with plain h5py."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,8 @@ from xstilts_hpc.examples import Kind
 from xstilts_hpc.files import whole_file
 
 SCHEMA = 1
+# The file format of HDF5 1.10 checksums the metadata too: before it, a flipped byte there could crash the reader.
+_FORMAT = "v110"
 _CHUNK_ROWS = 4096
 
 Floats = NDArray[np.float32]
@@ -110,7 +113,7 @@ class Header:
 
 def write_logits(path: Path, header: Header, languages: Mapping[str, tuple[Logits, str]]) -> None:
     """Write a whole file; `languages` gives each language's logits and the digest of its evaluation data."""
-    with whole_file(path) as partial, h5py.File(partial, "w", libver="v110", locking=False) as file:
+    with whole_file(path) as partial, h5py.File(partial, "w", libver=_FORMAT, locking=False) as file:
         file.attrs.update(asdict(header))
         for language, (logits, data) in languages.items():
             _write_group(file.create_group(language), logits, data)
@@ -118,7 +121,7 @@ def write_logits(path: Path, header: Header, languages: Mapping[str, tuple[Logit
 
 def merge_logits(path: Path, header: Header, parts: Iterable[Path]) -> None:
     """Write one file from files of single languages."""
-    with whole_file(path) as partial, h5py.File(partial, "w", libver="v110", locking=False) as file:
+    with whole_file(path) as partial, h5py.File(partial, "w", libver=_FORMAT, locking=False) as file:
         file.attrs.update(asdict(header))
         for part in parts:
             with _open(part) as source:
@@ -131,29 +134,24 @@ def read_logits(path: Path, languages: Iterable[str] | None = None) -> dict[str,
 
     Raises LogitsError where the file is missing, damaged, of another schema, or has no such language.
     """
-    with _open(path) as file:
+    with _open(path) as file, _damage_named(path):
         kind = LOGITS_TYPE[Kind(file.attrs["kind"])]
         names = list(file) if languages is None else list(languages)
         missing = [name for name in names if name not in file]
         if missing:
             raise LogitsError(f"{path}: no logits for {', '.join(missing)}; it has {', '.join(file)}")
-        try:
-            return {name: _read_group(file[name], kind) for name in names}
-        except (OSError, KeyError, UnicodeDecodeError) as error:
-            raise LogitsError(
-                f"{path}: damaged ({error}); delete it and its DONE.json and submit the grid again"
-            ) from error
+        return {name: _read_group(file[name], kind) for name in names}
 
 
 def read_header(path: Path) -> Header:
     """Return the root attributes of a logits file."""
-    with _open(path) as file:
+    with _open(path) as file, _damage_named(path):
         return Header(**{item.name: file.attrs[item.name] for item in fields(Header)})
 
 
 def data_digests(path: Path) -> dict[str, str]:
     """Return the digest of each language's evaluation data, as recorded when it was predicted."""
-    with _open(path) as file:
+    with _open(path) as file, _damage_named(path):
         return {language: str(group.attrs["data"]) for language, group in file.items()}
 
 
@@ -163,12 +161,23 @@ def _open(path: Path) -> h5py.File:
     try:
         file = h5py.File(path, "r", locking=False)
         schema = file.attrs["schema"]
-    except (OSError, KeyError) as error:
+    except (OSError, RuntimeError, KeyError) as error:
         raise LogitsError(f"{path}: not a logits file, or truncated ({error})") from error
     if schema != SCHEMA:
         file.close()
         raise LogitsError(f"{path}: schema {schema}, this version reads {SCHEMA}; install the version that wrote it")
     return file
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Make whatever HDF5 raises on a damaged file one LogitsError."""
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise LogitsError(
+            f"{path}: damaged ({error}); delete it and its DONE.json and submit the grid again"
+        ) from error
 
 
 def _write_group(group: h5py.Group, logits: Logits, data: str) -> None:

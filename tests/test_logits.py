@@ -1,0 +1,218 @@
+"""The logits file: what goes in comes out, and damage never goes unnoticed."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from xstilts_hpc.errors import LogitsError
+from xstilts_hpc.logits import (
+    Header,
+    Logits,
+    RetrievalLogits,
+    SequenceLogits,
+    SpanLogits,
+    TokenLogits,
+    data_digests,
+    merge_logits,
+    read_header,
+    read_logits,
+    write_logits,
+)
+
+
+def floats(*values: Any) -> Any:
+    return np.array(values, dtype=np.float32)
+
+
+def integers(*values: Any) -> Any:
+    return np.array(values, dtype=np.int64)
+
+
+SEQUENCE = SequenceLogits(("zh-1", "ภาษา", ""), floats([1, 2, 3], [-1.5, 0, 2], [0, 0, 0]), integers(0, 2, 1))
+UNLABELLED = SequenceLogits(("a", "b"), floats([1, 2, 3], [4, 5, 6]))
+TOKEN = TokenLogits(("1", "4"), floats([1, 0], [0, 1], [2, 3]), integers(0, 1, 3), integers(0, 1, 1))
+NO_WORDS = TokenLogits(("1",), np.zeros((0, 2), np.float32), integers(0, 0), np.zeros(0, np.int64))
+SPAN = SpanLogits(
+    example_id=("q1", "問"),
+    start_logits=floats(1, 2, 3),
+    end_logits=floats(3, 2, 1),
+    first_token=integers(0, 1, 3, 3),
+    offsets=integers([0, 2], [2, 4], [4, 5]),
+    max_context=integers(1, 0, 1),
+    null_logits=floats([0, 1], [2, 3], [4, 5]),
+    feature_example=integers(0, 1, 1),
+    example_context=integers(0, 1),
+    contexts=("北京是首都。", "กรุงเทพ 😀\n"),
+    answers=('[{"text": "北京", "start": 0}]', "[]"),
+)
+UNANSWERED = SpanLogits(**{**vars(SPAN), "answers": None})
+RETRIEVAL = RetrievalLogits(
+    ("en-0", "en-1"),
+    ("sw-0", "sw-1", "sw-2"),
+    floats([0.9, 0.1], [0.8, 0.7]),
+    integers([1, 0], [2, 1]),
+    floats([0.1], [0.9], [0.8]),
+    integers([0], [0], [1]),
+    integers(1, 2),
+)
+KINDS: dict[str, tuple[str, Logits]] = {
+    "sequence": ("sequence", SEQUENCE),
+    "unlabelled": ("sequence", UNLABELLED),
+    "choice": ("choice", SEQUENCE),
+    "token": ("token", TOKEN),
+    "no words": ("token", NO_WORDS),
+    "span": ("span", SPAN),
+    "unanswered": ("span", UNANSWERED),
+    "retrieval": ("retrieval", RETRIEVAL),
+}
+EVERY_KIND = pytest.mark.parametrize(("kind", "logits"), KINDS.values(), ids=KINDS)
+
+
+def header(kind: str) -> Header:
+    return Header("mnli_full_s0-0123456789", "xnli", kind, "test", "m@1", "0.1.0", "2026-01-01T00:00:00+00:00")
+
+
+def written(folder: Path, kind: str = "sequence", **languages: Logits) -> Path:
+    path = folder / "x.h5"
+    write_logits(path, header(kind), {code: (logits, f"digest of {code}") for code, logits in languages.items()})
+    return path
+
+
+def same(first: Logits, second: Logits) -> bool:
+    pairs = [(getattr(first, item.name), getattr(second, item.name)) for item in fields(first)]
+    return type(first) is type(second) and all(
+        np.array_equal(a, b) and a.dtype == b.dtype if isinstance(a, np.ndarray) else a == b for a, b in pairs
+    )
+
+
+@EVERY_KIND
+def test_logits_are_read_back_as_they_were_written(tmp_path: Path, kind: str, logits: Logits) -> None:
+    path = written(tmp_path, kind, sw=logits, de=logits)
+    found = read_logits(path)
+    assert set(found) == {"de", "sw"}
+    assert all(same(item, logits) for item in found.values())
+    assert list(read_logits(path, ["de"])) == ["de"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@EVERY_KIND
+def test_plain_h5py_opens_the_file_and_every_dataset_is_checksummed(tmp_path: Path, kind: str, logits: Logits) -> None:
+    with h5py.File(written(tmp_path, kind, sw=logits), "r") as file:
+        group = file["sw"]
+        assert (file.attrs["schema"], file.attrs["kind"], file.attrs["run"]) == (1, kind, "mnli_full_s0-0123456789")
+        assert (group.attrs["examples"], bool(group.attrs["complete"])) == (len(logits.example_id), True)
+        assert all(dataset.fletcher32 for dataset in group.values() if dataset.size)
+        assert all(dataset.compression is None for dataset in group.values())
+        assert [text.decode() for text in group["example_id"][()]] == list(logits.example_id)
+
+
+def test_header_and_digests_are_read_without_the_logits(tmp_path: Path) -> None:
+    path = written(tmp_path, de=SEQUENCE, sw=SEQUENCE)
+    assert read_header(path) == header("sequence")
+    assert data_digests(path) == {"de": "digest of de", "sw": "digest of sw"}
+
+
+def test_merging_parts_gives_the_file_that_one_writing_gives(tmp_path: Path) -> None:
+    parts = []
+    for code, logits in (("sw", SPAN), ("zh", UNANSWERED)):
+        (tmp_path / code).mkdir()
+        parts.append(written(tmp_path / code, "span", **{code: logits}))
+    merge_logits(tmp_path / "merged.h5", header("span"), parts)
+    merged, whole = tmp_path / "merged.h5", written(tmp_path, "span", sw=SPAN, zh=UNANSWERED)
+    assert (read_header(merged), data_digests(merged)) == (read_header(whole), data_digests(whole))
+    assert same(read_logits(merged)["sw"], SPAN)
+    assert same(read_logits(merged)["zh"], UNANSWERED)
+    with h5py.File(merged, "r") as file:
+        assert file["sw"]["start_logits"].fletcher32
+
+
+def test_large_sets_are_cut_into_chunks_of_whole_rows(tmp_path: Path) -> None:
+    rows = 10_000
+    logits = np.arange(rows * 3, dtype=np.float32).reshape(rows, 3)
+    path = written(tmp_path, sw=SequenceLogits(tuple(map(str, range(rows))), logits))
+    with h5py.File(path, "r") as file:
+        assert file["sw"]["logits"].chunks == (4096, 3)
+    (found,) = read_logits(path).values()
+    assert same(found, SequenceLogits(tuple(map(str, range(rows))), logits))
+
+
+@EVERY_KIND
+def test_a_flipped_byte_in_any_dataset_is_found(tmp_path: Path, kind: str, logits: Logits) -> None:
+    path = written(tmp_path, kind, sw=logits)
+    whole = path.read_bytes()
+    with h5py.File(path, "r") as file:
+        chunks = [d.id.get_chunk_info(i) for d in file["sw"].values() if d.size for i in range(d.id.get_num_chunks())]
+    assert chunks or logits is NO_WORDS
+    for chunk in chunks:
+        damaged = bytearray(whole)
+        damaged[chunk.byte_offset + chunk.size // 2] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(LogitsError, match=r"x.h5: damaged .*delete it and its DONE.json and submit the grid again"):
+            read_logits(path)
+
+
+def test_a_flipped_byte_of_the_metadata_never_gives_other_logits(tmp_path: Path) -> None:
+    path = written(tmp_path, sw=SEQUENCE)
+    whole = path.read_bytes()
+    # HDF5 keeps texts of attributes in a heap of 4096 bytes without checksum; all other metadata have one.
+    heap = range(whole.index(b"GCOL"), whole.index(b"GCOL") + 4096)
+    damage = 0
+    for position in (i for i in range(0, len(whole), 3) if i not in heap):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :])
+        try:
+            assert read_header(path) == header("sequence")
+            assert same(read_logits(path)["sw"], SEQUENCE)
+        except LogitsError:
+            damage += 1
+    assert damage > 100
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.1, 0.5, 0.99])
+def test_a_truncated_file_is_an_error_that_names_it(tmp_path: Path, kept: float) -> None:
+    path = written(tmp_path, sw=SEQUENCE)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
+    with pytest.raises(LogitsError, match=r"x.h5: not a logits file, or truncated"):
+        read_logits(path)
+
+
+def test_a_file_of_another_kind_of_content_is_an_error(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w"):
+        pass
+    with pytest.raises(LogitsError, match=r"x.h5: not a logits file, or truncated"):
+        read_logits(tmp_path / "x.h5")
+
+
+def test_another_schema_says_which_one_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path, sw=SEQUENCE)
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema"] = 99
+    with pytest.raises(LogitsError, match=r"x.h5: schema 99, this version reads 1; install the version that wrote it"):
+        read_logits(path)
+
+
+def test_a_missing_file_or_language_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(LogitsError, match=r"nowhere.h5: no such file"):
+        read_logits(tmp_path / "nowhere.h5")
+    with pytest.raises(LogitsError, match=r"x.h5: no logits for fr, zh; it has de, sw"):
+        read_logits(written(tmp_path, de=SEQUENCE, sw=SEQUENCE), ["de", "fr", "zh"])
+
+
+@pytest.mark.parametrize("name", ["logits", "example_id"])
+def test_a_group_without_a_dataset_is_damaged(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, sw=SEQUENCE)
+    with h5py.File(path, "r+") as file:
+        del file["sw"][name]
+    with pytest.raises(LogitsError, match=rf"x.h5: damaged .*{name}"):
+        read_logits(path)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = written(tmp_path, sw=SEQUENCE)
+    with pytest.raises(LogitsError, match="nowhere.h5: no such file"):
+        merge_logits(path, header("sequence"), [tmp_path / "nowhere.h5"])
+    assert list(tmp_path.iterdir()) == [path]
+    assert same(read_logits(path)["sw"], SEQUENCE)
