@@ -212,7 +212,7 @@ def test_a_group_without_a_dataset_is_damaged(tmp_path: Path, name: str) -> None
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = written(tmp_path, sw=SEQUENCE)
-    with pytest.raises(LogitsError, match="nowhere.h5: no such file"):
+    with pytest.raises(LogitsError, match=r"nowhere.h5: no such file"):
         merge_logits(path, header("sequence"), [tmp_path / "nowhere.h5"])
     assert list(tmp_path.iterdir()) == [path]
     assert same(read_logits(path)["sw"], SEQUENCE)

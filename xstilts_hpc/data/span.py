@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xstilts_hpc.errors import GridError
 from xstilts_hpc.examples import SpanExample
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.tasks.base import Task
@@ -30,7 +31,7 @@ def encode_spans(
     cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
     for i, (example, question) in enumerate(zip(examples, questions, strict=True)):
         context, kept = contexts[example.context], question[: recipe.max_query_length]
-        windows = _windows(len(context.ids), recipe.max_length - len(kept) - _SPECIALS, recipe.doc_stride)
+        windows = _windows(len(context.ids), _room(len(kept), recipe), recipe.doc_stride)
         for window, (start, stop) in enumerate(windows):
             head = [cls, *kept, sep, sep]
             offsets = context.offsets[start:stop]
@@ -42,6 +43,17 @@ def encode_spans(
                 "offsets": [position for pair in offsets for position in pair],
                 "max_context": [int(_best_window(windows, token) == window) for token in range(start, stop)],
             }
+
+
+def _room(question: int, recipe: Recipe) -> int:
+    """Return how many context tokens fit beside a question of so many tokens."""
+    room = recipe.max_length - question - _SPECIALS
+    if room < 1:
+        raise GridError(
+            f"recipe.max_length {recipe.max_length} leaves no room for a context beside a question of {question} "
+            f"tokens and {_SPECIALS} special ones; raise it, or lower max_query_length"
+        )
+    return room
 
 
 def _contexts(tokenizer: Any, examples: Sequence[SpanExample]) -> dict[str, _Context]:

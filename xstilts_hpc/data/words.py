@@ -18,11 +18,12 @@ def encode_words(
 
     A sentence that does not fit gives several rows, cut between words, so that every word has a prediction.
     """
-    pieces_of = _pieces(tokenizer, examples)
+    room = recipe.max_length - 2
+    pieces_of = _pieces(tokenizer, examples, longest=min(MAX_PIECES, room))
     cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
     for i, example in enumerate(examples):
         labels = [task.labels.index(tag) for tag in example.tags] if example.tags else []
-        for start, stop in _cuts([len(pieces_of[word]) for word in example.words], recipe.max_length - 2):
+        for start, stop in _cuts([len(pieces_of[word]) for word in example.words], room):
             pieces = [pieces_of[word] for word in example.words[start:stop]]
             ids, positions = [cls], []
             for piece in pieces:
@@ -31,12 +32,15 @@ def encode_words(
             yield {"input_ids": [*ids, sep], "gold": labels[start:stop], "example": i, "word_position": positions}
 
 
-def _pieces(tokenizer: Any, examples: Sequence[TokenExample]) -> dict[str, list[int]]:
-    """Return the token ids of every distinct word; one that gives none (a zero-width character) becomes <unk>."""
+def _pieces(tokenizer: Any, examples: Sequence[TokenExample], *, longest: int) -> dict[str, list[int]]:
+    """Return the token ids of every distinct word.
+
+    One that gives none (a zero-width character) or more than `longest` becomes <unk>.
+    """
     words = list(dict.fromkeys(word for example in examples for word in example.words))
     encoded = tokenizer(words, add_special_tokens=False)["input_ids"] if words else []
     unknown = [tokenizer.unk_token_id]
-    return {word: ids if 0 < len(ids) <= MAX_PIECES else unknown for word, ids in zip(words, encoded, strict=True)}
+    return {word: ids if 0 < len(ids) <= longest else unknown for word, ids in zip(words, encoded, strict=True)}
 
 
 def _cuts(lengths: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
