@@ -1,6 +1,5 @@
 """The embedded default: the miniature world, its grid, and everything up to the report."""
 
-import os
 from importlib import resources
 from pathlib import Path
 
@@ -40,5 +39,5 @@ def _build_world(root: Path, console: Console) -> None:
         build(
             root / "miniature",
             progress=lambda text, done: bars.update(bar, description=text, completed=done),
-            threads=os.cpu_count() or 1,
+            threads=1,  # more would give other weights, and gain little on matrices this small
         )

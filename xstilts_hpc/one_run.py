@@ -1,6 +1,5 @@
 """Execute one run in the user's own process."""
 
-import os
 import pdb
 import sys
 from pathlib import Path
@@ -31,7 +30,6 @@ def find_run(beginning: str, root: Path, plan: Plan | None) -> str:
 
 def execute_here(run_id: str, root: Path, machine: Machine, *, debug: bool) -> None:
     """Execute a run in this process; with `debug` open pdb where it fails."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from xstilts_hpc.train.execute import execute
 
     try:

@@ -8,6 +8,7 @@ import transformers
 from torch import nn
 
 from xstilts_hpc.errors import ModelError
+from xstilts_hpc.model.libraries import settle_libraries
 from xstilts_hpc.run import ModelSource
 
 
@@ -30,8 +31,7 @@ def load_tokenizer(location: str, revision: str = "main") -> Any:
 
 
 def _load(loader: Any, location: str, revision: str, **options: Any) -> Any:
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    settle_libraries()
     try:
         return loader.from_pretrained(location, revision=revision, local_files_only=True, **options)
     except (OSError, ValueError) as error:

@@ -8,6 +8,7 @@ import transformers
 from xstilts_hpc.errors import ModelError
 from xstilts_hpc.files import write_json
 from xstilts_hpc.model.encoder import load_tokenizer
+from xstilts_hpc.model.libraries import settle_libraries
 
 # What XLM-R is, where the library's defaults are RoBERTa-like: vocabulary aside, these four make the difference.
 _XLMR = {"max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5, "pad_token_id": 1}
@@ -18,6 +19,7 @@ def make_random_model(folder: Path, *, tokenizer: Path, layers: int, hidden: int
     """Write an encoder and its tokenizer to a folder; `tokenizer` holds a tokenizer.json or XLM-R's pieces alone."""
     if hidden % 64 and hidden % 4:
         raise ModelError(f"hidden size {hidden} is not a multiple of 4")
+    settle_libraries()
     folder.mkdir(parents=True, exist_ok=True)
     text = _tokenizer(folder, tokenizer)
     heads = hidden // 64 if hidden % 64 == 0 else 4
@@ -30,7 +32,6 @@ def make_random_model(folder: Path, *, tokenizer: Path, layers: int, hidden: int
         **_XLMR,
     )
     torch.manual_seed(seed)
-    transformers.logging.disable_progress_bar()
     transformers.XLMRobertaModel(config).save_pretrained(folder)
     text.save_pretrained(folder)
 

@@ -8,6 +8,8 @@ import torch
 import torch.distributed as dist
 from torch._C._distributed_c10d import HashStore
 
+from xstilts_hpc.model.libraries import settle_libraries
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -46,6 +48,7 @@ def join_ranks(*, alone: bool = False) -> Ranks:
     )
     cuda = torch.cuda.is_available()
     device = torch.device("cuda", local_rank % torch.cuda.device_count()) if cuda else torch.device("cpu")
+    settle_libraries()
     if cuda:
         torch.cuda.set_device(device)
     if not dist.is_initialized():
@@ -69,8 +72,6 @@ def leave_ranks() -> None:
 
 def _tell_deepspeed(rank: int, world: int, local_rank: int) -> None:
     """DeepSpeed reads these even when the process group exists; a missing one sends it looking for mpi4py."""
-    if not torch.cuda.is_available():
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     values = {"RANK": rank, "WORLD_SIZE": world, "LOCAL_RANK": local_rank}
     os.environ.update({name: str(value) for name, value in values.items()})
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")

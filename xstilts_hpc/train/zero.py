@@ -1,6 +1,5 @@
 """DeepSpeed ZeRO: its configuration, the engine, and the full weights out of it."""
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -50,7 +49,6 @@ def zero_config(recipe: Recipe, machine: Machine, world: int) -> dict[str, Any]:
 
 def start_engine(model: nn.Module, recipe: Recipe, machine: Machine, *, steps: int, world: int) -> Any:
     """Collective. Return a DeepSpeed engine with AdamW, linear warm-up and linear decay to zero."""
-    os.environ.setdefault("DS_LOG_LEVEL", "error")
     import deepspeed
     import deepspeed.ops
     from deepspeed.accelerator import get_accelerator
