@@ -24,6 +24,7 @@ from xstilts_hpc.tasks import TASKS
 from xstilts_hpc.tasks.base import Split
 from xstilts_hpc.tasks.folder import DataFolder
 
+TOP = Path(__file__).resolve().parent.parent.parent
 # The tiny tokenizer's pieces: <s> 0, </s> 2, <unk> 3, the space before each word 4, a to z 5 to 30.
 CLS, SEP, UNKNOWN, SPACE, A, B, C, D = 0, 2, 3, 4, 5, 6, 7, 8
 
@@ -224,7 +225,7 @@ print(encoder.encode(TASKS["xnli"], examples, "digest").items)
 def test_two_processes_may_encode_the_same_set_at_once(tiny_model: Path, tmp_path: Path) -> None:
     def start(*names: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", RACE, str(tiny_model), str(tmp_path), *names]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        return subprocess.Popen(command, cwd=TOP, stdout=subprocess.PIPE, text=True)
 
     processes = [start("one", "two"), start("two", "one")]
     assert [process.communicate(timeout=120)[0].split()[-1] for process in processes] == ["2000", "2000"]

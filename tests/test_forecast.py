@@ -1,0 +1,110 @@
+"""What a plan costs: arithmetic by hand, and the speed of runs that are finished."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import grid_text
+from xstilts_hpc.errors import RunError
+from xstilts_hpc.expand import expand
+from xstilts_hpc.files import write_json
+from xstilts_hpc.forecast import Forecast, ModelSize, flops, forecast, model_size
+from xstilts_hpc.grid import load_grid
+from xstilts_hpc.plan import Plan, PlannedRun, Stage
+from xstilts_hpc.recipe import Recipe
+from xstilts_hpc.run import ModelSource, Request, Run, Training, run_folder
+
+# The tiny model: 2 layers of 4 * 16 * 16 + 2 * 16 * 32 = 2,048 parameters, and 138 pieces of width 16.
+TINY = ModelSize(layers=2, hidden=16, intermediate=32, vocabulary=138)
+RECIPE = Recipe(batch_size=4, epochs=1, max_length=64)
+MODEL = ModelSource(path="models/tiny", digest="m")
+
+
+def planned(characters: float, *, trains: bool) -> PlannedRun:
+    training = Training("mnli", "d", 0, 0, 0) if trains else None
+    run = Run(MODEL, training, RECIPE)
+    return PlannedRun(run, Stage.TARGET, Request(()), 100 if trains else 0, characters, 10, characters)
+
+
+def plan_of(root: Path, **changes: str) -> Plan:
+    path = root / "grid.yaml"
+    path.write_text(grid_text(**changes), encoding="utf-8")
+    return expand(load_grid(path), root=root)
+
+
+def cost(plan: Plan, root: Path) -> Forecast:
+    return forecast(plan, root=root, todo=plan.runs.values())
+
+
+def finish(root: Path, item: PlannedRun, *, seconds: float, ranks: int) -> None:
+    folder = run_folder(root, item.run.id)
+    folder.prepare(item.run, item.request)
+    write_json(folder.provenance(1), {"measured": {"train_s": seconds - 1, "predict_s": 1}, "ranks": ranks})
+    folder.commit({}, [], item.request)
+
+
+def test_parameters_are_those_of_the_layers_and_the_vocabulary() -> None:
+    assert (TINY.computing, TINY.parameters) == (4096, 4096 + 2208)
+
+
+def test_xlm_r_large_has_about_558_million_parameters(tmp_path: Path) -> None:
+    large = model_size(ModelSource(id="FacebookAI/xlm-roberta-large", revision="r"), tmp_path)
+    assert large.parameters == pytest.approx(558e6, rel=0.01)
+    assert large.computing == pytest.approx(302e6, rel=0.01)
+
+
+def test_the_size_of_a_folder_is_read_from_its_configuration(tiny_root: Path) -> None:
+    assert model_size(MODEL, tiny_root) == TINY
+
+
+def test_a_configuration_without_sizes_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"hidden_size": 16}')
+    with pytest.raises(RunError, match=r"config.json: no num_hidden_layers, intermediate_size, vocab_size; it is not"):
+        model_size(ModelSource(path=".", digest="m"), tmp_path)
+
+
+def test_work_is_six_per_parameter_and_token_trained_and_two_per_token_predicted() -> None:
+    # 16 characters are 8 tokens (4 of them special); 25 steps of 4 examples; 10 examples predicted.
+    assert flops(planned(16, trains=True), TINY) == 4096 * (6 * 25 * 4 * 8 + 2 * 10 * 8)
+    assert flops(planned(16, trains=False), TINY) == 4096 * 2 * 10 * 8
+
+
+def test_long_texts_cost_no_more_than_the_maximal_length() -> None:
+    assert flops(planned(1e6, trains=False), TINY) == 4096 * 2 * 10 * 64
+
+
+def test_one_training_keeps_its_logits_and_five_files(tiny_root: Path) -> None:
+    plan = plan_of(tiny_root, intermediate="[{task: none}]", target="{task: xnli}")
+    (run,) = plan.runs.values()
+    found = cost(plan, tiny_root)
+    # 18 examples with 3 logits of 4 bytes and 32 bytes of id and gold; 5 files of the run and one of logits
+    assert (found.bytes_kept, found.files, found.bytes_per_running) == (18 * 44, 6, 4 * 6304)
+    assert (found.tflops, found.calibrated_by) == (60.0, 0)
+    assert found.gpu_hours == pytest.approx(flops(run, TINY) / 60e12 / 3600)
+
+
+def test_a_kept_encoder_counts_its_bytes_and_files(tiny_root: Path) -> None:
+    plan = plan_of(tiny_root, intermediate="[{task: mnli}]", target="{task: xnli}")
+    keeps, target = (replace(item) for item in plan.runs.values())
+    assert (keeps.request.keep_encoder, target.request.keep_encoder) == (True, False)
+    with_encoder = forecast(plan, root=tiny_root, todo=[keeps])
+    without = forecast(plan, root=tiny_root, todo=[replace(keeps, request=replace(keeps.request, keep_encoder=False))])
+    assert with_encoder.bytes_kept - without.bytes_kept == 4 * 6304
+    assert with_encoder.files - without.files == 4
+
+
+def test_finished_runs_replace_the_assumed_speed(tiny_root: Path) -> None:
+    plan = plan_of(tiny_root, intermediate="[{task: none}]", target="{task: [xnli, panx]}")
+    first, second = plan.runs.values()
+    finish(tiny_root, first, seconds=10, ranks=2)
+    found = forecast(plan, root=tiny_root, todo=[second])
+    speed = flops(first, TINY) / 20 / 1e12
+    assert (found.tflops, found.calibrated_by) == (pytest.approx(speed), 1)
+    assert found.gpu_hours == pytest.approx(flops(second, TINY) / (speed * 1e12) / 3600)
+
+
+def test_nothing_to_do_costs_nothing(tiny_root: Path) -> None:
+    plan = plan_of(tiny_root, intermediate="[{task: none}]", target="{task: xnli}")
+    found = forecast(plan, root=tiny_root, todo=[])
+    assert (found.gpu_hours, found.bytes_kept, found.files) == (0.0, 0, 0)
