@@ -15,13 +15,14 @@ demo: $(ENVIRONMENT)   ## the whole pipeline on a made-up miniature world, endin
 check: $(ENVIRONMENT)  ## format, lint, types, layers, sizes
 	tools/check
 
+PYTEST_OPTIONS ?=
 test: $(ENVIRONMENT)   ## tools/check, then every test; a real Slurm is installed first where this runs as root
 	tools/setup slurm
 	tools/check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
 bench: $(ENVIRONMENT)  ## the figures of the documents, as JSON
-	$(BIN)/python tools/bench_cli.py
+	$(BIN)/python tools/bench_help.py
 	$(BIN)/python tools/bench_plan.py
 
 clean:                 ## the environment and the caches; experiments/ stays

@@ -102,6 +102,7 @@ def test_the_labelled_split_is_found_and_languages_without_files_are_listed(tiny
         ({"model": "{path: nowhere}"}, ModelError, r"nowhere has no config.json; set model.path"),
         ({"target": "{task: xnli, languages: [fr]}"}, DataError, r"no dev file for language fr .*xnli/dev-fr.tsv"),
         ({"target": "{task: xnli, languages: [fi]}"}, GridError, r"fi is not evaluated by any target task"),
+        ({"recipe": "{max_length: 64}"}, GridError, r"xquad: max_length 64 leaves no room .*max_query_length 64"),
         ({"target": "{task: xnli, split: test}"}, GridError, r"xnli: no labelled test"),
     ],
 )

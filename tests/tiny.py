@@ -83,7 +83,7 @@ def grid_text(**changes: str) -> str:
         "intermediate": "[{task: none}, {task: mnli, size: [2, full]}]",
         "target": "{task: [xnli, panx, xquad, tatoeba], languages: all}",
         "seeds": "{data: [0], train: [0], target: [0]}",
-        "recipe": "{learning_rate: 1e-3, batch_size: 4, epochs: 1, max_length: 64}",
+        "recipe": "{learning_rate: 1e-3, batch_size: 4, epochs: 1, max_length: 64, max_query_length: 16}",
     }
     return "".join(f"{key}: {value}\n" for key, value in {**keys, **changes}.items())
 

@@ -1,6 +1,7 @@
 """The command line: every command prints what it did and the next useful command."""
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -98,7 +99,7 @@ def plan(
         typer.echo(json.dumps(plan_json(expanded, root), indent=1))
     else:
         print_plan(expanded, root, _console(), runs=runs)
-        _next(f"xstilts submit {grid} --profile local")
+        _next(f"xstilts submit {grid} --profile local", root)
 
 
 @app.command()
@@ -117,7 +118,7 @@ def submit(grid: GridPath, profile: ProfileName, root: Root = EXPERIMENTS, dry_r
         from xstilts_hpc.listing import print_submission
 
         print_submission(hand_over(expanded, root, loaded, dry_run=dry_run), _console(), dry_run=dry_run)
-        _next(f"xstilts status {grid}")
+        _next(f"xstilts status {grid}", root)
     elif dry_run:
         todo = len(expanded.runs) - len(expanded.done(root))
         typer.echo(f"would run {todo} of {len(expanded.runs)} runs here")
@@ -126,7 +127,7 @@ def submit(grid: GridPath, profile: ProfileName, root: Root = EXPERIMENTS, dry_r
         from xstilts_hpc.cluster.local_progress import LocalProgress
 
         code = run_local(expanded, root, loaded, progress=LocalProgress(_console()))
-        _next(f"xstilts collect {grid}")
+        _next(f"xstilts collect {grid}", root)
         raise typer.Exit(code)
 
 
@@ -216,8 +217,8 @@ def _print(value: Any, table: Callable[[], Any], *, as_json: bool) -> None:
         _console().print(table())
 
 
-def _next(command: str) -> None:
-    typer.echo(f"next: {command}")
+def _next(command: str, root: Path) -> None:
+    typer.echo(f"next: {command}" + ("" if root == EXPERIMENTS else f" --root {shlex.quote(str(root))}"))
 
 
 def _say_error(message: str) -> None:

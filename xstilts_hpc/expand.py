@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.errors import DataError, GridError, ModelError
+from xstilts_hpc.examples import Kind
 from xstilts_hpc.files import Memory, digest_of, sha256_of, stat_key
 from xstilts_hpc.grid import FULL, NO_TASK, Exclusion, Grid
 from xstilts_hpc.languages import MADE_UP
@@ -19,6 +20,8 @@ from xstilts_hpc.tasks.base import Role, Split, Task
 from xstilts_hpc.tasks.folder import DataFolder
 
 _UNUSED_SEED = -1
+# Four special tokens, and at least as many of the context.
+_LEAST_CONTEXT = 8
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,11 @@ class _Expander:
                 changes.append(self.grid.changes_for(target.name))
             recipe = Recipe().with_changes(*changes)
             self._recipes[key] = recipe if schedule == "equal_steps" else replace(recipe, steps=0)
+            if target.kind is Kind.SPAN and recipe.max_length < recipe.max_query_length + _LEAST_CONTEXT:
+                self.problems.append(
+                    f"{target.name}: max_length {recipe.max_length} leaves no room for a context beside a question of "
+                    f"max_query_length {recipe.max_query_length}; raise the one or lower the other"
+                )
             if schedule == "equal_steps" and not recipe.steps:
                 self.problems.append(f"{target.name}: schedule equal_steps needs recipe.steps, the number of updates")
         return self._recipes[key]

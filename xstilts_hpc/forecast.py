@@ -1,6 +1,5 @@
 """What a plan will cost: GPU-hours from arithmetic and the speed of finished runs; bytes and files."""
 
-import json
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.examples import Kind
+from xstilts_hpc.files import read_json
 from xstilts_hpc.plan import Plan, PlannedRun
 from xstilts_hpc.run import ModelSource, run_folder
 from xstilts_hpc.tasks import task_of
@@ -90,7 +90,7 @@ def model_size(source: ModelSource, root: Path) -> ModelSize:
     if not source.path:
         return _KNOWN["FacebookAI/xlm-roberta-large"]
     path = root / Path(source.path).expanduser() / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
+    config = read_json(path)
     names = ("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size")
     missing = [name for name in names if name not in config]
     if missing:
@@ -118,9 +118,9 @@ def _measured_tflops(finished: Iterable[PlannedRun], root: Path, size: ModelSize
     speeds = []
     for planned in finished:
         folder = run_folder(root, planned.run.id)
-        if folder.done_json.is_file():
-            last = folder.attempts()[-1]
-            seconds = sum(last.get("measured", {}).values()) * last["ranks"]
+        attempts = folder.attempts()
+        if attempts and folder.done_json.is_file():
+            seconds = sum(attempts[-1].get("measured", {}).values()) * attempts[-1]["ranks"]
             if seconds:
                 speeds.append(flops(planned, size) / seconds / 1e12)
     return speeds

@@ -93,9 +93,12 @@ class Run:
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> "Run":
         """Return the run of a JSON value; one whose id does not follow from it is refused."""
-        training = Training(**value["training"]) if value["training"] else None
-        recipe, model = Recipe(**value["recipe"]), ModelSource(**value["model"])
-        run = Run(model, training, recipe, value["parent"], value["parent_name"])
+        try:
+            training = Training(**value["training"]) if value["training"] else None
+            recipe, model = Recipe(**value["recipe"]), ModelSource(**value["model"])
+            run = Run(model, training, recipe, value["parent"], value["parent_name"])
+        except (KeyError, TypeError) as error:
+            raise RunError(f"not the description of a run of this version ({error}); submit its grid again") from error
         if run.id != value["id"]:
             raise RunError(
                 f"run {value['id']}: its description gives id {run.id}; it was edited or is of another version"
@@ -136,8 +139,11 @@ class Request:
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> "Request":
         """Return the request of a JSON value."""
-        predictions = tuple(Prediction(**p) for p in value["predictions"])
-        return Request(predictions, value["data"], value["keep_encoder"])
+        try:
+            predictions = tuple(Prediction(**p) for p in value["predictions"])
+            return Request(predictions, value["data"], value["keep_encoder"])
+        except (KeyError, TypeError) as error:
+            raise RunError(f"not what a run is asked, in this version ({error}); submit its grid again") from error
 
     def union(self, other: "Request") -> "Request":
         """Return what answers both requests; where the data of a language differ, `other` wins."""
@@ -243,10 +249,12 @@ class RunFolder:
         """
         if not self.done_json.is_file():
             return False
-        record = read_json(self.done_json)
-        return _covers(Request.from_json(record), request) and all(
-            self._intact(product, verify=verify) for product in record["files"]
-        )
+        try:
+            record = read_json(self.done_json)
+            covered = _covers(Request.from_json(record), request)
+            return covered and all(self._intact(product, verify=verify) for product in record["files"])
+        except (RunError, KeyError, TypeError):
+            return False  # a damaged record commits nothing: the run is done again
 
     def scores(self) -> dict[str, Any]:
         """Return the scores the run itself computed: task → language → part → value in [0, 1]."""
