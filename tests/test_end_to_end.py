@@ -113,3 +113,17 @@ def test_a_child_without_its_parent_is_blocked_and_says_so(finished: Path) -> No
     assert f"its parent {parent.name} is not done" in answer.stderr
     assert "Traceback" not in answer.stderr
     assert run_folder(finished, child.name).attempts()[-1]["cause"] == "blocked"
+
+
+def test_a_parent_whose_encoder_was_damaged_is_set_aside_and_done_anew(finished: Path) -> None:
+    (child,) = (finished / "runs").glob("mnli_full*_after_mnli_4*")
+    (parent,) = (finished / "runs").glob("mnli_4_*")
+    weights = parent / "encoder" / "model.safetensors"
+    original = weights.read_bytes()
+    weights.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
+    (child / "DONE.json").unlink()
+    blocked = xstilts(finished, "run", child.name)
+    assert (blocked.returncode, "which was set aside" in blocked.stderr) == (4, True)
+    assert xstilts(finished, "submit", str(finished / "tiny.yaml"), "--profile", "local").returncode == 0
+    assert weights.read_bytes() == original
+    assert xstilts(finished, "collect", "tiny").returncode == 0

@@ -70,12 +70,23 @@ def test_a_size_larger_than_the_data_is_an_error_unless_excluded(tiny_root: Path
     sizes = "[{task: mnli, size: [2, 7]}]"
     with pytest.raises(GridError, match=r"mnli: size 7 is larger than its training set here \(6 examples"):
         plan_of(tiny_root, intermediate=sizes)
+    plan = plan_of(tiny_root, intermediate=sizes, exclude="[{where: {task: mnli, size: 7}, reason: too many}]")
+    assert {cell.size for cell in plan.cells} == {2}
 
 
 def test_the_same_run_has_the_same_id_wherever_the_data_lie(tiny_root: Path) -> None:
     here = plan_of(tiny_root)
     (tiny_root / "data").rename(tiny_root / "elsewhere")
     assert list(plan_of(tiny_root, data="elsewhere").runs) == list(here.runs)
+
+
+def test_two_and_two_point_zero_epochs_are_the_same_run(tiny_root: Path) -> None:
+    base = "learning_rate: 1e-3, max_length: 64, max_query_length: 16"
+    runs = [set(plan_of(tiny_root, recipe=f"{{{base}, epochs: {epochs}}}").runs) for epochs in ("2", "2.0")]
+    assert runs[0] == runs[1]
+    assert set(plan_of(tiny_root, recipe=f"{{{base}}}", recipe_for="{xnli: {epochs: 2}}").runs) >= {
+        run for run in plan_of(tiny_root, recipe=f"{{{base}}}").runs if run.startswith("mnli_full")
+    }
 
 
 def test_changed_training_data_give_another_run(tiny_root: Path) -> None:
@@ -103,6 +114,12 @@ def test_the_labelled_split_is_found_and_languages_without_files_are_listed(tiny
         ({"target": "{task: xnli, languages: [fr]}"}, DataError, r"no dev file for language fr .*xnli/dev-fr.tsv"),
         ({"target": "{task: xnli, languages: [fi]}"}, GridError, r"fi is not evaluated by any target task"),
         ({"recipe": "{max_length: 64}"}, GridError, r"xquad: max_length 64 leaves no room .*max_query_length 64"),
+        (
+            {"recipe": "{max_length: 200}"},
+            GridError,
+            r"max_length 200 is more than the 128 tokens that the model takes",
+        ),
+        ({"exclude": "[{where: {size: 3}, reason: r}]"}, GridError, r"exclude: .'size': 3. \(r\) matches no cell"),
         ({"target": "{task: xnli, split: test}"}, GridError, r"xnli: no labelled test"),
     ],
 )

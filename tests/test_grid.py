@@ -51,6 +51,8 @@ def test_every_problem_is_listed_at_its_line(tmp_path: Path) -> None:
         ({"target": "{task: mnli}"}, r"'mnli' is no target task"),
         ({"intermediate": "[{task: mnli, size: 0}]"}, r"a number of examples from 1 on, or full; found 0"),
         ({"model": "{id: x/y}"}, r"expected `revision` beside `id`"),
+        ({"model": "{id: x/y, revision: main}"}, r"the model's commit"),
+        ({"exclude": "[{where: {task: mnly}, reason: r}]"}, r"unknown task 'mnly'; did you mean 'mnli'"),
         ({"seeds": "{data: [0, 1], pair: true}"}, r"as many data, train and target seeds"),
         ({"name": "../up"}, r"x.yaml:2: name"),
         ({"recipe_for": "{mnly: {epochs: 1}}"}, r"unknown task 'mnly'"),

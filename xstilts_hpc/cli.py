@@ -109,10 +109,10 @@ def submit(grid: GridPath, profile: ProfileName, root: Root = EXPERIMENTS, dry_r
     Example: xstilts submit grids/size_sweep.yaml --profile local
     """
     from xstilts_hpc.cluster.profile import load_profile
-    from xstilts_hpc.preflight import require_model
+    from xstilts_hpc.model_files import require_model
 
     loaded, expanded = load_profile(profile), _expand(grid, root)
-    require_model(expanded)
+    require_model(next(iter(expanded.runs.values())).run.model)
     if loaded.kind == "slurm":
         from xstilts_hpc.cluster.submit import submit as hand_over
         from xstilts_hpc.listing import print_submission

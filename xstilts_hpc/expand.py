@@ -7,11 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from xstilts_hpc.errors import DataError, GridError, ModelError
+from xstilts_hpc.errors import DataError, GridError
 from xstilts_hpc.examples import Kind
-from xstilts_hpc.files import Memory, digest_of, sha256_of, stat_key
+from xstilts_hpc.files import Memory
 from xstilts_hpc.grid import FULL, NO_TASK, Exclusion, Grid
 from xstilts_hpc.languages import MADE_UP
+from xstilts_hpc.model_files import longest_text, model_source
 from xstilts_hpc.plan import Cell, Excluded, Plan, PlannedRun, Stage, cells_digest, parents_first
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.run import ModelSource, Prediction, Request, Run, Training
@@ -35,6 +36,7 @@ class _Start:
     data_seed: int
     train_seed: int
     run: PlannedRun | None
+    problem: str = ""
 
 
 @dataclass
@@ -44,10 +46,12 @@ class _Expander:
     grid: Grid
     data: DataFolder
     model: ModelSource
+    longest_text: int
     problems: list[str] = field(default_factory=list)
     requests: dict[tuple[str, Split], tuple[Request, int, float]] = field(default_factory=dict)
     runs: list[PlannedRun] = field(default_factory=list)
     excluded: list[Excluded] = field(default_factory=list)
+    used_exclusions: set[int] = field(default_factory=set)
     _recipes: dict[tuple[str, ...], Recipe] = field(default_factory=dict)
     _splits: dict[str, Split] = field(default_factory=dict)
 
@@ -82,7 +86,7 @@ class _Expander:
         if name == NO_TASK:
             return _Start(NO_TASK, 0, False, "", _UNUSED_SEED, _UNUSED_SEED, None)
         task = task_of(name)
-        training, count = self.training(task, size, seeds)
+        training, count, problem = self.training(task, size, seeds)
         recipe = self.recipe(task, task, schedule)
         facts = self.data.facts(task, Split.TRAIN)
         own, examples, characters = self.request(task, Split.DEV)
@@ -95,20 +99,23 @@ class _Expander:
             examples,
             characters,
         )
-        return _Start(name, count, not training.size, schedule, training.data_seed, seeds[1], planned)
+        return _Start(name, count, not training.size, schedule, training.data_seed, seeds[1], planned, problem)
 
-    def training(self, task: Task, size: int | str, seeds: tuple[int, int]) -> tuple[Training, int]:
-        """Return a training set and its number of examples; the whole set needs no data seed."""
-        facts = self.data.facts(task, Split.TRAIN)
+    def training(self, task: Task, size: int | str, seeds: tuple[int, int]) -> tuple[Training, int, str]:
+        """Return a training set, its number of examples, and what is wrong with it; a whole set has no data seed."""
+        facts, problem = self.data.facts(task, Split.TRAIN), ""
         available = facts["examples"]
         if isinstance(size, int) and size > available:
-            self.problems.append(
+            problem = (
                 f"{task.name}: size {size:,} is larger than its training set here ({available:,} examples in "
                 f"{self.data.root}); use {FULL!r} or exclude it"
             )
+        if not facts["gold"]:
+            problem = f"{task.name}: its training file under {self.data.root} has examples without labels"
         full = size in (FULL, available)
         count = available if full else int(size)
-        return Training(task.name, facts["digest"], 0 if full else count, 0 if full else seeds[0], seeds[1]), count
+        training = Training(task.name, facts["digest"], 0 if full else count, 0 if full else seeds[0], seeds[1])
+        return training, count, problem
 
     def recipe(self, training_set: Task, target: Task, schedule: str = "") -> Recipe:
         """Return the recipe: defaults, then the task's own, the grid's, and the grid's for this training set."""
@@ -119,29 +126,45 @@ class _Expander:
                 changes.append(self.grid.changes_for(target.name))
             recipe = Recipe().with_changes(*changes)
             self._recipes[key] = recipe if schedule == "equal_steps" else replace(recipe, steps=0)
-            if target.kind is Kind.SPAN and recipe.max_length < recipe.max_query_length + _LEAST_CONTEXT:
-                self.problems.append(
-                    f"{target.name}: max_length {recipe.max_length} leaves no room for a context beside a question of "
-                    f"max_query_length {recipe.max_query_length}; raise the one or lower the other"
-                )
-            if schedule == "equal_steps" and not recipe.steps:
-                self.problems.append(f"{target.name}: schedule equal_steps needs recipe.steps, the number of updates")
+            self.check_recipe(recipe, target, schedule)
         return self._recipes[key]
+
+    def check_recipe(self, recipe: Recipe, target: Task, schedule: str) -> None:
+        """Note what makes a recipe impossible for a task or the model."""
+        length = f"{target.name}: max_length {recipe.max_length}"
+        if target.kind is Kind.SPAN and recipe.max_length < recipe.max_query_length + _LEAST_CONTEXT:
+            self.problems.append(
+                f"{length} leaves no room for a context beside a question of "
+                f"max_query_length {recipe.max_query_length}; raise the one or lower the other"
+            )
+        if recipe.max_length > self.longest_text:
+            self.problems.append(f"{length} is more than the {self.longest_text} tokens that the model takes")
+        if schedule == "equal_steps" and not recipe.steps:
+            self.problems.append(f"{target.name}: schedule equal_steps needs recipe.steps, the number of updates")
 
     def cell(self, start: _Start, task: Task, target_seed: int) -> Iterator[Cell]:
         """Yield a cell with its target run, and the intermediate task's own cell; or note the exclusion."""
         planned = self.target_run(start, task, target_seed)
         cell = self._cell_of(start, task.name, target_seed, planned.run.id)
-        exclusion = next((item for item in self.grid.exclude if _matches(item, cell)), None)
-        if exclusion:
-            self.excluded.append(Excluded(cell, exclusion.reason))
+        matching = [number for number, item in enumerate(self.grid.exclude) if _matches(item, cell)]
+        self.used_exclusions.update(matching)
+        if matching:
+            self.excluded.append(Excluded(cell, self.grid.exclude[matching[0]].reason))
             return
+        self.problems.extend(filter(None, [start.problem]))
         if start.run:
             self.runs.append(start.run)
             if start.run.request.predictions:
                 yield self._cell_of(start, start.task, _UNUSED_SEED, start.run.run.id)
         self.runs.append(planned)
         yield cell
+
+    def check_exclusions(self) -> None:
+        """Note the exclusions that match no cell: most likely mistyped."""
+        for number, item in enumerate(self.grid.exclude):
+            if number not in self.used_exclusions:
+                where = item.where.model_dump(exclude_none=True)
+                self.problems.append(f"exclude: {where} ({item.reason}) matches no cell; correct or remove it")
 
     def target_run(self, start: _Start, task: Task, target_seed: int) -> PlannedRun:
         """Return the run that answers a target: a training on its English set, or a reading of the encoder."""
@@ -155,7 +178,8 @@ class _Expander:
             run = Run(self.model, None, self.recipe(task, task), *parent)
             return PlannedRun(run, Stage.RETRIEVAL, request, 0, 0.0, examples, characters)
         training_set = task_of(task.training_set)
-        training, count = self.training(training_set, self.grid.target.size, (0, target_seed))
+        training, count, problem = self.training(training_set, self.grid.target.size, (0, target_seed))
+        self.problems.extend(filter(None, [problem]))
         run = Run(self.model, training, self.recipe(training_set, task), *parent)
         length = self.data.facts(training_set, Split.TRAIN)["characters"]
         return PlannedRun(run, Stage.TARGET, request, count, length, examples, characters)
@@ -220,10 +244,12 @@ def expand(grid: Grid, *, root: Path) -> Plan:
     """Return the plan of a grid; whatever does not fit the data is one error that lists all of it."""
     memory = Memory(root / "cache" / "data.json")
     data = DataFolder(_under(root, grid.data), memory)
-    expander = _Expander(grid, data, model_source(grid, root=root, memory=memory))
+    source = model_source(grid.model, root=root, memory=memory)
+    expander = _Expander(grid, data, source, longest_text(source, root=root))
     _check_languages(expander)
     cells = tuple(dict.fromkeys(expander.cells()))
     memory.save()
+    expander.check_exclusions()
     if expander.problems:
         raise GridError("\n".join(dict.fromkeys(expander.problems)))
     if not cells:
@@ -238,20 +264,6 @@ def expand(grid: Grid, *, root: Path) -> Plan:
         absent={task.name: _absent(expander, task) for task in expander.targets},
         digest=cells_digest(cells),
     )
-
-
-def model_source(grid: Grid, *, root: Path, memory: Memory) -> ModelSource:
-    """Return where the model comes from, a folder pinned by the digest of its files."""
-    if grid.model.id:
-        return ModelSource(id=grid.model.id, revision=grid.model.revision)
-    folder = _under(root, grid.model.path)
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"model folder {folder} has no config.json; set model.path to a folder saved by transformers")
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors", ".model"))
-    digest = memory.recall(
-        digest_of(["model", stat_key(files)]), lambda: digest_of([sha256_of(path) for path in files])
-    )
-    return ModelSource(path=grid.model.path, digest=digest)
 
 
 def _under(root: Path, path: str) -> Path:

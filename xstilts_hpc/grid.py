@@ -1,5 +1,6 @@
 """The grid file: what the researcher asks."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -128,10 +129,8 @@ class ModelEntry(_Strict):
     def _one_source(self) -> "ModelEntry":
         if bool(self.id) == bool(self.path):
             raise ValueError("expected either `id` with `revision`, or `path`")
-        if self.id and not self.revision:
-            raise ValueError(
-                "expected `revision` beside `id`: the commit of the model, so that the weights cannot change"
-            )
+        if self.id and not re.fullmatch("[0-9a-f]{40}", self.revision):
+            raise ValueError("expected `revision` beside `id`: the model's commit (40 digits), so that weights stay")
         return self
 
 
@@ -159,9 +158,9 @@ RecipeChanges = _recipe_changes()
 class Where(_Strict):
     """Conditions of an exclusion: a cell is excluded when every one that is given matches."""
 
-    task: str | None = None
+    task: Annotated[str, AfterValidator(_as_message(_intermediate))] | None = None
     size: Size | None = None
-    target: str | None = None
+    target: Annotated[str, AfterValidator(_as_message(_target))] | None = None
     schedule: Schedule | None = None
     data_seed: Seed | None = None
     train_seed: Seed | None = None

@@ -1,4 +1,4 @@
-"""What a run needs to know of the machine it is on; nothing here changes what is computed."""
+"""What a run needs to know of the machine it is on: not part of its identity, but of its record."""
 
 from dataclasses import dataclass
 

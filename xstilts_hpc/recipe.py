@@ -1,7 +1,7 @@
 """The hyperparameters of one training, with their defaults (see the README for their sources)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 # What shapes a prediction; a run without training is described by these alone.
@@ -34,6 +34,12 @@ class Recipe:
     max_query_length: int = 64
     retrieval_layer_fraction: float = 14 / 24
     pooling: str = "mean"
+
+    def __post_init__(self) -> None:
+        """Make 2 and 2.0 the same recipe, so that they give the same run id."""
+        for item in fields(self):
+            if isinstance(item.default, float):
+                object.__setattr__(self, item.name, float(getattr(self, item.name)))
 
     def with_changes(self, *changes: Mapping[str, Any]) -> "Recipe":
         """Return the recipe with several sets of changes applied, later ones over earlier ones."""

@@ -1,5 +1,6 @@
 """One run: its description, its id, and everything in its folder."""
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,6 +151,10 @@ class Request:
         merged: dict[tuple[str, str], dict[str, str]] = {}
         for prediction in (*self.predictions, *other.predictions):
             merged.setdefault((prediction.task, prediction.split), {}).update(prediction.data)
+        tasks = [task for task, _ in merged]
+        twice = sorted({task for task in tasks if tasks.count(task) > 1})
+        if twice:
+            raise RunError(f"{', '.join(twice)}: two splits asked of one run, by different grids; use another --root")
         predictions = tuple(Prediction(task, split, data) for (task, split), data in merged.items())
         return Request(predictions, other.data or self.data, self.keep_encoder or other.keep_encoder)
 
@@ -255,6 +260,11 @@ class RunFolder:
             return covered and all(self._intact(product, verify=verify) for product in record["files"])
         except (RunError, KeyError, TypeError):
             return False  # a damaged record commits nothing: the run is done again
+
+    def set_aside(self) -> None:
+        """Rename the commit record of a run whose files are damaged, so that the run is done again."""
+        with contextlib.suppress(FileNotFoundError):  # another child was faster
+            self.done_json.rename(self.done_json.with_suffix(".damaged.json"))
 
     def scores(self) -> dict[str, Any]:
         """Return the scores the run itself computed: task → language → part → value in [0, 1]."""

@@ -13,6 +13,8 @@ from tests.tiny import grid_text
 from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.run import run_folder
 
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+
 pytestmark = pytest.mark.slurm
 
 
@@ -50,6 +52,20 @@ def test_a_submitted_grid_ends_with_scores_and_a_report(tiny_root: Path, devclus
         "every run is done or queued"
         in xstilts("submit", str(grid), "-p", "devcluster", "--root", str(tiny_root)).stdout
     )
+
+
+def test_a_batch_job_submits_a_grid_as_the_command_does(tiny_root: Path, devcluster: DevCluster) -> None:
+    grid = tiny_root / "tiny.yaml"
+    grid.write_text(grid_text(intermediate="[{task: none}]", target="{task: tatoeba}"), encoding="utf-8")
+    script = ["slurm/submit.sbatch", str(grid), "devcluster", "--root", str(tiny_root)]
+    output = tiny_root / "submit.out"
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    command = ["sbatch", "--wait", "--time=5", f"--output={output}", *script]
+    subprocess.run(command, check=True, cwd=CHECKOUT, env=environment, timeout=120)
+    assert "submitted" in output.read_text()
+    wait_for(tiny_root / "grids" / "tiny" / "report.html", tiny_root, 200)
+    (run,) = (tiny_root / "runs").iterdir()
+    assert set(run_folder(tiny_root, run.name).scores()) == {"tatoeba"}
 
 
 def test_an_unknown_partition_is_refused_and_nothing_is_left_behind(tiny_root: Path, devcluster: DevCluster) -> None:

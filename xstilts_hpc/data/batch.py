@@ -96,7 +96,7 @@ def training_order(items: NDArray[np.int64], *, batch_size: int, steps: int, see
     """Yield the items of each step's effective batch.
 
     Epoch after epoch in an order of its own; a batch may span two epochs, so that every step has `batch_size` items
-    however small the set. The order depends on the seed alone, so a resumed run can skip to any step.
+    however small the set. The order depends on the seed alone, so a repeated run sees the same.
     """
     epochs = -(-steps * batch_size // len(items))
     orders = [np.random.default_rng([seed, epoch]).permutation(items) for epoch in range(epochs)]

@@ -1,7 +1,7 @@
 """Load an encoder and its tokenizer from a hub id (already fetched) or a folder."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import transformers
@@ -11,18 +11,41 @@ from xstilts_hpc.errors import ModelError
 from xstilts_hpc.model.libraries import settle_libraries
 from xstilts_hpc.run import ModelSource
 
+_POOLER = "pooler."
+
 
 def model_location(source: ModelSource, root: Path) -> tuple[str, str]:
     """Return (folder or hub id, revision) of a model source."""
     return (str(root / Path(source.path).expanduser()), "main") if source.path else (source.id, source.revision)
 
 
-def load_encoder(location: str, revision: str = "main") -> nn.Module:
-    """Return the encoder in fp32, without a head; nothing is downloaded."""
-    model: nn.Module = _load(
-        transformers.AutoModel, location, revision, dtype=torch.float32, attn_implementation="sdpa"
+def load_encoder(location: str, revision: str = "main", *, seed: int = 0) -> nn.Module:
+    """Return the encoder in fp32, without a head; nothing is downloaded.
+
+    A checkpoint without a pooler (one saved with a language-model head) gets a fresh one, drawn from the seed; any
+    other missing weight is a ModelError, since it would silently be random.
+    """
+    options = {"dtype": torch.float32, "attn_implementation": "sdpa", "use_safetensors": True}
+    model, report = _load(transformers.AutoModel, location, revision, output_loading_info=True, **options)
+    missing = {str(name) for name in report["missing_keys"]}
+    wrong = sorted(name for name in missing if not name.startswith(_POOLER)) + sorted(
+        map(str, report["mismatched_keys"])
     )
-    return model
+    if wrong:
+        raise ModelError(f"model {location}: {len(wrong)} weights missing or of another shape, such as {wrong[0]}")
+    if missing:
+        _draw_pooler(model, seed)
+    return cast(nn.Module, model)
+
+
+def _draw_pooler(model: Any, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.pooler.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+            else:
+                parameter.normal_(0.0, model.config.initializer_range, generator=generator)
 
 
 def load_tokenizer(location: str, revision: str = "main") -> Any:

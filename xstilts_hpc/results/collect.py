@@ -168,7 +168,7 @@ def require_complete(scores: Scores) -> None:
     raise IncompleteError(
         f"grid {name}: {scores.num_missing} of {scores.num_cells} cells are missing; "
         "the others are written\n" + "\n".join(lines) + f"\nnext: xstilts status {name} shows the runs, xstilts submit "
-        f"{name} hands over what is not done, --allow-partial accepts what there is"
+        "GRID --profile PROFILE hands over what is not done, --allow-partial accepts what there is"
     )
 
 

@@ -84,9 +84,15 @@ def _start(root: Path, run: Run) -> tuple[str, str]:
     """Return where weights and tokenizer come from: the encoder of the parent, which must be done, or the model."""
     if not run.parent:
         return model_location(run.model, root)
-    parent = run_folder(root, run.parent)
-    if not parent.done(Request((), keep_encoder=True), verify=True):
+    parent, wanted = run_folder(root, run.parent), Request((), keep_encoder=True)
+    if not parent.done(wanted):
         raise BlockedError(f"run {run.id}: its parent {run.parent} is not done; submit the grid again once it is")
+    if not parent.done(wanted, verify=True):
+        parent.set_aside()
+        raise BlockedError(
+            f"run {run.id}: files of its parent {run.parent} are not those of its record, which was set aside; "
+            "submit the grid again: the parent is done anew"
+        )
     return str(parent.encoder), "main"
 
 
@@ -97,12 +103,14 @@ def _train(work: _Work) -> None:
         return
     task = task_of(training.task)
     with _timed(work, "train_s"):
-        model = TaskModel(load_encoder(*work.start), task, seed=training.train_seed)
+        encoder = load_encoder(*work.start, seed=training.train_seed)
+        model = TaskModel(encoder, task, seed=training.train_seed)
         training_set = _training_set(work, task, training)
         steps = work.run.recipe.num_steps(len(training_set.items))
         engine = start_engine(model, work.run.recipe, work.machine, steps=steps, world=work.ranks.world)
         if work.ranks.is_main():
             work.folder.history.unlink(missing_ok=True)
+            shutil.rmtree(work.folder.logits("").parent, ignore_errors=True)  # of an earlier training
         for step in fine_tune(engine, training_set, work.run.recipe, work.machine, ranks=work.ranks):
             if work.ranks.is_main():
                 append_json_line(work.folder.history, vars(step))
@@ -201,9 +209,9 @@ def _commit(work: _Work) -> None:
         if work.folder.encoder.is_dir():
             files.extend(path for path in work.folder.encoder.iterdir() if path.is_file())
         work.folder.commit(scores, files, work.request)
-        shutil.rmtree(work.folder.trained, ignore_errors=True)
         for prediction in work.request.predictions:
             shutil.rmtree(work.folder.logits_part(prediction.task, "").parent, ignore_errors=True)
+        shutil.rmtree(work.folder.trained, ignore_errors=True)
     work.ranks.barrier()
 
 
@@ -213,8 +221,11 @@ def _scores(path: Path) -> dict[str, dict[str, float]]:
 
 
 def _link(source: str, target: str) -> None:
-    """Move the weights by a second name: the trained folder is removed right after the commit."""
-    Path(target).hardlink_to(source)
+    """Move the weights by a second name, or copy them where the file system has no second names."""
+    try:
+        Path(target).hardlink_to(source)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 @contextmanager

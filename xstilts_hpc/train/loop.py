@@ -1,4 +1,4 @@
-"""The training loop: the same computation whatever the number of ranks and the micro-batch."""
+"""The training loop: whatever the ranks and the micro-batch, the same up to rounding and dropout's masks."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -76,7 +76,7 @@ def _update(
 
 
 def seed_of(seed: int, step: int, rank: int) -> Callable[[int], int]:
-    """Return the dropout seed of each micro-batch, a function of where it stands: a resumed run draws the same."""
+    """Return the dropout seed of each micro-batch, a function of where it stands: a repeated run draws the same."""
     return lambda micro: int(np.random.SeedSequence([seed, step, rank, micro]).generate_state(1)[0])
 
 
