@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+_MOST_NAMED = 60
+
 
 class XstiltsError(Exception):
     """Base of all errors shown to the user as one readable message; `exit_code` is the process's exit code."""
@@ -60,4 +62,7 @@ def nearest(word: str, valid: Iterable[str]) -> str:
     """Return a hint naming the valid word nearest to a mistyped one, or the list of valid words."""
     choices = sorted(valid)
     match = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
-    return f"did you mean {match[0]!r}?" if match else "valid: " + ", ".join(choices)
+    if match:
+        return f"did you mean {match[0]!r}?"
+    more = f" and {len(choices) - _MOST_NAMED} more" if len(choices) > _MOST_NAMED else ""
+    return "valid: " + ", ".join(choices[:_MOST_NAMED]) + more
