@@ -8,7 +8,7 @@ from typing import Any
 
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import digest_of, read_json, write_json
-from xstilts_hpc.run import Request, Run, RunFolder, run_folder
+from xstilts_hpc.run import Request, Run, run_folder
 
 SCHEMA = 1
 
@@ -86,18 +86,6 @@ class Plan:
     excluded: tuple[Excluded, ...]
     absent: Mapping[str, tuple[str, ...]]
     digest: str
-
-    def children_of(self) -> dict[str, list[str]]:
-        """Return the ids of the runs that start from each run's encoder."""
-        children: dict[str, list[str]] = {run_id: [] for run_id in self.runs}
-        for planned in self.runs.values():
-            if planned.run.parent:
-                children[planned.run.parent].append(planned.run.id)
-        return children
-
-    def folder(self, root: Path, run_id: str) -> RunFolder:
-        """Return the folder of one of the plan's runs."""
-        return run_folder(root, run_id)
 
     def done(self, root: Path) -> set[str]:
         """Return the ids of the runs whose commit record covers what this plan asks."""

@@ -8,17 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from xstilts_hpc.cluster.devcluster import ClusterSettings, DevCluster, missing_binaries
+from tests.cluster.programs import require_programs
+from xstilts_hpc.cluster.devcluster import ClusterSettings, DevCluster
 
 
 @pytest.fixture(scope="session")
 def devcluster() -> Iterator[DevCluster]:
     """Give a running cluster of two nodes, without accounting, that SLURM_CONF leads to."""
-    missing = missing_binaries(accounting=False)
-    if missing and os.environ.get("XSTILTS_REQUIRE_SLURM") == "1":
-        pytest.fail(f"XSTILTS_REQUIRE_SLURM=1, but this machine lacks {', '.join(missing)}")
-    if missing:
-        pytest.skip(f"needs a real Slurm; this machine lacks {', '.join(missing)}")
+    require_programs(accounting=False)
     folder = make_cluster_folder()
     cluster = DevCluster(ClusterSettings(folder=folder))
     with pytest.MonkeyPatch.context() as patch:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.programs import require_programs
 from xstilts_hpc.cluster import devcluster_daemons
-from xstilts_hpc.cluster.devcluster import ClusterSettings, DevCluster, DevClusterError, main, missing_binaries
+from xstilts_hpc.cluster.devcluster import ClusterSettings, DevCluster, DevClusterError, main
 from xstilts_hpc.cluster.devcluster_files import cgroup_conf, gres_conf, slurm_conf, slurmdbd_conf
 from xstilts_hpc.cluster.devcluster_processes import Process, alive, end, identify, open_files
 from xstilts_hpc.cluster.devcluster_settings import node_name, ports, settings_from_json, settings_to_json
@@ -272,9 +273,7 @@ def test_a_cluster_that_lost_its_controller_starts_again(devcluster: DevCluster,
 def test_accounting_remembers_finished_jobs(
     devcluster: DevCluster, cluster_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    missing = missing_binaries(accounting=True)
-    if missing:
-        pytest.skip(f"accounting needs {', '.join(missing)}")
+    require_programs(accounting=True)
     cluster = DevCluster(ClusterSettings(folder=cluster_folder, nodes=1, accounting=True))
     cluster.start()
     monkeypatch.setenv("SLURM_CONF", cluster.environment()["SLURM_CONF"])

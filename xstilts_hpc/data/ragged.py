@@ -1,6 +1,5 @@
 """Rows of different lengths in two flat arrays, as Arrow stores them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,10 +35,3 @@ def ragged_of(column: Any) -> Ragged:
         array = pa.concat_arrays(array.chunks)
     values, first = array.flatten().to_numpy(zero_copy_only=False), array.offsets.to_numpy().astype(np.int64)
     return Ragged(values, first - first[0])
-
-
-def ragged_from(rows: Sequence[Sequence[int]]) -> Ragged:
-    """Return sequences of integers as flat arrays."""
-    first = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-    values = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows]) if rows else np.zeros(0, np.int64)
-    return Ragged(values, first)

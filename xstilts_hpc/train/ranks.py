@@ -35,10 +35,6 @@ class Ranks:
             dist.all_reduce(value)
         return float(value)
 
-    def agree(self, *, flag: bool) -> bool:
-        """Collective. Say whether the flag is set on any rank."""
-        return self.total(torch.tensor(float(flag), device=self.device)) > 0
-
 
 def join_ranks(*, alone: bool = False) -> Ranks:
     """Collective. Join the process group that the environment names; `alone` runs as one process whatever it says."""
