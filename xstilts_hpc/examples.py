@@ -12,6 +12,7 @@ class Kind(StrEnum):
     TOKEN = "token"
     SPAN = "span"
     RETRIEVAL = "retrieval"
+    MASKED = "masked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,20 @@ class SpanExample:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalExample:
-    """A sentence of a pool; `translation` is the id of its translation in the other pool, None if unknown."""
+    """A sentence of a pool; `translations` are the ids of its translations in the other pool, None if unknown."""
 
     id: str
     text: str
     english: bool
-    translation: str | None
+    translations: tuple[str, ...] | None
 
 
-Example = SequenceExample | ChoiceExample | TokenExample | SpanExample | RetrievalExample
+@dataclass(frozen=True, slots=True)
+class TextExample:
+    """A line of plain text, for masked-language modelling."""
+
+    id: str
+    text: str
+
+
+Example = SequenceExample | ChoiceExample | TokenExample | SpanExample | RetrievalExample | TextExample

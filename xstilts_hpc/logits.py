@@ -70,17 +70,26 @@ class SpanLogits:
 class RetrievalLogits:
     """Retrieval tasks: English queries against foreign candidates.
 
-    `neighbours[queries, k]` are indices of `candidate_id` by falling `scores[queries, k]` (cosine);
-    `reverse_*[candidates, k]` the same from each candidate to the queries; `gold[queries]` indexes `candidate_id`.
+    `example_id[english]` and `candidate_id[foreign]` are all sentences of the two pools. `query[queries]` and
+    `candidate[candidates]` index those of them that were searched: all, or where pairs are mined each distinct text
+    once; `*_count` says how often its text (without white space around it) stands in its pool.
+    `neighbours[queries, k]` index `candidate` by falling `scores[queries, k]` (cosine); `reverse_*[candidates, k]` the
+    same from each candidate to the queries. `gold[pairs, 2]` are indices of example_id and candidate_id.
+    `dev` is the same for the split that a threshold is chosen on, None where there is none or it is this split.
     """
 
     example_id: tuple[str, ...]
     candidate_id: tuple[str, ...]
+    query: Integers
+    candidate: Integers
+    query_count: Integers
+    candidate_count: Integers
     scores: Floats
     neighbours: Integers
     reverse_scores: Floats
     reverse_neighbours: Integers
     gold: Integers | None = None
+    dev: "RetrievalLogits | None" = None
 
 
 Logits = SequenceLogits | TokenLogits | SpanLogits | RetrievalLogits
@@ -99,7 +108,7 @@ _TEXTS = ("contexts", "answers")
 
 @dataclass(frozen=True)
 class Header:
-    """The root attributes of a logits file."""
+    """The root attributes of a logits file; `labels` are the names of the columns (none for spans and retrieval)."""
 
     run: str
     task: str
@@ -108,13 +117,14 @@ class Header:
     model: str
     code: str
     created: str
+    labels: tuple[str, ...] = ()
     schema: int = SCHEMA
 
 
 def write_logits(path: Path, header: Header, languages: Mapping[str, tuple[Logits, str]]) -> None:
     """Write a whole file; `languages` gives each language's logits and the digest of its evaluation data."""
     with whole_file(path) as partial, h5py.File(partial, "w", libver=_FORMAT, locking=False) as file:
-        file.attrs.update(asdict(header))
+        _write_header(file, header)
         for language, (logits, data) in languages.items():
             _write_group(file.create_group(language), logits, data)
 
@@ -122,7 +132,7 @@ def write_logits(path: Path, header: Header, languages: Mapping[str, tuple[Logit
 def merge_logits(path: Path, header: Header, parts: Iterable[Path]) -> None:
     """Write one file from files of single languages."""
     with whole_file(path) as partial, h5py.File(partial, "w", libver=_FORMAT, locking=False) as file:
-        file.attrs.update(asdict(header))
+        _write_header(file, header)
         for part in parts:
             with _open(part) as source:
                 for language in source:
@@ -146,7 +156,8 @@ def read_logits(path: Path, languages: Iterable[str] | None = None) -> dict[str,
 def read_header(path: Path) -> Header:
     """Return the root attributes of a logits file."""
     with _open(path) as file, _damage_named(path):
-        return Header(**{item.name: file.attrs[item.name] for item in fields(Header)})
+        values = {item.name: file.attrs[item.name] for item in fields(Header)}
+        return Header(**{**values, "labels": tuple(map(str, values["labels"]))})
 
 
 def data_digests(path: Path) -> dict[str, str]:
@@ -180,6 +191,12 @@ def _damage_named(path: Path) -> Iterator[None]:
         ) from error
 
 
+def _write_header(file: h5py.File, header: Header) -> None:
+    values = asdict(header)
+    file.attrs.create("labels", values.pop("labels"), dtype=h5py.string_dtype(), shape=(len(header.labels),))
+    file.attrs.update(values)
+
+
 def _write_group(group: h5py.Group, logits: Logits, data: str) -> None:
     group.attrs.update({"examples": len(logits.example_id), "complete": True, "data": data})
     for item in fields(logits):
@@ -188,6 +205,8 @@ def _write_group(group: h5py.Group, logits: Logits, data: str) -> None:
             continue
         if item.name in _TEXTS:
             _write_texts(group, item.name, value)
+        elif isinstance(value, RetrievalLogits):
+            _write_group(group.create_group(item.name), value, data)
         elif isinstance(value, tuple):
             _write_array(group, item.name, _fixed_length(value))
         else:
@@ -221,6 +240,8 @@ def _read_group(group: h5py.Group, kind: type[Logits]) -> Logits:
     for item in fields(kind):
         if item.name in _TEXTS:
             values[item.name] = _read_texts(group, item.name)
+        elif item.name in group and isinstance(group[item.name], h5py.Group):
+            values[item.name] = _read_group(group[item.name], kind)
         elif item.name in group:
             array = group[item.name][()]
             values[item.name] = tuple(text.decode() for text in array) if array.dtype.kind == "S" else array

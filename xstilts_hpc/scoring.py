@@ -18,9 +18,9 @@ N_BEST = 20
 MAX_ANSWER_TOKENS = 30
 
 
-def score(task: Task, logits: Logits) -> dict[str, float]:
+def score(task: Task, logits: Logits, language: str) -> dict[str, float]:
     """Return the parts of the task's metric for one language, each in [0, 1]."""
-    return dict(task.metric.compute(predictions(task, logits), references(task, logits)))
+    return dict(task.metric.compute(predictions(task, logits), references(task, logits), language))
 
 
 def predictions(task: Task, logits: Logits) -> Sequence[Any]:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-MetricFunction = Callable[[Sequence[Any], Sequence[Any]], Mapping[str, float]]
+MetricFunction = Callable[[Sequence[Any], Sequence[Any], str], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A function of (predictions, references), and the parts whose mean is the headline."""
+    """A function of (predictions, references, language), and the parts whose mean is the headline."""
 
     name: str
     compute: MetricFunction

@@ -22,7 +22,9 @@ def entities(tags: Sequence[str]) -> Iterator[Entity]:
             kind, start = name, i
 
 
-def entity_f1(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> dict[str, float]:
+def entity_f1(
+    predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]], language: str = ""
+) -> dict[str, float]:
     """Return F1, precision and recall of entities; one tag sequence per sentence on both sides."""
     correct = predicted = gold = 0
     for prediction, reference in zip(predictions, references, strict=True):

@@ -34,7 +34,9 @@ def exact(prediction: str, answer: str) -> float:
     return float(prediction == answer)
 
 
-def squad(predictions: Sequence[str | None], references: Sequence[Sequence[str]]) -> dict[str, float]:
+def squad(
+    predictions: Sequence[str | None], references: Sequence[Sequence[str]], language: str = ""
+) -> dict[str, float]:
     """Return exact match and F1; a question has one predicted text (None: no prediction, scores 0) and its answers."""
     matched = f1 = 0.0
     for prediction, answers in zip(predictions, references, strict=True):

@@ -127,7 +127,7 @@ def _scores(job: LogitsJob, problems: dict[str, str]) -> Iterator[LanguageScore]
             logits = read_logits(path, [language])[language]
             if not logits.example_id:
                 raise LogitsError(f"{path}: no example in {language}")
-            yield LanguageScore(language, score(task, logits), len(logits.example_id), _flags(logits))
+            yield LanguageScore(language, score(task, logits, language), len(logits.example_id), _flags(logits))
         except (XstiltsError, OSError, LookupError, TypeError, ValueError) as error:
             problems[language] = f"file damaged: {error}"
 

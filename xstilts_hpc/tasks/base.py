@@ -5,26 +5,50 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from xstilts_hpc.examples import ChoiceExample, Example, Kind, SequenceExample, SpanExample, TokenExample
+from xstilts_hpc.errors import DataError
+from xstilts_hpc.examples import (
+    ChoiceExample,
+    Example,
+    Kind,
+    SequenceExample,
+    SpanExample,
+    TextExample,
+    TokenExample,
+)
 from xstilts_hpc.languages import ENGLISH
 from xstilts_hpc.metrics.base import Metric
 
-Parser = Callable[[tuple[Path, ...], str], Iterator[Example]]
+
+class BadRow(DataError):
+    """A row that cannot be read: readers yield it in its place and go on, so that it can be counted."""
+
+
+Parser = Callable[[tuple[Path, ...], str], Iterator[Example | BadRow]]
 
 
 class Split(StrEnum):
-    """A part of a data set; `test` is also the name of an only evaluation set."""
+    """A part of a data set; `test` is also the name of an only evaluation set.
+
+    `translated` is the English training split machine-translated into another language.
+    """
 
     TRAIN = "train"
+    TRANSLATED = "translated"
     DEV = "dev"
     TEST = "test"
 
+    @property
+    def trains(self) -> bool:
+        """Say whether the split is trained on, so that a few bad rows may be left out of it."""
+        return self in (Split.TRAIN, Split.TRANSLATED)
+
 
 class Role(StrEnum):
-    """What a task may be used as in a grid."""
+    """What a task may be used as in a grid; `mixed_in` is text for masked-language modelling."""
 
     INTERMEDIATE = "intermediate"
     TARGET = "target"
+    MIXED_IN = "mixed in"
 
 
 @dataclass(frozen=True)
@@ -46,7 +70,10 @@ class Task:
     """A data set with a question, labels and a metric.
 
     `training_set` is the task whose English training split is fine-tuned on (XNLI's is MNLI's), "" where nothing is
-    trained. `recipe` holds this task's departures from the default recipe.
+    trained. `recipe` holds this task's departures from the default recipe. `labels` of a token task may be empty: they
+    are then those of its training file (DataFolder.with_labels). A task with `union` has no sources of its own: its
+    examples are those of the other tasks, one after the other. `unanswerable`: some questions have no answer.
+    `mining`: pairs are mined from two pools, with a threshold from dev; else each sentence takes its nearest.
     """
 
     name: str
@@ -61,6 +88,14 @@ class Task:
     labels: tuple[str, ...] = ()
     training_set: str = ""
     recipe: Mapping[str, int | float] = field(default_factory=dict)
+    union: tuple["Task", ...] = ()
+    unanswerable: bool = False
+    mining: bool = False
+
+    @property
+    def open_labels(self) -> bool:
+        """Say whether the labels are known only from the training file."""
+        return self.kind is Kind.TOKEN and not self.labels
 
     @property
     def trains(self) -> bool:
@@ -70,21 +105,41 @@ class Task:
 
 INTERMEDIATE = frozenset({Role.INTERMEDIATE})
 TARGET = frozenset({Role.TARGET})
+MIXED_IN = frozenset({Role.MIXED_IN})
 
 
 def has_gold(example: Example) -> bool:
-    """Say whether the file an example was read from gives the right answer."""
+    """Say whether the file an example was read from gives the right answer; plain text is its own."""
     if isinstance(example, (SequenceExample, ChoiceExample)):
         return example.label is not None
     if isinstance(example, TokenExample):
         return example.tags is not None
     if isinstance(example, SpanExample):
         return example.answers is not None
-    return example.translation is not None
+    return isinstance(example, TextExample) or example.translations is not None
 
 
-def stratum(example: Example) -> str:
-    """Return what subsets are stratified by: the label where there is one, else nothing."""
+def stratum(task: Task, example: Example) -> str:
+    """Return what subsets are stratified by: the label, or whether there is an answer; else nothing."""
     if isinstance(example, (SequenceExample, ChoiceExample)):
         return str(example.label)
+    if isinstance(example, SpanExample) and task.unanswerable:
+        return "answerable" if example.answers else "unanswerable"
     return ""
+
+
+def text_length(example: Example) -> int:
+    """Return the number of characters a model reads for one example (all choices, the whole context)."""
+    return sum(map(len, _texts(example)))
+
+
+def _texts(example: Example) -> tuple[str, ...]:
+    if isinstance(example, SequenceExample):
+        return example.first, example.second
+    if isinstance(example, ChoiceExample):
+        return example.prompt, *example.choices
+    if isinstance(example, TokenExample):
+        return example.words
+    if isinstance(example, SpanExample):
+        return example.question, example.context
+    return (example.text,)

@@ -1,32 +1,73 @@
 """Find a task's files in whatever layout a user has them, and say what is in them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.errors import DataError
-from xstilts_hpc.examples import Example
+from xstilts_hpc.examples import Example, TokenExample
 from xstilts_hpc.files import Memory, digest_of, sha256_of, stat_key
 from xstilts_hpc.languages import ENGLISH, LANGUAGES, MADE_UP
-from xstilts_hpc.tasks.base import Role, Source, Split, Task, has_gold
+from xstilts_hpc.tasks.base import BadRow, Role, Source, Split, Task, has_gold, text_length
 
 # A data root may be XTREME's download/ folder, a folder above it, or one folder per task.
 _PREFIXES = ("", "download/", "intermediate/")
+# Raised when other facts are found out about the same files.
+_FACTS = 2
+
+
+# Of the rows of a training file so many may be unreadable; they are left out and listed.
+_MOST_BAD = 0.001
+_LISTED = 10
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files on disk, and the source that reads them; `name` is the task they belong to."""
+
+    name: str
+    source: Source
+    paths: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
 class Located:
-    """The files that hold one split of a task in one language, and the source that reads them."""
+    """The files that hold one split of a task in one language: of several tasks where it is a union of them."""
 
     task: Task
+    split: Split
     language: str
-    source: Source
-    paths: tuple[Path, ...]
+    parts: tuple[Files, ...]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Return all files."""
+        return tuple(path for part in self.parts for path in part.paths)
+
+    @property
+    def by_language(self) -> bool:
+        """Say whether each language has files of its own."""
+        return all(part.source.by_language for part in self.parts)
+
+    def rows(self) -> Iterator[Example | BadRow]:
+        """Yield examples and unreadable rows in the order of the files."""
+        for part in self.parts:
+            for row in part.source.parse(part.paths, self.language):
+                yield _named(row, part.name) if self.task.union else row
 
     def examples(self) -> Iterator[Example]:
-        """Yield the examples in the order of the file."""
-        yield from self.source.parse(self.paths, self.language)
+        """Yield the examples; an unreadable row is an error, except in training data, where it is left out."""
+        for row in self.rows():
+            if not isinstance(row, BadRow):
+                yield row
+            elif not self.split.trains:
+                raise row
+
+
+def _named(row: Example | BadRow, name: str) -> Example | BadRow:
+    """Return the example with an id that is unique in a union."""
+    return row if isinstance(row, BadRow) else replace(row, id=f"{name}/{row.id}")
 
 
 @dataclass
@@ -66,7 +107,7 @@ class DataFolder:
         if located is None:
             return False
         # A file of all languages may lack this one; a file of one language may not be empty.
-        if not located.source.by_language and next(located.examples(), None) is None:
+        if not located.by_language and next(located.examples(), None) is None:
             return False
         return bool(self.facts(task, split, language)["gold"])
 
@@ -78,13 +119,27 @@ class DataFolder:
         raise DataError(self._not_found(task, Split.TEST, task.languages[0]) + "; or no file there has labels")
 
     def facts(self, task: Task, split: Split, language: str = ENGLISH) -> dict[str, Any]:
-        """Return `digest`, `examples` (count), `gold` (has right answers) and `characters` (mean length) of a split."""
+        """Return what is in a split.
+
+        `digest`, `examples` (count), `gold` (has right answers), `characters` (mean length), `bad` (unreadable rows of
+        training data, left out), and `labels` (the tags of a task whose labels stand in its training file).
+        A task with a threshold from dev has dev's digest in that of its test split.
+        """
         key = (task.name, split, language)
         if key not in self._facts:
             located = self.locate(task, split, language)
-            pinned = [task.name, language, located.source.parse.__name__, stat_key(located.paths)]
-            self._facts[key] = self.memory.recall(digest_of(pinned), lambda: _read_facts(located))
+            parsers = [part.source.parse.__name__ for part in located.parts]
+            pinned = [_FACTS, task.name, language, parsers, stat_key(located.paths)]
+            facts = self.memory.recall(digest_of(pinned), lambda: _read_facts(located))
+            if task.mining and split is Split.TEST:
+                digests = [facts["digest"], self.facts(task, Split.DEV, language)["digest"]]
+                facts = {**facts, "digest": digest_of(digests)}
+            self._facts[key] = facts
         return self._facts[key]
+
+    def with_labels(self, task: Task) -> Task:
+        """Return the task with its labels: where it has none of its own, the tags of its whole training file."""
+        return replace(task, labels=tuple(self.facts(task, Split.TRAIN)["labels"])) if task.open_labels else task
 
     def _find(self, task: Task, split: Split, language: str) -> Located | None:
         key = (task.name, split, language)
@@ -93,6 +148,10 @@ class DataFolder:
         return self._located[key]
 
     def _search(self, task: Task, split: Split, language: str) -> Located | None:
+        if task.union:
+            found = [self._find(part, split, language) for part in task.union]
+            parts = tuple(files for located in found if located for files in located.parts)
+            return Located(task, split, language, parts) if all(found) else None
         for source in task.sources:
             if source.split != split:
                 continue
@@ -100,7 +159,7 @@ class DataFolder:
             for folder in self._folders(task):
                 paths = tuple(folder / name for name in names)
                 if all(path.is_file() for path in paths):
-                    return Located(task, language, source, paths)
+                    return Located(task, split, language, (Files(task.name, source, paths),))
         return None
 
     def _folders(self, task: Task) -> list[Path]:
@@ -108,6 +167,11 @@ class DataFolder:
         return [folder for base in bases for folder in (base, base / task.name)]
 
     def _not_found(self, task: Task, split: Split, language: str) -> str:
+        for part in task.union:
+            if not self.has(part, split, language):
+                return f"{task.title} needs all of {', '.join(p.title for p in task.union)}; " + self._not_found(
+                    part, split, language
+                )
         patterns = [" + ".join(source.patterns) for source in task.sources if source.split == split]
         names = " or ".join(_fill(pattern, language) for pattern in patterns) or "(the task has no such split)"
         return (
@@ -117,26 +181,37 @@ class DataFolder:
 
 
 def _fill(pattern: str, language: str) -> str:
-    return pattern.format(language=language, language3=LANGUAGES[language].code3)
+    return pattern.format(language=language, language3=LANGUAGES[language].code3, name=LANGUAGES[language].name.lower())
 
 
 def _read_facts(located: Located) -> dict[str, Any]:
     count, characters, gold = 0, 0, True
-    for example in located.examples():
-        count, characters = count + 1, characters + text_length(example)
-        gold = gold and has_gold(example)
-    if not count:
-        names = ", ".join(map(str, located.paths))
-        raise DataError(f"{names}: no example for {located.task.title} in language {located.language}")
+    labels: set[str] = set()
+    bad: list[str] = []
+    for row in located.rows():
+        if isinstance(row, BadRow):
+            if not located.split.trains:
+                raise row
+            bad.append(str(row))
+            continue
+        count, characters = count + 1, characters + text_length(row)
+        gold = gold and has_gold(row)
+        if located.task.open_labels and isinstance(row, TokenExample):
+            labels.update(row.tags or ())
+    _check_counts(located, count, bad)
     digest = digest_of([sha256_of(path) for path in located.paths])
-    return {"digest": digest, "examples": count, "gold": gold, "characters": characters / count}
+    facts = {"digest": digest, "examples": count, "gold": gold, "characters": characters / count, "bad": bad}
+    return {**facts, "labels": sorted(labels)}
 
 
-def text_length(example: Example) -> int:
-    """Return the number of characters a model reads for one example (all choices, the whole context)."""
-    texts: list[str] = []
-    for name in example.__slots__:
-        value = getattr(example, name)
-        if name not in ("id", "label", "tags", "answers", "translation", "english"):
-            texts.extend([value] if isinstance(value, str) else value)
-    return sum(map(len, texts))
+def _check_counts(located: Located, count: int, bad: list[str]) -> None:
+    """Refuse files without an example in the language, and training files with too many unreadable rows."""
+    names = ", ".join(map(str, located.paths))
+    if len(bad) > _MOST_BAD * (count + len(bad)):
+        listed = "\n  ".join(bad[:_LISTED])
+        raise DataError(
+            f"{located.task.title}: {len(bad)} of {count + len(bad)} training rows cannot be read, more than "
+            f"{_MOST_BAD:.1%}; fetch {names} again, or mend these rows (the first {min(len(bad), _LISTED)}):\n  {listed}"
+        )
+    if not count:
+        raise DataError(f"{names}: no example for {located.task.title} in language {located.language}")

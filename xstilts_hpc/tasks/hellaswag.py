@@ -5,19 +5,23 @@ from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.errors import DataError
-from xstilts_hpc.examples import ChoiceExample, Kind
+from xstilts_hpc.examples import ChoiceExample, Example, Kind
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, Source, Split, Task
-from xstilts_hpc.tasks.lines import read_json_lines
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.lines import each_line, object_of
 
 _LABELS = ("0", "1", "2", "3")
 
 
-def parse(paths: tuple[Path, ...], language: str) -> Iterator[ChoiceExample]:
+def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
     """Read the release's JSON Lines; `ind` is not unique, so ids are line numbers."""
     (path,) = paths
-    for number, row in read_json_lines(path, keys=("ctx_a", "ctx_b", "endings")):
-        yield ChoiceExample(f"{path.stem}-{number}", row["ctx_a"], _choices(row), _label(row, f"{path}:{number}"))
+
+    def example(number: int, line: str) -> Iterator[ChoiceExample]:
+        row = object_of(line, ("ctx_a", "ctx_b", "endings"))
+        yield ChoiceExample(f"{path.stem}-{number}", row["ctx_a"], _choices(row), _label(row))
+
+    return each_line(path, example)
 
 
 def _choices(row: dict[str, Any]) -> tuple[str, ...]:
@@ -25,11 +29,11 @@ def _choices(row: dict[str, Any]) -> tuple[str, ...]:
     return tuple(f"{row['ctx_b']} {ending}".strip() for ending in row["endings"])
 
 
-def _label(row: dict[str, Any], where: str) -> int | None:
+def _label(row: dict[str, Any]) -> int | None:
     """Return the index of the right ending: an int or a digit in a string, "" in the test file."""
     text = str(row.get("label", ""))
     if text not in ("", *_LABELS) or len(row["endings"]) != len(_LABELS):
-        raise DataError(f"{where}: label {text!r} for {len(row['endings'])} endings, expected 0 to 3 for 4 endings")
+        raise DataError(f"label {text!r} for {len(row['endings'])} endings, expected 0 to 3 for 4 endings")
     return int(text) if text else None
 
 

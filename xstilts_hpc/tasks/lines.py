@@ -1,68 +1,130 @@
 """Read the lines, rows and JSON objects of published files exactly as they stand."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from xstilts_hpc.errors import DataError
+from xstilts_hpc.examples import Example
+from xstilts_hpc.tasks.base import BadRow
+
+_SHOWN = 80
+
+Row = TypeVar("Row")
 
 
-def read_text(path: Path) -> str:
-    """Return a file's text; undecodable bytes and an empty file are DataErrors."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig" if path.suffix == ".json" else "utf-8")
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise DataError(f"{path}:{line}: not UTF-8 ({error.reason}); fetch the file again or convert it") from error
-    if not text.strip():
+def read_bytes(path: Path) -> bytes:
+    """Return a file's bytes; an empty file is a DataError."""
+    content = path.read_bytes()
+    if not content.strip():
         raise DataError(f"{path}: the file is empty; fetch it again")
-    return text
+    return content
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+def _numbered(path: Path) -> Iterator[tuple[int, bytes]]:
     r"""Yield (line number from 1, line), cut at LF or CR LF only.
 
     Published text holds U+001D, U+0085 and other characters at which str.splitlines would cut a row in two.
     """
-    lines = read_text(path).split("\n")
-    if lines[-1] == "":
+    lines = read_bytes(path).split(b"\n")
+    if lines[-1] == b"":
         lines.pop()
     for number, line in enumerate(lines, 1):
-        yield number, line.removesuffix("\r")
+        yield number, line.removesuffix(b"\r")
 
 
-def read_rows(path: Path, *, columns: Sequence[int], header: bool = False) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number, fields) of a tab-separated file without quoting; `columns` are the allowed counts."""
-    for number, line in read_lines(path):
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"not UTF-8 ({error.reason} at byte {error.start + 1}); fetch the file again") from error
+
+
+def _bad(path: Path, number: int, error: DataError, line: bytes) -> BadRow:
+    shown = line.decode(errors="backslashreplace")[:_SHOWN]
+    return BadRow(f"{path}:{number}: {error}: {shown!r}")
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, line); a line that cannot be decoded is an error at once."""
+    for number, line in _numbered(path):
+        try:
+            yield number, _decoded(line)
+        except DataError as error:
+            raise _bad(path, number, error, line) from error
+
+
+def each_line(
+    path: Path, make: Callable[[int, str], Iterable[Example]], *, header: bool = False
+) -> Iterator[Example | BadRow]:
+    """Yield what `make` gives for (number, line) of each line; a DataError there is a BadRow that shows the line."""
+    for number, line in _numbered(path):
         if header and number == 1:
             continue
-        fields = line.split("\t")
-        if len(fields) not in columns:
-            expected = " or ".join(map(str, columns))
-            raise DataError(f"{path}:{number}: {len(fields)} columns, expected {expected}: {line[:80]!r}")
-        yield number, fields
-
-
-def read_json_lines(path: Path, *, keys: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, object) of a JSON Lines file; every object must have the keys."""
-    for number, line in read_lines(path):
         try:
-            value = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{path}:{number}: not valid JSON ({error}): {line[:80]!r}") from error
-        if not isinstance(value, dict):
-            raise DataError(f"{path}:{number}: expected a JSON object, found {line[:80]!r}")
-        missing = [key for key in keys if key not in value]
-        if missing:
-            raise DataError(f"{path}:{number}: missing {', '.join(missing)}: {line[:80]!r}")
-        yield number, value
+            yield from list(make(number, _decoded(line)))
+        except DataError as error:
+            yield _bad(path, number, error, line)
+
+
+def fields_of(line: str, columns: Sequence[int]) -> list[str]:
+    """Return the tab-separated fields of a line without quoting; `columns` are the allowed counts."""
+    fields = line.split("\t")
+    if len(fields) not in columns:
+        raise DataError(f"{len(fields)} columns, expected {' or '.join(map(str, columns))}")
+    return fields
+
+
+def object_of(line: str, keys: Sequence[str]) -> dict[str, Any]:
+    """Return the JSON object of a line; it must have the keys."""
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"not valid JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise DataError(f"expected a JSON object, found a {type(value).__name__}")
+    missing = [key for key in keys if key not in value]
+    if missing:
+        raise DataError(f"missing {', '.join(missing)}")
+    return value
+
+
+def each_block(
+    path: Path, row: Callable[[str], Row], make: Callable[[int, list[Row]], Iterable[Example]], *, comment: str = ""
+) -> Iterator[Example | BadRow]:
+    """Yield what `make` gives for (number of the first line, rows) of each block between blank lines.
+
+    Lines that begin with `comment` (if not empty) are passed over. A DataError in one line makes the block a BadRow.
+    """
+    first, rows, bad = 0, list[Row](), list[BadRow]()
+    for number, line in [*_numbered(path), (0, b"")]:
+        if line:
+            first = first or number
+            if not (comment and line.startswith(comment.encode())):
+                try:
+                    rows.append(row(_decoded(line)))
+                except DataError as error:
+                    bad.append(_bad(path, number, error, line))
+            continue
+        if bad:
+            yield bad[0]
+        elif rows:
+            try:
+                yield from list(make(first, rows))
+            except DataError as error:
+                yield BadRow(f"{path}:{first}: {error}")
+        first, rows, bad = 0, [], []
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
     """Return the object of a JSON file; a truncated one is a DataError that names line and column."""
+    content = read_bytes(path)
     try:
-        value = json.loads(read_text(path))
+        value = json.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise DataError(f"{path}:{line}: not UTF-8 ({error.reason}); fetch the file again or convert it") from error
     except ValueError as error:
         raise DataError(f"{path}: not valid JSON ({error}); the file may be truncated, fetch it again") from error
     if not isinstance(value, dict):
@@ -70,8 +132,8 @@ def read_json_object(path: Path) -> dict[str, Any]:
     return value
 
 
-def label_in(labels: Sequence[str], label: str, where: str) -> str:
+def label_in(labels: Sequence[str], label: str) -> str:
     """Return the label if it is one of the task's, else raise a DataError that lists them."""
     if label not in labels:
-        raise DataError(f"{where}: unknown label {label!r}, expected one of: {', '.join(labels)}")
+        raise DataError(f"unknown label {label!r}, expected one of: {', '.join(labels)}")
     return label

@@ -3,26 +3,33 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from xstilts_hpc.examples import Kind, SequenceExample
+from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, Source, Split, Task
-from xstilts_hpc.tasks.lines import label_in, read_rows
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.lines import each_line, fields_of, label_in
 from xstilts_hpc.tasks.nli import NLI_LABELS
 
 
-def parse_glue(paths: tuple[Path, ...], language: str) -> Iterator[SequenceExample]:
+def parse_glue(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
     """Read GLUE's tsv: header, 12 columns (train) or 16 (dev), no quoting; sentences in columns 9 and 10, gold last."""
     (path,) = paths
-    for number, row in read_rows(path, columns=(12, 16), header=True):
-        label = label_in(NLI_LABELS, row[-1], f"{path}:{number}")
-        yield SequenceExample(f"{path.stem}-{row[0]}", row[8], row[9], label)
+
+    def example(number: int, line: str) -> Iterator[SequenceExample]:
+        row = fields_of(line, (12, 16))
+        yield SequenceExample(f"{path.stem}-{row[0]}", row[8], row[9], label_in(NLI_LABELS, row[-1]))
+
+    return each_line(path, example, header=True)
 
 
-def parse_xtreme(paths: tuple[Path, ...], language: str) -> Iterator[SequenceExample]:
+def parse_xtreme(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
     """Read XTREME's copy: no header, premise, hypothesis, label."""
     (path,) = paths
-    for number, (premise, hypothesis, label) in read_rows(path, columns=(3,)):
-        yield SequenceExample(f"train-{number}", premise, hypothesis, label_in(NLI_LABELS, label, f"{path}:{number}"))
+
+    def example(number: int, line: str) -> Iterator[SequenceExample]:
+        premise, hypothesis, label = fields_of(line, (3,))
+        yield SequenceExample(f"train-{number}", premise, hypothesis, label_in(NLI_LABELS, label))
+
+    return each_line(path, example)
 
 
 MNLI = Task(

@@ -3,31 +3,39 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from xstilts_hpc.examples import Kind, SequenceExample
+from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, Source, Split, Task
-from xstilts_hpc.tasks.lines import label_in, read_json_lines, read_rows
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.lines import each_line, fields_of, label_in, object_of
 from xstilts_hpc.tasks.nli import NLI_LABELS
 
 # Where the annotators did not agree the gold label is "-"; such rows have no answer and are left out.
 _NO_GOLD = "-"
 
 
-def parse_jsonl(paths: tuple[Path, ...], language: str) -> Iterator[SequenceExample]:
+def parse_jsonl(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
     """Read the release's JSON Lines, leaving out rows without a gold label."""
     (path,) = paths
-    for number, row in read_json_lines(path, keys=("gold_label", "sentence1", "sentence2", "pairID")):
+
+    def example(number: int, line: str) -> Iterator[SequenceExample]:
+        row = object_of(line, ("gold_label", "sentence1", "sentence2", "pairID"))
         if row["gold_label"] != _NO_GOLD:
-            label = label_in(NLI_LABELS, row["gold_label"], f"{path}:{number}")
+            label = label_in(NLI_LABELS, row["gold_label"])
             yield SequenceExample(row["pairID"], row["sentence1"], row["sentence2"], label)
 
+    return each_line(path, example)
 
-def parse_glue(paths: tuple[Path, ...], language: str) -> Iterator[SequenceExample]:
+
+def parse_glue(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
     """Read GLUE's ragged tsv: rows of 11, 14 or 15 columns under one header; sentences in 8 and 9, gold last."""
     (path,) = paths
-    for number, row in read_rows(path, columns=(11, 14, 15), header=True):
+
+    def example(number: int, line: str) -> Iterator[SequenceExample]:
+        row = fields_of(line, (11, 14, 15))
         if row[-1] != _NO_GOLD:
-            yield SequenceExample(row[2], row[7], row[8], label_in(NLI_LABELS, row[-1], f"{path}:{number}"))
+            yield SequenceExample(row[2], row[7], row[8], label_in(NLI_LABELS, row[-1]))
+
+    return each_line(path, example, header=True)
 
 
 SNLI = Task(

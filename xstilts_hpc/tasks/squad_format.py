@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.errors import DataError
-from xstilts_hpc.examples import Answer, SpanExample
+from xstilts_hpc.examples import Answer, Example, SpanExample
+from xstilts_hpc.tasks.base import BadRow
 from xstilts_hpc.tasks.lines import read_json_object
 
 
-def parse_squad(paths: tuple[Path, ...], language: str) -> Iterator[SpanExample]:
+def parse_squad(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
     """Yield the questions of a file, each answer checked to stand at its offset (in characters)."""
     (path,) = paths
     try:
@@ -21,15 +22,18 @@ def parse_squad(paths: tuple[Path, ...], language: str) -> Iterator[SpanExample]
         raise DataError(f"{path}: not in SQuAD's form ({type(error).__name__}: {error}); fetch it again") from error
 
 
-def _example(question: dict[str, Any], context: str, path: Path) -> SpanExample:
+def _example(question: dict[str, Any], context: str, path: Path) -> Example | BadRow:
     answers = question.get("answers")
-    found = None if answers is None else tuple(_answer(answer, context, question["id"], path) for answer in answers)
+    try:
+        found = None if answers is None else tuple(_answer(answer, context) for answer in answers)
+    except DataError as error:
+        return BadRow(f"{path}: question {question['id']}: {error}")
     return SpanExample(question["id"], question["question"], context, found)
 
 
-def _answer(answer: dict[str, Any], context: str, question: str, path: Path) -> Answer:
+def _answer(answer: dict[str, Any], context: str) -> Answer:
     text, start = answer["text"], answer["answer_start"]
     found = context[start : start + len(text)]
     if start < 0 or found != text:
-        raise DataError(f"{path}: question {question}: answer {text!r} is not at character {start}, found {found!r}")
+        raise DataError(f"answer {text!r} is not at character {start}, found {found!r}")
     return Answer(text, start)

@@ -16,9 +16,9 @@ def parse_aligned(paths: tuple[Path, ...], language: str) -> Iterator[RetrievalE
     if len(foreign) != len(english):
         raise DataError(f"{paths[0]}: {len(foreign)} sentences, but {len(english)} in {paths[1]}")
     for i, text in enumerate(foreign):
-        yield RetrievalExample(f"{language}-{i}", text, english=False, translation=f"en-{i}")
+        yield RetrievalExample(f"{language}-{i}", text, english=False, translations=(f"en-{i}",))
     for i, text in enumerate(english):
-        yield RetrievalExample(f"en-{i}", text, english=True, translation=f"{language}-{i}")
+        yield RetrievalExample(f"en-{i}", text, english=True, translations=(f"{language}-{i}",))
 
 
 _LANGUAGES = (

@@ -132,7 +132,7 @@ def _training_set(work: _Work, task: Task, training: Training) -> TrainingSet:
     encoded = work.encoder().encode(task, examples, facts["digest"])
     items = np.arange(encoded.items)
     if training.size:
-        chosen = subset([stratum(example) for example in examples], training.size, training.data_seed)
+        chosen = subset([stratum(task, example) for example in examples], training.size, training.data_seed)
         example_of = encoded.flat("example")[:: encoded.rows_per_item]
         items = np.flatnonzero(np.isin(example_of, chosen))
     return TrainingSet(BatchMaker(encoded, work.tokenizer.pad_token_id), items, training.train_seed)
@@ -217,7 +217,7 @@ def _commit(work: _Work) -> None:
 
 def _scores(path: Path) -> dict[str, dict[str, float]]:
     task = task_of(path.stem)
-    return {language: score(task, logits) for language, logits in read_logits(path).items()}
+    return {language: score(task, logits, language) for language, logits in read_logits(path).items()}
 
 
 def _link(source: str, target: str) -> None:

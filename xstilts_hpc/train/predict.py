@@ -131,9 +131,9 @@ def _neighbours(
 
 def _gold_candidates(queries: Sequence[RetrievalExample], candidates: Sequence[RetrievalExample]) -> Integers | None:
     index_of = {candidate.id: i for i, candidate in enumerate(candidates)}
-    if any(query.translation is None for query in queries):
+    if any(query.translations is None for query in queries):
         return None
-    return np.array([index_of[query.translation] for query in queries if query.translation], dtype=np.int64)
+    return np.array([index_of[query.translations[0]] for query in queries if query.translations], dtype=np.int64)
 
 
 _ASSEMBLE: dict[Kind, Callable[[Task, Any, Encoded, list[Floats]], Logits]] = {
