@@ -13,7 +13,8 @@ from xstilts_hpc.forecast import Forecast, ModelSize, flops, forecast, model_siz
 from xstilts_hpc.grid import load_grid
 from xstilts_hpc.plan import Plan, PlannedRun, Stage
 from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.run import ModelSource, Request, Run, Training, run_folder
+from xstilts_hpc.run import ModelSource, Request, Run, run_folder
+from xstilts_hpc.training import training_on
 
 # The tiny model: 2 layers of 4 * 16 * 16 + 2 * 16 * 32 = 2,048 parameters, and 138 pieces of width 16.
 TINY = ModelSize(layers=2, hidden=16, intermediate=32, vocabulary=138)
@@ -22,7 +23,7 @@ MODEL = ModelSource(path="models/tiny", digest="m")
 
 
 def planned(characters: float, *, trains: bool) -> PlannedRun:
-    training = Training("mnli", "d", 0, 0, 0) if trains else None
+    training = training_on("mnli", "d") if trains else None
     run = Run(MODEL, training, RECIPE)
     return PlannedRun(run, Stage.TARGET, Request(()), 100 if trains else 0, characters, 10, characters)
 

@@ -10,10 +10,11 @@ import pytest
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.run import ModelSource, Prediction, Request, Run, RunFolder, Training, run_folder
+from xstilts_hpc.run import ModelSource, Prediction, Request, Run, RunFolder, run_folder
+from xstilts_hpc.training import Part, Sampling, Training, training_on
 
 MODEL = ModelSource(path="models/tiny", digest="m1")
-TRAINING = Training(task="mnli", data="d1", size=100, data_seed=0, train_seed=1)
+TRAINING = training_on("mnli", "d1", size=100, data_seed=0, train_seed=1)
 RUN = Run(MODEL, TRAINING, Recipe())
 READING = Run(MODEL, None, Recipe())
 XNLI = Prediction("xnli", "test", {"de": "x1", "sw": "x2"})
@@ -39,7 +40,7 @@ def committed(path: Path, request: Request) -> RunFolder:
     ("run", "name"),
     [
         (RUN, "mnli_100_d0_s1"),
-        (Run(MODEL, dataclasses.replace(TRAINING, size=0), Recipe()), "mnli_full_s1"),
+        (Run(MODEL, training_on("mnli", "d1", train_seed=1), Recipe()), "mnli_full_s1"),
         (READING, "encoder"),
         (Run(MODEL, TRAINING, Recipe(), RUN.id, RUN.name), "mnli_100_d0_s1_after_mnli_100_d0_s1"),
     ],
@@ -66,11 +67,34 @@ def test_a_hub_model_is_its_id_and_its_revision() -> None:
     assert len({Run(model, TRAINING, Recipe()).id for model in models}) == 4
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Training)])
-def test_every_field_of_the_training_set_makes_another_run(name: str) -> None:
-    value = getattr(TRAINING, name)
-    changed = dataclasses.replace(TRAINING, **{name: value + 1 if isinstance(value, int) else "other"})
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"task": "snli"},
+        {"data": "d2"},
+        {"size": 101},
+        {"languages": ("de",)},
+        {"parts": (*TRAINING.parts, Part("qqp", "d1"))},
+        {"data_seed": 1},
+        {"train_seed": 2},
+        {"sampling": Sampling(0.0)},
+        {"sampling": Sampling(1.0, 5)},
+        {"parts": (*TRAINING.parts, Part("mlm", "d2")), "mlm_weight": 0.5},
+    ],
+    ids=str,
+)
+def test_every_field_of_the_training_set_makes_another_run(changes: dict[str, Any]) -> None:
+    of_part = {name: changes.pop(name) for name in ("task", "data", "size", "languages") if name in changes}
+    parts = (dataclasses.replace(TRAINING.parts[0], **of_part),)
+    changed = dataclasses.replace(TRAINING, **{"parts": parts, **changes})
     assert Run(MODEL, changed, Recipe()).id != RUN.id
+
+
+def test_a_run_of_several_tasks_comes_back_from_its_file() -> None:
+    parts = (Part("mnli", "d1", 100), Part("qqp", "d2"), Part("mlm", "d3", 0, ("de", "sw")))
+    run = Run(MODEL, Training(parts, 0, 1, Sampling(0.5, 1000), 0.25), Recipe())
+    assert Run.from_json(json.loads(json.dumps(run.to_json()))) == run
+    assert run.name == "mixture2_mlm_100_d0_s1"
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Recipe)])

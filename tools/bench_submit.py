@@ -21,7 +21,8 @@ from xstilts_hpc.cluster.slurm_commands import cancel, elements_of
 from xstilts_hpc.cluster.submit import submit
 from xstilts_hpc.plan import Plan, PlannedRun, Stage
 from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.run import ModelSource, Request, Run, Training
+from xstilts_hpc.run import ModelSource, Request, Run
+from xstilts_hpc.training import training_on
 
 
 def main() -> int:
@@ -73,7 +74,7 @@ def count_sbatch(folder: Path) -> Path:
 def trivial_plan(elements: int) -> Plan:
     """Return a plan of runs without parents."""
     model = ModelSource(path="model", digest="0")
-    runs = [Run(model, Training("trivial", "0", 0, 0, seed), Recipe()) for seed in range(elements)]
+    runs = [Run(model, training_on("trivial", "0", train_seed=seed), Recipe()) for seed in range(elements)]
     planned = {run.id: PlannedRun(run, Stage.TARGET, Request(())) for run in runs}
     return Plan("bench", "How long does submitting take?", "data", planned, (), (), {}, "0")
 

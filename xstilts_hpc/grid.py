@@ -13,6 +13,7 @@ from xstilts_hpc.languages import language
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.tasks import task_of, tasks_with
 from xstilts_hpc.tasks.base import Role, Split
+from xstilts_hpc.training import MIXTURE
 from xstilts_hpc.yaml_file import load_yaml
 
 NO_TASK = "none"
@@ -46,6 +47,12 @@ def _intermediate(name: str) -> str:
     return name
 
 
+def _mixed(name: str) -> str:
+    if _intermediate(name) == NO_TASK:
+        raise GridError("the baseline is no part of a mixture; put it on a line of its own")
+    return name
+
+
 def _target(name: str) -> str:
     if name != "all" and Role.TARGET not in task_of(name).roles:
         valid = ", ".join(task.name for task in tasks_with(Role.TARGET))
@@ -64,7 +71,11 @@ def _size(value: int | str) -> int | str:
 
 
 def _training_name(name: str) -> str:
-    return task_of(name).name
+    return name if name == MIXTURE else task_of(name).name
+
+
+def _excluded(name: str) -> str:
+    return name if name == MIXTURE else _intermediate(name)
 
 
 Size = Annotated[int | str, AfterValidator(_size)]
@@ -83,11 +94,46 @@ ManyLanguages = Annotated[
 Schedule = Literal["equal_epochs", "equal_steps"]
 
 
-class IntermediateEntry(_Strict):
-    """One line of `intermediate:`: tasks and the sizes of their training sets."""
+class Temperature(_Strict):
+    """Sampling of a mixture by temperature: a task's weight is min(its features, cap) to the power 1/temperature."""
 
-    task: Intermediates
+    temperature: Annotated[float, Field(ge=1)]
+    cap: Annotated[int, Field(ge=0)] = 0
+
+
+class MlmEntry(_Strict):
+    """Masked-language modelling mixed in: its share of all updates, and the languages of its text."""
+
+    weight: Annotated[float, Field(gt=0, lt=1)]
+    languages: ManyLanguages = ["all"]
+
+
+class IntermediateEntry(_Strict):
+    """One line of `intermediate:`: tasks (each by itself) or a mixture (jointly), and the sizes of the training sets.
+
+    In a mixture a size is the most that is taken of each task.
+    """
+
+    task: Intermediates | None = None
+    mixture: Annotated[list[Annotated[str, AfterValidator(_as_message(_mixed))]], Field(min_length=2)] | None = None
     size: ManySizes = [FULL]
+    sampling: Literal["proportional", "uniform"] | Temperature = "proportional"
+    mlm: MlmEntry | None = None
+    translated: ManyLanguages | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> "IntermediateEntry":
+        if bool(self.task) == bool(self.mixture):
+            raise ValueError("expected either `task` (one or several, each by itself) or `mixture` (trained jointly)")
+        if self.mixture and len(set(self.mixture)) < len(self.mixture):
+            raise ValueError("expected each task of a mixture once")
+        if self.sampling != "proportional" and not self.mixture:
+            raise ValueError("expected `sampling` only beside `mixture`")
+        if self.translated and (self.mixture or "all" in self.translated):
+            raise ValueError("expected `translated` beside `task`, with the languages named one by one")
+        if NO_TASK in (self.task or []) and (self.mlm or self.translated):
+            raise ValueError("expected a task beside `mlm` or `translated`; put the baseline on a line of its own")
+        return self
 
 
 class TargetEntry(_Strict):
@@ -158,7 +204,7 @@ RecipeChanges = _recipe_changes()
 class Where(_Strict):
     """Conditions of an exclusion: a cell is excluded when every one that is given matches."""
 
-    task: Annotated[str, AfterValidator(_as_message(_intermediate))] | None = None
+    task: Annotated[str, AfterValidator(_as_message(_excluded))] | None = None
     size: Size | None = None
     target: Annotated[str, AfterValidator(_as_message(_target))] | None = None
     schedule: Schedule | None = None

@@ -9,6 +9,8 @@ from typing import Any
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import digest_of, read_json, write_json
 from xstilts_hpc.run import Request, Run, run_folder
+from xstilts_hpc.tasks import task_of
+from xstilts_hpc.tasks.base import Role
 
 SCHEMA = 1
 
@@ -42,8 +44,8 @@ class Cell:
 
     @property
     def own(self) -> bool:
-        """Say whether the cell is the intermediate task's score on its own dev set."""
-        return self.target == self.intermediate
+        """Say whether the cell is an intermediate task's score on its own dev set."""
+        return Role.TARGET not in task_of(self.target).roles
 
 
 @dataclass(frozen=True)

@@ -56,5 +56,8 @@ class Recipe:
 
     def num_steps(self, features: int) -> int:
         """Return the number of updates for a training set of so many features."""
-        by_epochs = -(-int(self.epochs * features) // self.batch_size)
-        return self.steps or max(self.min_steps, by_epochs)
+        return self.steps or max(self.min_steps, self.steps_by_epochs(features))
+
+    def steps_by_epochs(self, features: int) -> int:
+        """Return the number of updates that see every feature `epochs` times."""
+        return -(-int(self.epochs * features) // self.batch_size)

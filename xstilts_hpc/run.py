@@ -9,6 +9,7 @@ from typing import Any
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import digest_of, read_json, sha256_of, write_json
 from xstilts_hpc.recipe import Recipe
+from xstilts_hpc.training import Training
 
 # Raised when the same description would give other numbers than before.
 METHOD = 1
@@ -28,23 +29,6 @@ class ModelSource:
     def describe(self) -> dict[str, str]:
         """Return what pins the weights; where a folder lies does not matter."""
         return {"digest": self.digest} if self.path else {"id": self.id, "revision": self.revision}
-
-
-@dataclass(frozen=True)
-class Training:
-    """A training set: task, digest of its file, number of examples (0 = all), and the seeds."""
-
-    task: str
-    data: str
-    size: int
-    data_seed: int
-    train_seed: int
-
-    @property
-    def name(self) -> str:
-        """Return a readable name such as `mnli_1000_d0_s0`; a full set has no data seed."""
-        size = f"{self.size}_d{self.data_seed}" if self.size else "full"
-        return f"{self.task}_{size}_s{self.train_seed}"
 
 
 @dataclass(frozen=True)
@@ -73,7 +57,7 @@ class Run:
         return {
             "method": METHOD,
             "model": self.model.describe(),
-            "training": dict(vars(self.training)) if self.training else None,
+            "training": self.training.describe() if self.training else None,
             "recipe": self.recipe.describe(trains=self.training is not None),
             "parent": self.parent,
         }
@@ -84,7 +68,7 @@ class Run:
             "schema": SCHEMA,
             "id": self.id,
             "model": dict(vars(self.model)),
-            "training": dict(vars(self.training)) if self.training else None,
+            "training": self.training.to_json() if self.training else None,
             "recipe": dict(vars(self.recipe)),
             "parent": self.parent,
             "parent_name": self.parent_name,
@@ -95,7 +79,7 @@ class Run:
     def from_json(value: Mapping[str, Any]) -> "Run":
         """Return the run of a JSON value; one whose id does not follow from it is refused."""
         try:
-            training = Training(**value["training"]) if value["training"] else None
+            training = Training.from_json(value["training"]) if value["training"] else None
             recipe, model = Recipe(**value["recipe"]), ModelSource(**value["model"])
             run = Run(model, training, recipe, value["parent"], value["parent_name"])
         except (KeyError, TypeError) as error:

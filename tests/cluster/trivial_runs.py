@@ -14,7 +14,8 @@ from xstilts_hpc.files import append_json_line, read_json, write_json
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.plan import Plan, PlannedRun, Stage
 from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.run import ModelSource, Request, Run, Training, run_folder
+from xstilts_hpc.run import ModelSource, Request, Run, run_folder
+from xstilts_hpc.training import training_on
 
 FOLDER = Path(__file__).parent
 ENTRY = "trivial_runs:execute"
@@ -24,7 +25,9 @@ MODEL = ModelSource(path="model", digest="0")
 
 
 def training_run(task: str, seed: int = 0, parent: Run | None = None) -> Run:
-    return Run(MODEL, Training(task, "0", 0, 0, seed), Recipe(), *((parent.id, parent.name) if parent else ("", "")))
+    return Run(
+        MODEL, training_on(task, "0", train_seed=seed), Recipe(), *((parent.id, parent.name) if parent else ("", ""))
+    )
 
 
 def make_plan(children: Mapping[str, Sequence[str]], baselines: Sequence[str] = (), name: str = "small") -> Plan:

@@ -17,7 +17,7 @@ PAD = 1
 
 
 def batches(kind: Kind, rows_per_item: int = 1, **columns: Any) -> BatchMaker:
-    return BatchMaker(Encoded(kind, pa.table(columns), rows_per_item), PAD)
+    return BatchMaker("xnli", Encoded(kind, pa.table(columns), rows_per_item), PAD)
 
 
 def test_rows_are_padded_to_the_longest_and_masked() -> None:

@@ -10,7 +10,8 @@ import pytest
 from xstilts_hpc.logits import Header, Logits, SequenceLogits, SpanLogits, TokenLogits, write_logits
 from xstilts_hpc.plan import Cell, Excluded, GridFolder, Plan, PlannedRun, Stage, cells_digest, grid_folder
 from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.run import ModelSource, Prediction, Request, Run, RunFolder, Training, run_folder
+from xstilts_hpc.run import ModelSource, Prediction, Request, Run, RunFolder, run_folder
+from xstilts_hpc.training import training_on
 
 MODEL = ModelSource(path="model", digest="ab" * 32)
 Right = Mapping[str, int]
@@ -74,7 +75,7 @@ class GridBuilder:
 
     def planned(self, task: str, seed: int, asks: Mapping[str, Iterable[str]], parent: str = "") -> str:
         """Add a run that has left nothing; return its id."""
-        training = Training(task, "digest", 0, 0, seed)
+        training = training_on(task, "digest", train_seed=seed)
         run = Run(MODEL, training, Recipe(), parent, parent and "parent")
         predictions = tuple(
             Prediction(name, "dev" if name == "mnli" else "test", {code: f"{name}-{code}" for code in codes})

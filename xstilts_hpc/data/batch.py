@@ -19,6 +19,7 @@ from xstilts_hpc.examples import Kind
 class Batch:
     """Padded rows. `gold` has one class per row of the head's logits; `words` are (row, token) of each word."""
 
+    task: str
     input_ids: Int[Tensor, "batch tokens"]
     attention_mask: Bool[Tensor, "batch tokens"]
     gold: Int[Tensor, " rows"]
@@ -26,14 +27,15 @@ class Batch:
 
     def to(self, device: torch.device | str) -> "Batch":
         """Return the batch on a device."""
-        moved = (getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__)
-        return Batch(*moved)
+        tensors = (self.input_ids, self.attention_mask, self.gold, self.words)
+        return Batch(self.task, *(tensor.to(device, non_blocking=True) for tensor in tensors))
 
 
 @dataclass(frozen=True)
 class BatchMaker:
-    """Make batches of an encoded set from numbers of items."""
+    """Make batches of an encoded set from numbers of items; `task` is whose head reads them."""
 
+    task: str
     encoded: Encoded
     pad_id: int
 
@@ -58,11 +60,11 @@ class BatchMaker:
         """Return the number of classes to predict in some items: what a mean loss divides by."""
         return int(self._gold.lengths()[self._rows(items)].sum())
 
-    def make(self, items: Sequence[int] | NDArray[np.int64]) -> Batch:
-        """Return the padded batch of some items."""
+    def make(self, items: Sequence[int] | NDArray[np.int64], step: int = 0) -> Batch:
+        """Return the padded batch of some items, the same at every step."""
         rows = self._rows(items)
         ids, mask = pad([self._input_ids[row] for row in rows], self.pad_id)
-        return Batch(ids, mask, self._classes(rows), self._words(rows))
+        return Batch(self.task, ids, mask, self._classes(rows), self._words(rows))
 
     def _rows(self, items: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         per_item = self.encoded.rows_per_item

@@ -26,7 +26,7 @@ def load_encoder(location: str, revision: str = "main", *, seed: int = 0) -> nn.
     other missing weight is a ModelError, since it would silently be random.
     """
     options = {"dtype": torch.float32, "attn_implementation": "sdpa", "use_safetensors": True}
-    model, report = _load(transformers.AutoModel, location, revision, output_loading_info=True, **options)
+    model, report = load_pretrained(transformers.AutoModel, location, revision, output_loading_info=True, **options)
     missing = {str(name) for name in report["missing_keys"]}
     wrong = sorted(name for name in missing if not name.startswith(_POOLER)) + sorted(
         map(str, report["mismatched_keys"])
@@ -50,10 +50,10 @@ def _draw_pooler(model: Any, seed: int) -> None:
 
 def load_tokenizer(location: str, revision: str = "main") -> Any:
     """Return the tokenizer of a model; nothing is downloaded."""
-    return _load(transformers.AutoTokenizer, location, revision)
+    return load_pretrained(transformers.AutoTokenizer, location, revision)
 
 
-def _load(loader: Any, location: str, revision: str, **options: Any) -> Any:
+def load_pretrained(loader: Any, location: str, revision: str, **options: Any) -> Any:
     settle_libraries()
     try:
         return loader.from_pretrained(location, revision=revision, local_files_only=True, **options)

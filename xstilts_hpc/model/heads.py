@@ -1,11 +1,12 @@
-"""An encoder with a head for one kind of task; heads as in the study's code (jiant, modeling/heads.py)."""
+"""An encoder with a head for each task; heads as in the study's code (jiant, modeling/heads.py)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from xstilts_hpc.data.batch import Batch
 from xstilts_hpc.examples import Kind
@@ -61,45 +62,98 @@ class SpanHead(nn.Module):
         return logits.permute(2, 0, 1).flatten(0, 1)
 
 
-def _sequence(hidden: int, labels: int, dropout: float) -> nn.Module:
-    return PooledHead(hidden, labels, dropout)
+class MaskedHead(nn.Module):
+    """XLM-R's language-model head at the masked tokens: dense, GELU, layer norm, and the embedding matrix itself."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        """Make a head whose output matrix is the encoder's embedding matrix."""
+        super().__init__()
+        config: Any = encoder.config
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.out = nn.Linear(config.hidden_size, config.vocab_size)
+        self.out.weight = encoder.embeddings.word_embeddings.weight  # type: ignore[union-attr,assignment]
+
+    def forward(self, tokens: Tensor, pooled: Tensor, batch: Batch) -> Float[Tensor, "words vocabulary"]:
+        """Return logits over the vocabulary for each masked token."""
+        masked: Tensor = tokens[batch.words[:, 0], batch.words[:, 1]]
+        logits: Tensor = self.out(self.layer_norm(functional.gelu(self.dense(masked))))
+        return logits
 
 
-def _choice(hidden: int, labels: int, dropout: float) -> nn.Module:
-    return PooledHead(hidden, labels, dropout, choices=True)
+def _pooled(encoder: nn.Module, task: Task) -> nn.Module:
+    config: Any = encoder.config
+    choices = task.kind is Kind.CHOICE
+    return PooledHead(config.hidden_size, len(task.labels), config.hidden_dropout_prob, choices=choices)
 
 
-def _span(hidden: int, labels: int, dropout: float) -> nn.Module:
-    return SpanHead(hidden)
+def _token(encoder: nn.Module, task: Task) -> nn.Module:
+    config: Any = encoder.config
+    return TokenHead(config.hidden_size, len(task.labels), config.hidden_dropout_prob)
 
 
-HEADS: dict[Kind, Callable[[int, int, float], nn.Module]] = {
-    Kind.SEQUENCE: _sequence,
-    Kind.CHOICE: _choice,
-    Kind.TOKEN: TokenHead,
+def _span(encoder: nn.Module, task: Task) -> nn.Module:
+    config: Any = encoder.config
+    return SpanHead(config.hidden_size)
+
+
+def _masked(encoder: nn.Module, task: Task) -> nn.Module:
+    return MaskedHead(encoder)
+
+
+HEADS: dict[Kind, Callable[[nn.Module, Task], nn.Module]] = {
+    Kind.SEQUENCE: _pooled,
+    Kind.CHOICE: _pooled,
+    Kind.TOKEN: _token,
     Kind.SPAN: _span,
+    Kind.MASKED: _masked,
 }
 
 
 class TaskModel(nn.Module):
-    """An encoder and a head; maps a batch to logits with one row per class to predict."""
+    """An encoder and a head per task; maps a batch to its task's logits, one row per class to predict."""
 
-    def __init__(self, encoder: nn.Module, task: Task, *, seed: int) -> None:
-        """Put a fresh head, drawn from the seed, on an encoder."""
+    def __init__(self, encoder: nn.Module, tasks: Sequence[Task], *, seed: int) -> None:
+        """Put fresh heads, drawn from the seed, on an encoder."""
         super().__init__()
         self.encoder = encoder
+        self.heads = nn.ModuleDict({task.name: HEADS[task.kind](encoder, task) for task in tasks})
         config: Any = encoder.config
         generator = torch.Generator().manual_seed(seed)
-        self.head = HEADS[task.kind](config.hidden_size, len(task.labels), config.hidden_dropout_prob)
-        for name, parameter in self.head.named_parameters():
+        for name, parameter in _own_parameters(self.heads):
             with torch.no_grad():
                 if name.endswith("bias"):
                     parameter.zero_()
+                elif "layer_norm" in name:
+                    parameter.fill_(1.0)
                 else:
                     parameter.normal_(0.0, config.initializer_range, generator=generator)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return the head's logits of a batch."""
+        """Return the logits of the head of the batch's task."""
         output = self.encoder(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
-        logits: Tensor = self.head(output.last_hidden_state, output.pooler_output, batch)
+        tokens, pooled = output.last_hidden_state, output.pooler_output
+        logits: Tensor = self.heads[batch.task](tokens, pooled, batch)
+        if len(self.heads) > 1 and self.training:
+            logits = logits + sum(self._touched(name, tokens, pooled) for name in self.heads if name != batch.task)
         return logits
+
+    def _touched(self, name: str, tokens: Tensor, pooled: Tensor) -> Tensor:
+        """Return zero, computed from a head that this batch does not use.
+
+        So every parameter has a gradient at every step, and no ZeRO stage keeps one of an earlier step.
+        """
+        head: Any = self.heads[name]
+        rows = getattr(head, "choices", 0) or 1
+        ones = torch.ones(rows, 1, dtype=torch.bool, device=tokens.device)
+        word = torch.zeros(1, 2, dtype=torch.int64, device=tokens.device)
+        one = Batch(name, ones.long(), ones, word[:, 0], word)
+        logits: Tensor = head(tokens[:1, :1].expand(rows, 1, -1), pooled[:1].expand(rows, -1), one)
+        return 0.0 * (logits.float().sum() + pooled.float().sum())
+
+
+def _own_parameters(heads: nn.ModuleDict) -> Iterator[tuple[str, nn.Parameter]]:
+    """Yield the parameters of heads that are not the encoder's."""
+    for name, parameter in heads.named_parameters():
+        if not (isinstance(heads[name.split(".")[0]], MaskedHead) and name.endswith("out.weight")):
+            yield name, parameter

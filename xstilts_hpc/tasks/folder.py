@@ -1,6 +1,6 @@
 """Find a task's files in whatever layout a user has them, and say what is in them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,16 @@ class DataFolder:
                 facts = {**facts, "digest": digest_of(digests)}
             self._facts[key] = facts
         return self._facts[key]
+
+    def training_split(self, task: Task, language: str) -> Split:
+        """Return the split that holds training examples in a language: English, text as it is, or translated."""
+        plain = language == ENGLISH or Role.MIXED_IN in task.roles
+        return Split.TRAIN if plain else Split.TRANSLATED
+
+    def training_digest(self, task: Task, languages: Sequence[str]) -> str:
+        """Return the digest of a task's training data in some languages."""
+        digests = [self.facts(task, self.training_split(task, code), code)["digest"] for code in languages]
+        return str(digests[0]) if tuple(languages) == (ENGLISH,) else digest_of([*languages, *digests])
 
     def with_labels(self, task: Task) -> Task:
         """Return the task with its labels: where it has none of its own, the tags of its whole training file."""

@@ -4,34 +4,44 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from xstilts_hpc.data.batch import BatchMaker
 from xstilts_hpc.data.encode import Encoder
-from xstilts_hpc.data.subset import subset
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.files import Memory, append_json_line
-from xstilts_hpc.logits import Header, data_digests, merge_logits, read_logits, write_logits
+from xstilts_hpc.logits import (
+    Header,
+    Logits,
+    RetrievalLogits,
+    data_digests,
+    merge_logits,
+    read_header,
+    read_logits,
+    write_logits,
+)
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.model.encoder import load_encoder, load_tokenizer, model_location
 from xstilts_hpc.model.heads import TaskModel
-from xstilts_hpc.run import Prediction, Request, Run, RunFolder, Training, run_folder
+from xstilts_hpc.model.text_head import fill_text_head
+from xstilts_hpc.run import Prediction, Request, Run, RunFolder, run_folder
 from xstilts_hpc.scoring import score
 from xstilts_hpc.tasks import task_of
-from xstilts_hpc.tasks.base import Split, Task, stratum
+from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.folder import DataFolder
-from xstilts_hpc.train.loop import TrainingSet, fine_tune
+from xstilts_hpc.train.loop import fine_tune
 from xstilts_hpc.train.predict import Predictor, predict
 from xstilts_hpc.train.ranks import Ranks, join_ranks, leave_ranks
-from xstilts_hpc.train.record import BlockedError, attempt
+from xstilts_hpc.train.record import BlockedError, Findings, attempt
 from xstilts_hpc.train.retrieval import SentenceModel
 from xstilts_hpc.train.trained import is_saved, load_trained, save_trained
+from xstilts_hpc.train.training_set import left_out, read_training_set
 from xstilts_hpc.train.zero import full_weights, start_engine
+from xstilts_hpc.training import MASKED_TEXT
 from xstilts_hpc.version import code_version
 
 
@@ -48,7 +58,7 @@ class _Work:
     data: DataFolder
     start: tuple[str, str]
     tokenizer: Any
-    measured: dict[str, Any]
+    findings: Findings
 
     def encoder(self) -> Encoder:
         """Return how this run turns text into ids."""
@@ -69,10 +79,10 @@ def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -
         torch.set_num_threads(machine.threads)
     ranks = join_ranks(alone=alone)
     try:
-        with attempt(folder, machine, ranks) as measured:
+        with attempt(folder, machine, ranks) as findings:
             data = DataFolder(root / Path(request.data).expanduser(), Memory(root / "cache" / "data.json"))
             start = _start(root, run)
-            work = _Work(root, folder, run, request, machine, ranks, data, start, load_tokenizer(*start), measured)
+            work = _Work(root, folder, run, request, machine, ranks, data, start, load_tokenizer(*start), findings)
             _train(work)
             _predict_all(work)
             _commit(work)
@@ -101,12 +111,14 @@ def _train(work: _Work) -> None:
     training = work.run.training
     if training is None or is_saved(work.folder.trained):
         return
-    task = task_of(training.task)
     with _timed(work, "train_s"):
         encoder = load_encoder(*work.start, seed=training.train_seed)
-        model = TaskModel(encoder, task, seed=training.train_seed)
-        training_set = _training_set(work, task, training)
-        steps = work.run.recipe.num_steps(len(training_set.items))
+        model = TaskModel(encoder, [_task(work, part.task) for part in training.parts], seed=training.train_seed)
+        if training.mlm_weight:
+            work.findings.notes["text_head"] = fill_text_head(model.heads[MASKED_TEXT], *work.start)
+        training_set = read_training_set(training, work.data, work.encoder())
+        work.findings.notes["rows_left_out"] = left_out(training, work.data)
+        steps = sum(training_set.updates)
         engine = start_engine(model, work.run.recipe, work.machine, steps=steps, world=work.ranks.world)
         if work.ranks.is_main():
             work.folder.history.unlink(missing_ok=True)
@@ -121,21 +133,8 @@ def _train(work: _Work) -> None:
     work.ranks.barrier()
 
 
-def _training_set(work: _Work, task: Task, training: Training) -> TrainingSet:
-    """Return the encoded items of the run's subset; the data must be those the run was planned on."""
-    located = work.data.locate(task, Split.TRAIN)
-    facts = work.data.facts(task, Split.TRAIN)
-    if facts["digest"] != training.data:
-        names = ", ".join(map(str, located.paths))
-        raise DataError(f"{names}: changed since run {work.run.id} was planned; restore it, or submit the grid again")
-    examples = list(located.examples())
-    encoded = work.encoder().encode(task, examples, facts["digest"])
-    items = np.arange(encoded.items)
-    if training.size:
-        chosen = subset([stratum(task, example) for example in examples], training.size, training.data_seed)
-        example_of = encoded.flat("example")[:: encoded.rows_per_item]
-        items = np.flatnonzero(np.isin(example_of, chosen))
-    return TrainingSet(BatchMaker(encoded, work.tokenizer.pad_token_id), items, training.train_seed)
+def _task(work: _Work, name: str) -> Task:
+    return work.data.with_labels(task_of(name))
 
 
 def _predict_all(work: _Work) -> None:
@@ -145,9 +144,9 @@ def _predict_all(work: _Work) -> None:
         everything = [(prediction, language) for prediction in work.request.predictions for language in prediction.data]
         share = everything[work.ranks.rank :: work.ranks.world]
         mine = [(prediction, language) for prediction, language in share if not _have(work, prediction, language)]
-        if mine:
-            predictor = _predictor(work)
-            for prediction, language in mine:
+        for head, languages in groupby(mine, key=lambda item: task_of(item[0].task).training_set):
+            predictor = _predictor(work, head)
+            for prediction, language in languages:
                 _predict_language(work, predictor, prediction, language)
         work.ranks.barrier()
         if work.ranks.is_main():
@@ -156,11 +155,10 @@ def _predict_all(work: _Work) -> None:
                 merge_logits(work.folder.logits(prediction.task), _header(work, prediction), parts)
 
 
-def _predictor(work: _Work) -> Predictor:
+def _predictor(work: _Work, head: str) -> Predictor:
     """Return the plain trained model of this process: never a ZeRO engine, whose ranks must step together."""
-    training = work.run.training
-    if training:
-        model: torch.nn.Module = load_trained(work.folder.trained, task_of(training.task))
+    if work.run.training:
+        model: torch.nn.Module = load_trained(work.folder.trained, _task(work, head))
     else:
         model = SentenceModel(load_encoder(*work.start), work.run.recipe)
     bf16 = work.machine.precision == "bf16"
@@ -174,27 +172,35 @@ def _have(work: _Work, prediction: Prediction, language: str) -> bool:
 
 def _predict_language(work: _Work, predictor: Predictor, prediction: Prediction, language: str) -> None:
     """Write one language's logits to a file of its own; one writer per file, so ranks share the languages."""
-    task, split, digest = task_of(prediction.task), Split(prediction.split), prediction.data[language]
-    located = work.data.locate(task, split, language)
+    task, split, digest = _task(work, prediction.task), Split(prediction.split), prediction.data[language]
     if work.data.facts(task, split, language)["digest"] != digest:
-        names = ", ".join(map(str, located.paths))
+        names = ", ".join(map(str, work.data.locate(task, split, language).paths))
         raise DataError(f"{names}: changed since run {work.run.id} was planned; submit the grid again")
-    examples = list(located.examples())
-    encoded = work.encoder().encode(task, examples, f"{language}-{digest}")
-    logits = predict(predictor, task, examples, encoded)
+    logits = _logits(work, predictor, task, split, language)
+    if isinstance(logits, RetrievalLogits) and task.mining and split is Split.TEST:
+        dev = _logits(work, predictor, task, Split.DEV, language)
+        assert isinstance(dev, RetrievalLogits)
+        logits = replace(logits, dev=dev)
     write_logits(work.folder.logits_part(task.name, language), _header(work, prediction), {language: (logits, digest)})
 
 
+def _logits(work: _Work, predictor: Predictor, task: Task, split: Split, language: str) -> Logits:
+    examples = list(work.data.locate(task, split, language).examples())
+    digest = work.data.facts(task, split, language)["digest"]
+    return predict(predictor, task, examples, work.encoder().encode(task, examples, f"{language}-{digest}"))
+
+
 def _header(work: _Work, prediction: Prediction) -> Header:
-    source = work.run.model
+    source, task = work.run.model, _task(work, prediction.task)
     return Header(
         run=work.run.id,
         task=prediction.task,
-        kind=str(task_of(prediction.task).kind),
+        kind=str(task.kind),
         split=str(prediction.split),
         model=source.path or f"{source.id}@{source.revision}",
         code=code_version(),
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        labels=task.labels,
     )
 
 
@@ -216,7 +222,7 @@ def _commit(work: _Work) -> None:
 
 
 def _scores(path: Path) -> dict[str, dict[str, float]]:
-    task = task_of(path.stem)
+    task = replace(task_of(path.stem), labels=read_header(path).labels)
     return {language: score(task, logits, language) for language, logits in read_logits(path).items()}
 
 
@@ -232,4 +238,4 @@ def _link(source: str, target: str) -> None:
 def _timed(work: _Work, name: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
-    work.measured[name] = round(time.perf_counter() - started, 3)
+    work.findings.seconds[name] = round(time.perf_counter() - started, 3)

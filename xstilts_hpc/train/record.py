@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from xstilts_hpc.errors import RunError, XstiltsError
@@ -26,17 +26,25 @@ class BlockedError(RunError):
     """The parent of a run is not done, so the run cannot start."""
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What an attempt finds out: seconds by part of the work, and notes such as the rows left out of the data."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
 @contextmanager
-def attempt(folder: RunFolder, machine: Machine, ranks: Ranks) -> Iterator[dict[str, Any]]:
-    """Write the record of an attempt at its start and at its end; yield a dict for what is measured in between."""
-    measured: dict[str, Any] = {}
+def attempt(folder: RunFolder, machine: Machine, ranks: Ranks) -> Iterator[Findings]:
+    """Write the record of an attempt at its start and at its end; yield what is filled in in between."""
+    findings = Findings()
     number = len(list((folder.path / "provenance").glob("*.json"))) + 1
     record = {**_start(machine, ranks), "attempt": number}
     if ranks.is_main():
         write_json(folder.provenance(number), record)
     cause, error = "interrupted", ""
     try:
-        yield measured
+        yield findings
         cause = "completed"
     except XstiltsError as failure:
         cause, error = "blocked" if isinstance(failure, BlockedError) else "failed", str(failure)
@@ -46,8 +54,8 @@ def attempt(folder: RunFolder, machine: Machine, ranks: Ranks) -> Iterator[dict[
         raise
     finally:
         if ranks.is_main():
-            end = {"end": _now(), "cause": cause, "error": error, "measured": measured, "peak_memory_gb": _peak_gb()}
-            write_json(folder.provenance(number), {**record, **end})
+            end = {"end": _now(), "cause": cause, "error": error, "peak_memory_gb": _peak_gb()}
+            write_json(folder.provenance(number), {**record, **end, "measured": findings.seconds, **findings.notes})
 
 
 def _start(machine: Machine, ranks: Ranks) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The trained model of a run on disk: encoder and head, from which predictions are made."""
+"""The trained model of a run on disk: encoder and heads, from which predictions are made."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from xstilts_hpc.model.heads import TaskModel
 from xstilts_hpc.tasks.base import Task
 
 _ENCODER = "encoder."
-_HEAD = "head."
+_HEADS = "heads."
 
 
 def is_saved(folder: Path) -> bool:
@@ -23,22 +23,22 @@ def is_saved(folder: Path) -> bool:
 
 
 def save_trained(folder: Path, model: TaskModel, weights: dict[str, Tensor], tokenizer: Any) -> None:
-    """Write encoder, tokenizer and head; only the main rank calls it."""
+    """Write encoder, tokenizer and heads; only the main rank calls it."""
     shutil.rmtree(folder, ignore_errors=True)
     encoder = folder / "encoder"
     model.encoder.config.dtype = torch.float32
     model.encoder.save_pretrained(encoder, state_dict=_part(weights, _ENCODER))  # type: ignore[operator]
     tokenizer.save_pretrained(encoder)
-    save_file(_part(weights, _HEAD), folder / "head.safetensors")
-    for path in [*encoder.iterdir(), folder / "head.safetensors", encoder, folder]:
+    save_file(_part(weights, _HEADS), folder / "heads.safetensors")
+    for path in [*encoder.iterdir(), folder / "heads.safetensors", encoder, folder]:
         fsync(path)
     write_json(folder / "READY.json", {"parameters": sum(weight.numel() for weight in weights.values())})
 
 
 def load_trained(folder: Path, task: Task) -> TaskModel:
-    """Return the trained model, in fp32 on the CPU."""
-    model = TaskModel(load_encoder(str(folder / "encoder")), task, seed=0)
-    model.head.load_state_dict(load_file(folder / "head.safetensors"))
+    """Return the trained model with the head of one task, in fp32 on the CPU."""
+    model = TaskModel(load_encoder(str(folder / "encoder")), (task,), seed=0)
+    model.heads[task.name].load_state_dict(_part(load_file(folder / "heads.safetensors"), f"{task.name}."))
     return model
 
 

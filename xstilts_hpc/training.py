@@ -1,0 +1,158 @@
+"""What one training is trained on: one task or several, in which languages, and how their updates are shared out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from xstilts_hpc.languages import ENGLISH
+from xstilts_hpc.recipe import Recipe
+
+MIXTURE = "mixture"
+MASKED_TEXT = "mlm"
+_MOST_NAMED = 4
+
+
+@dataclass(frozen=True)
+class Part:
+    """A task's share of a training set: `size` of its examples (0 = all) in some languages, and their digest."""
+
+    task: str
+    data: str
+    size: int = 0
+    languages: tuple[str, ...] = (ENGLISH,)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the updates of a mixture are shared out: a task's weight is min(its features, cap) to the exponent.
+
+    Exponent 1 is proportional to size, 0 uniform, 1/T temperature T; cap 0 is none. (T5's and jiant's rules.)
+    """
+
+    exponent: float = 1.0
+    cap: int = 0
+
+    def weights(self, features: Sequence[int]) -> list[float]:
+        """Return each task's share of the updates; they add up to 1."""
+        raw = [float(min(count, self.cap or count)) ** self.exponent for count in features]
+        return [weight / sum(raw) for weight in raw]
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training set and its seeds: one part, or several that are trained jointly, each under its own head.
+
+    `mlm_weight` is the share of all updates that are masked-language modelling on the last part (text of many
+    languages); the tasks' own updates are as many as without it.
+    """
+
+    parts: tuple[Part, ...]
+    data_seed: int
+    train_seed: int
+    sampling: Sampling = Sampling()
+    mlm_weight: float = 0.0
+
+    @property
+    def task_parts(self) -> tuple[Part, ...]:
+        """Return the parts that are tasks: all but the text of masked-language modelling."""
+        return self.parts[:-1] if self.mlm_weight else self.parts
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Return the names of the tasks."""
+        return tuple(part.task for part in self.task_parts)
+
+    @property
+    def task(self) -> str:
+        """Return the task, or the word for several of them."""
+        return self.tasks[0] if len(self.tasks) == 1 else MIXTURE
+
+    @property
+    def subset(self) -> bool:
+        """Say whether a data seed chooses the examples."""
+        return any(part.size for part in self.parts)
+
+    @property
+    def variant(self) -> str:
+        """Return what tells this training from the plain one on its task, as tables show it."""
+        mixed = ["+".join(self.tasks), *_sampling_words(self.sampling)] if len(self.tasks) > 1 else []
+        languages = self.task_parts[0].languages
+        translated = [] if languages == (ENGLISH,) else ["translated " + " ".join(languages)]
+        mlm = [f"MLM {self.mlm_weight:g} in {_counted(self.parts[-1].languages)}"] if self.mlm_weight else []
+        return ", ".join([*mixed, *translated, *mlm])
+
+    @property
+    def name(self) -> str:
+        """Return a readable name such as `mnli_1000_d0_s0`; a full set has no data seed."""
+        sizes = {part.size for part in self.task_parts}
+        size = f"{max(sizes)}_d{self.data_seed}" if self.subset else "full"
+        task = self.task if len(self.tasks) == 1 else f"{MIXTURE}{len(self.tasks)}"
+        languages = self.task_parts[0].languages
+        translated = "" if languages == (ENGLISH,) else "_" + _counted(languages).replace(" ", "")
+        return f"{task}{translated}{'_mlm' if self.mlm_weight else ''}_{size}_s{self.train_seed}"
+
+    def describe(self) -> dict[str, Any]:
+        """Return everything that decides the training set; one English task in the short form of earlier versions."""
+        part = self.parts[0]
+        if self == Training((Part(part.task, part.data, part.size),), self.data_seed, self.train_seed):
+            seeds = {"data_seed": self.data_seed, "train_seed": self.train_seed}
+            return {"task": part.task, "data": part.data, "size": part.size, **seeds}
+        return self.to_json()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the training as JSON."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "Training":
+        """Return the training of a JSON value."""
+        parts = tuple(Part(**{**part, "languages": tuple(part["languages"])}) for part in value["parts"])
+        return Training(**{**value, "parts": parts, "sampling": Sampling(**value["sampling"])})
+
+
+def training_on(task: str, data: str, *, size: int = 0, data_seed: int = 0, train_seed: int = 0) -> Training:
+    """Return the training on the English training set of one task."""
+    return Training((Part(task, data, size),), data_seed, train_seed)
+
+
+def _counted(languages: Sequence[str]) -> str:
+    return "-".join(languages) if len(languages) <= _MOST_NAMED else f"{len(languages)} languages"
+
+
+def _sampling_words(sampling: Sampling) -> list[str]:
+    if sampling == Sampling():
+        return []
+    rule = "uniform" if not sampling.exponent else f"temperature {1 / sampling.exponent:g}"
+    return [rule + (f" cap {sampling.cap}" if sampling.cap else "")]
+
+
+def updates_of_parts(training: Training, features: Sequence[int], recipe: Recipe) -> list[int]:
+    """Return the number of updates of each part; `features` counts the features of each.
+
+    All tasks together get as many updates as they would get one by one (or `steps`), shared out by the sampling with
+    largest remainders, so that proportional sampling gives each task its own epochs.
+    """
+    own = features[: len(training.task_parts)]
+    total = recipe.steps or max(recipe.min_steps, sum(recipe.steps_by_epochs(count) for count in own))
+    updates = _quotas(training.sampling.weights(own), total)
+    return [*updates, _text_updates(total, training.mlm_weight)] if training.mlm_weight else updates
+
+
+def _text_updates(total: int, weight: float) -> int:
+    return max(1, round(total * weight / (1 - weight)))
+
+
+def _quotas(weights: Sequence[float], total: int) -> list[int]:
+    exact = [weight * total for weight in weights]
+    quotas = [int(share) for share in exact]
+    for i in sorted(range(len(exact)), key=lambda i: (quotas[i] - exact[i], i))[: total - sum(quotas)]:
+        quotas[i] += 1
+    return quotas
+
+
+def order_of_parts(updates: Sequence[int], seed: int) -> list[int]:
+    """Return which part each update is of: all parts evenly mixed, in an order that depends on the seed alone."""
+    parts = np.repeat(np.arange(len(updates)), updates)
+    return [int(part) for part in np.random.default_rng([seed, len(updates), 1]).permutation(parts)]
