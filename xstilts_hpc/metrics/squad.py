@@ -2,50 +2,56 @@
 
 import re
 import string
-from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from xstilts_hpc.metrics.base import Metric, ratio
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]+")
 
 
 def normalise(text: str) -> str:
     """Lower-case, delete ASCII punctuation and English articles, and squeeze white space."""
-    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split())
+    return " ".join(_ARTICLES.sub(" ", _PUNCTUATION.sub("", text.lower())).split())
 
 
 def token_f1(prediction: str, answer: str) -> float:
     """Return the F1 of the bags of white-space tokens of two normalised texts."""
     predicted, gold = prediction.split(), answer.split()
-    common = sum((Counter(predicted) & Counter(gold)).values())
-    precision, recall = ratio(common, len(predicted)), ratio(common, len(gold))
-    return ratio(2 * precision * recall, precision + recall)
+    common = sum(min(predicted.count(word), gold.count(word)) for word in set(predicted).intersection(gold))
+    if not common:
+        return 0.0
+    precision, recall = common / len(predicted), common / len(gold)
+    return 2 * precision * recall / (precision + recall)
 
 
-def best(score: Callable[[str, str], float], prediction: str, answers: Sequence[str]) -> float:
-    """Return the best score of a prediction against any of the answers."""
-    return max((score(prediction, answer) for answer in answers), default=0.0)
+def best_f1(prediction: str, answers: Sequence[str]) -> float:
+    """Return the best F1 of a normalised prediction against any of the normalised answers."""
+    return max((token_f1(prediction, answer) for answer in answers), default=0.0)
 
 
-def exact(prediction: str, answer: str) -> float:
-    """Return 1 where two normalised texts are equal, else 0."""
-    return float(prediction == answer)
+def exact_match_and_f1(
+    predictions: Sequence[str | None], references: Sequence[Sequence[str]], normal: Callable[[str], str]
+) -> dict[str, float]:
+    """Return exact match and F1 of texts made comparable by `normal`, which is called once per distinct text."""
+    matched, f1, normal = 0, 0.0, cache(normal)
+    for prediction, answers in zip(predictions, references, strict=True):
+        if prediction is None:
+            continue
+        text, golds = normal(prediction), [normal(answer) for answer in answers]
+        same = text in golds
+        matched += same
+        # Texts without a token have nothing in common: the script gives them F1 0 though they are equal.
+        f1 += 1.0 if same and text else best_f1(text, golds)
+    return {"exact_match": ratio(matched, len(references)), "f1": ratio(f1, len(references))}
 
 
 def squad(
     predictions: Sequence[str | None], references: Sequence[Sequence[str]], language: str = ""
 ) -> dict[str, float]:
     """Return exact match and F1; a question has one predicted text (None: no prediction, scores 0) and its answers."""
-    matched = f1 = 0.0
-    for prediction, answers in zip(predictions, references, strict=True):
-        if prediction is None:
-            continue
-        text, golds = normalise(prediction), [normalise(answer) for answer in answers]
-        matched += best(exact, text, golds)
-        f1 += best(token_f1, text, golds)
-    return {"exact_match": ratio(matched, len(references)), "f1": ratio(f1, len(references))}
+    return exact_match_and_f1(predictions, references, normalise)
 
 
 SQUAD = Metric("EM and F1", squad, ("exact_match", "f1"))
