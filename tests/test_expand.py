@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny import grid_text
-from xstilts_hpc.errors import DataError, GridError, ModelError, RunError
+from xstilts_hpc.errors import DataError, GridError, ModelError, RunError, XstiltsError
 from xstilts_hpc.expand import expand
 from xstilts_hpc.grid import load_grid
 from xstilts_hpc.plan import Cell, Plan, Stage, by_stage, load_plan
@@ -64,6 +64,64 @@ def test_an_excluded_cell_is_listed_with_its_reason_and_its_runs_are_not_made(ti
     plan = plan_of(tiny_root, exclude="[{where: {task: mnli, size: 2}, reason: too few}]")
     assert {item.reason for item in plan.excluded} == {"too few"}
     assert not any("mnli_2" in run_id for run_id in plan.runs)
+
+
+def test_a_mixture_is_one_run_whose_order_of_tasks_does_not_matter(tiny_root: Path) -> None:
+    plan = plan_of(
+        tiny_root,
+        intermediate="[{mixture: [hellaswag, mnli], size: [full, 5]}, {mixture: [mnli, hellaswag]}]",
+        target="{task: xnli}",
+    )
+    mixtures = [p for p in plan.runs.values() if p.stage is Stage.INTERMEDIATE]
+    assert [p.run.training.name for p in mixtures if p.run.training] == ["mixture2_full_s0", "mixture2_5_d0_s0"]
+    # 6 examples of MNLI and 4 of HellaSwag; a size is the most that is taken of each.
+    assert [p.train_examples for p in mixtures] == [10, 9]
+    own = [(cell.intermediate, cell.variant, cell.target) for cell in plan.cells if cell.own]
+    assert own[:2] == [("mixture", "mnli+hellaswag", "mnli"), ("mixture", "mnli+hellaswag", "hellaswag")]
+    assert mixtures[0].run.recipe.max_length == 64
+
+
+def test_masked_text_and_translations_make_other_runs(tiny_root: Path) -> None:
+    (tiny_root / "data" / "text").mkdir()
+    for code in ("de", "sw"):
+        (tiny_root / "data" / "text" / f"{code}.txt").write_text("one line\n", encoding="utf-8")
+    mixed = "[{task: mnli}, {task: mnli, mlm: {weight: 0.5}}, {task: mnli, mlm: {weight: 0.5, languages: [sw]}}]"
+    plan = plan_of(tiny_root, intermediate=mixed, target="{task: xnli}")
+    starts = [p.run.training for p in plan.runs.values() if p.stage is Stage.INTERMEDIATE and p.run.training]
+    assert [training.variant for training in starts] == ["", "MLM 0.5 in de-sw", "MLM 0.5 in sw"]
+    assert len({cell.run for cell in plan.cells if not cell.own}) == 3
+
+
+@pytest.mark.parametrize(
+    ("intermediate", "message"),
+    [
+        ("[{mixture: [mnli, none]}]", "the baseline is no part of a mixture"),
+        ("[{mixture: [mnli]}]", "at least 2"),
+        ("[{mixture: [mnli, mnli]}]", "each task of a mixture once"),
+        ("[{task: mnli, mixture: [mnli, hellaswag]}]", "either `task`"),
+        ("[{task: mnli, sampling: uniform}]", "`sampling` only beside `mixture`"),
+        ("[{task: none, mlm: {weight: 0.5}}]", "put the baseline on a line of its own"),
+        ("[{task: mnli, mlm: {weight: 1.0}}]", "less than 1"),
+        ("[{task: hellaswag, translated: [de]}]", "the task has no such split"),
+        ("[{task: mnli, mlm: {weight: 0.5}}]", "masked-language modelling text: no train file for language en"),
+    ],
+)
+def test_what_cannot_be_trained_jointly_is_refused(tiny_root: Path, intermediate: str, message: str) -> None:
+    with pytest.raises(XstiltsError, match=message):
+        plan_of(tiny_root, intermediate=intermediate)
+
+
+def test_a_few_unreadable_training_rows_are_left_out_and_listed(tiny_root: Path) -> None:
+    path = tiny_root / "data" / "MNLI" / "train.tsv"
+    rows = path.read_text(encoding="utf-8")
+    header, *body = rows.splitlines(keepends=True)
+    path.write_text(header + "".join(body * 400) + "torn row\n", encoding="utf-8")
+    plan = plan_of(tiny_root)
+    (row,) = plan.left_out["mnli"]
+    assert row.endswith("train.tsv:2402: 1 columns, expected 12 or 16: 'torn row'")
+    path.write_text(rows + "torn row\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"MNLI: 1 of 7 training rows cannot be read, more than 0.1%"):
+        plan_of(tiny_root)
 
 
 def test_a_size_larger_than_the_data_is_an_error_unless_excluded(tiny_root: Path) -> None:

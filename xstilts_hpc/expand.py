@@ -187,6 +187,7 @@ def expand(grid: Grid, *, root: Path) -> Plan:
         excluded=tuple(dict.fromkeys(expander.excluded)),
         absent={task.name: _absent(resolver, task) for task in resolver.targets},
         digest=cells_digest(cells),
+        left_out={name: tuple(rows) for name, rows in resolver.left_out.items() if rows},
     )
 
 

@@ -103,7 +103,7 @@ def flops(planned: PlannedRun, size: ModelSize) -> float:
     recipe = planned.run.recipe
     trained = 0.0
     if planned.run.training:
-        steps = recipe.num_steps(planned.train_examples)
+        steps = recipe.num_steps(planned.train_examples) / (1 - planned.run.training.mlm_weight)
         trained = steps * recipe.batch_size * _tokens(planned.train_characters, recipe.max_length)
     predicted = planned.predict_examples * _tokens(planned.predict_characters, recipe.max_length)
     return size.computing * (_FORWARD_AND_BACKWARD * trained + _FORWARD * predicted)

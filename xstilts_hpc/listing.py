@@ -19,6 +19,9 @@ from xstilts_hpc.tasks import TASKS
 from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.folder import DataFolder
 
+# Unreadable rows that `plan` prints; --json has all of them.
+_LISTED = 10
+
 
 def task_rows(data: Path) -> list[dict[str, Any]]:
     """Return what there is to say of each task, with the splits found in a data folder."""
@@ -68,6 +71,7 @@ def plan_json(plan: Plan, root: Path) -> dict[str, Any]:
         "arrays": [{"stage": array.stage, "elements": len(array.runs)} for array in arrays],
         "excluded": [{**vars(item.cell), "reason": item.reason} for item in plan.excluded],
         "absent": {target: list(languages) for target, languages in plan.absent.items()},
+        "left_out": {task: list(rows) for task, rows in plan.left_out.items()},
         "forecast": asdict(_forecast(plan, root, done)),
     }
 
@@ -85,6 +89,10 @@ def print_plan(plan: Plan, root: Path, console: Console, *, runs: bool) -> None:
     for target, languages in plan.absent.items():
         if languages:
             console.print(Text(f"not in the data: {target} in {', '.join(languages)}"))
+    for task, rows in plan.left_out.items():
+        console.print(Text(f"left out of the training set of {task}: {len(rows):,} unreadable rows"))
+        for row in rows[:_LISTED]:
+            console.print(Text(f"  {row}"), soft_wrap=True)
     if runs:
         for run_id in plan.runs:
             console.print(Text(f"  {run_id}{'  done' if run_id in done else ''}"))

@@ -1,7 +1,7 @@
 """The plan: the distinct runs that answer a grid, and which run answers each cell."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,8 @@ class Excluded:
 class Plan:
     """The runs of a grid in an order that puts parents first, and its cells.
 
-    `absent` lists the languages of each target task that have no labelled file in the data folder.
+    `absent` lists the languages of each target task that have no labelled file in the data folder, `left_out` the
+    unreadable rows of each training set, which are not trained on.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Plan:
     excluded: tuple[Excluded, ...]
     absent: Mapping[str, tuple[str, ...]]
     digest: str
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def done(self, root: Path) -> set[str]:
         """Return the ids of the runs whose commit record covers what this plan asks."""
@@ -110,6 +112,7 @@ def _plain(plan: Plan) -> dict[str, Any]:
         "cells": [vars(cell) for cell in plan.cells],
         "excluded": [{"cell": vars(item.cell), "reason": item.reason} for item in plan.excluded],
         "absent": {target: list(languages) for target, languages in plan.absent.items()},
+        "left_out": {task: list(rows) for task, rows in plan.left_out.items()},
         "digest": plan.digest,
     }
 
@@ -152,6 +155,7 @@ def _plan_from_json(value: Mapping[str, Any]) -> Plan:
         excluded=tuple(Excluded(Cell(**item["cell"]), item["reason"]) for item in value["excluded"]),
         absent={target: tuple(languages) for target, languages in value["absent"].items()},
         digest=value["digest"],
+        left_out={task: tuple(rows) for task, rows in value.get("left_out", {}).items()},
     )
 
 

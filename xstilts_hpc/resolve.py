@@ -38,6 +38,7 @@ class Resolver:
     data: DataFolder
     longest_text: int
     problems: list[str] = field(default_factory=list)
+    left_out: dict[str, dict[str, None]] = field(default_factory=dict)
     _requests: dict[tuple[str, Split], tuple[Request, int, float]] = field(default_factory=dict)
     _recipes: dict[tuple[Any, ...], Recipe] = field(default_factory=dict)
     _splits: dict[str, Split] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class Resolver:
                 f"{task.name}: size {size:,} is larger than its training set here ({available:,} examples in "
                 f"{self.data.root}); use {FULL!r} or exclude it"
             )
+        self.left_out.setdefault(task.name, {}).update(dict.fromkeys(row for f in facts for row in f["bad"]))
         if not all(f["gold"] for f in facts):
             problem = f"{task.name}: its training file under {self.data.root} has examples without labels"
         full = size in (FULL, available) or (capped and int(size) > available)

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,9 +105,20 @@ def test_intermediate_tasks_are_shown_on_their_own_dev_sets(builder: Any, sequen
     run = builder.run("mnli", 0, {"mnli": {"en": sequence(6)}})
     builder.cell(run, "mnli", size=100, seeds=(0, 0, -1))
     table = intermediate(means_of(builder))
-    assert table.columns == ("intermediate", "examples", "metric", "score")
-    assert shown(table) == [["MNLI", "100", "accuracy", "60.0"]]
+    assert table.columns == ("intermediate", "examples", "dev set", "metric", "score")
+    assert shown(table) == [["MNLI", "100", "MNLI", "accuracy", "60.0"]]
     assert "split: MNLI dev" in table.footer
+
+
+def test_a_mixture_is_a_row_per_task_under_its_variant(builder: Any, sequence: Any) -> None:
+    run = builder.run("mnli", 0, {"mnli": {"en": sequence(6)}, "xnli": {"sw": sequence(4)}})
+    for target in ("mnli", "xnli"):
+        plain = builder.cell(run, target, size=100, seeds=(0, 0, -1))
+        builder.cells[-1] = replace(plain, intermediate="mixture", variant="mnli+snli")
+    means = means_of(builder)
+    assert shown(intermediate(means)) == [["mixture", "100", "mnli+snli", "MNLI", "accuracy", "60.0"]]
+    assert by_task(means).columns == ("intermediate", "examples", "variant", "XNLI", "mean", "gain")
+    assert shown(by_task(means))[0][:4] == ["mixture", "100", "mnli+snli", "40.0"]
 
 
 def test_a_grid_without_baseline_has_no_gain(builder: Any, xnli_run: Any) -> None:

@@ -14,7 +14,6 @@ import torch
 from torch.nn import functional
 
 from tests.train.zero_ranks import RECIPE, training_of
-from xstilts_hpc.data.batch import training_order
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.recipe import Recipe
@@ -50,10 +49,11 @@ def plain_training(root: Path, name: str) -> tuple[list[float], float]:
     """Train with nothing but PyTorch on whole effective batches."""
     model, training = training_of(root, name)
     optimizer = torch.optim.AdamW(decay_groups(model, RECIPE.weight_decay), lr=RECIPE.learning_rate, eps=1e-8)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_decay(RECIPE.warmup_fraction, RECIPE.steps))
+    steps = sum(training.updates)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_decay(RECIPE.warmup_fraction, steps))
     losses = []
-    for items in training_order(training.items, batch_size=RECIPE.batch_size, steps=RECIPE.steps, seed=training.seed):
-        batch = training.batches.make(items)
+    for step, (part, items) in enumerate(training.effective_batches(RECIPE.batch_size)):
+        batch = part.batches.make(items, step)
         loss = functional.cross_entropy(model(batch), batch.gold)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -72,6 +72,19 @@ def test_every_stage_and_kind_on_two_ranks_gives_the_losses_of_plain_pytorch(tin
     for case in cases:
         losses, norm = plain[case.split()[1]]
         assert losses[-1] < losses[0], case
+        assert results[case]["losses"] == pytest.approx(losses, rel=1e-4), case
+        assert results[case]["norm"] == pytest.approx(norm, rel=1e-4), case
+
+
+def test_a_mixture_of_every_kind_with_masked_text_is_the_same_at_every_stage(tiny_root: Path) -> None:
+    text = tiny_root / "data" / "text" / "en.txt"
+    text.parent.mkdir()
+    text.write_text("a cat sat in New York\ntwo old men ran\n", encoding="utf-8")
+    cases = [f"{stage} mixture" for stage in range(4)]
+    results = train_on_ranks(tiny_root, Machine(micro_batch=2, threads=1), cases)
+    losses, norm = plain_training(tiny_root, "mixture")
+    assert len(losses) == 25
+    for case in cases:
         assert results[case]["losses"] == pytest.approx(losses, rel=1e-4), case
         assert results[case]["norm"] == pytest.approx(norm, rel=1e-4), case
 

@@ -5,10 +5,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from xstilts_hpc.data.batch import BatchMaker
 from xstilts_hpc.data.encode import Encoder
 from xstilts_hpc.files import Memory
 from xstilts_hpc.machine import Machine
@@ -16,28 +14,37 @@ from xstilts_hpc.model.encoder import load_encoder, load_tokenizer
 from xstilts_hpc.model.heads import TaskModel
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.tasks import task_of
-from xstilts_hpc.tasks.base import Split
 from xstilts_hpc.tasks.folder import DataFolder
 from xstilts_hpc.train.loop import TrainingSet, fine_tune
 from xstilts_hpc.train.ranks import join_ranks, leave_ranks
+from xstilts_hpc.train.training_set import read_training_set
 from xstilts_hpc.train.zero import full_weights, start_engine
+from xstilts_hpc.training import Part, Training
 
 RECIPE = Recipe(learning_rate=1e-2, batch_size=8, steps=20, max_length=64)
 
 
+MIXTURE = ("mnli", "hellaswag", "squad_v1", "panx", "mlm")
+
+
 def training_of(root: Path, name: str) -> tuple[TaskModel, TrainingSet]:
-    """Return a model without dropout (which differs between ranks by design) and the training set of a task."""
-    tokenizer, task = load_tokenizer(str(root / "models" / "tiny")), task_of(name)
-    located = DataFolder(root / "data", Memory(root / "memory.json")).locate(task, Split.TRAIN)
-    encoded = Encoder(tokenizer, RECIPE, root / "cache").encode(task, list(located.examples()), "x")
-    model = TaskModel(load_encoder(str(root / "models" / "tiny")), task, seed=0)
+    """Return a model without dropout (which differs between ranks by design) and the training set of a task.
+
+    The name `mixture` stands for a task of each kind with masked text mixed in.
+    """
+    tokenizer = load_tokenizer(str(root / "models" / "tiny"))
+    names = MIXTURE if name == "mixture" else (name,)
+    data = DataFolder(root / "data", Memory(root / "memory.json"))
+    parts = tuple(Part(task, data.training_digest(task_of(task), ("en",))) for task in names)
+    training = Training(parts, 0, 3, mlm_weight=0.2 if "mlm" in names else 0.0)
+    model = TaskModel(load_encoder(str(root / "models" / "tiny")), [task_of(task) for task in names], seed=0)
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
     model.encoder.config.attention_probs_dropout_prob = 0.0
     for layer in model.encoder.encoder.layer:
         layer.attention.self.dropout.p = 0.0
-    return model, TrainingSet(BatchMaker(encoded, tokenizer.pad_token_id), np.arange(encoded.items), seed=3)
+    return model, read_training_set(training, data, Encoder(tokenizer, RECIPE, root / "cache"))
 
 
 def main(root: Path, out: Path, machine: Machine, cases: list[str]) -> None:
@@ -48,7 +55,7 @@ def main(root: Path, out: Path, machine: Machine, cases: list[str]) -> None:
         stage, name = case.split()
         model, training = training_of(root, name)
         at_stage = replace(machine, zero_stage=int(stage))
-        engine = start_engine(model, RECIPE, at_stage, steps=RECIPE.steps, world=ranks.world)
+        engine = start_engine(model, RECIPE, at_stage, steps=sum(training.updates), world=ranks.world)
         losses = [step.loss for step in fine_tune(engine, training, RECIPE, at_stage, ranks=ranks)]
         weights = full_weights(engine, model.state_dict())
         norm = float(sum(weight.double().square().sum() for weight in weights.values()) ** 0.5)

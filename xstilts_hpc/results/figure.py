@@ -27,6 +27,8 @@ _STYLES = ("-", "-.", ":")
 _INK = "#010203"
 _PAGE_INK = "#111111"
 # Where an SVG names an id or refers to one.
+# Characters of a variant in the legend.
+_LEGEND = 32
 _ID = re.compile(r'(\bid="|url\(#|href="#)')
 
 
@@ -41,12 +43,16 @@ class Curve:
 def curves(means: Means) -> tuple[Curve, ...]:
     """Return a curve per intermediate task (and variant and schedule, where there are several)."""
     entries = [entry for entry in means.entries if not entry.baseline]
-    several = [n for n in ("variant", "schedule") if len({getattr(entry, n) for entry in entries}) > 1]
-    grouped: dict[str, list[Entry]] = {}
+    schedules = len({entry.schedule for entry in entries}) > 1
+    grouped: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
-        label = ", ".join([entry_title(entry), *(getattr(entry, name) for name in several if getattr(entry, name))])
-        grouped.setdefault(label, []).append(entry)
-    return tuple(Curve(label, tuple(found)) for label, found in grouped.items())
+        name = (entry_title(entry), _shortened(entry.variant), entry.schedule if schedules else "", entry.variant)
+        grouped.setdefault(name, []).append(entry)
+    return tuple(Curve(", ".join(filter(None, name[:-1])), tuple(found)) for name, found in grouped.items())
+
+
+def _shortened(variant: str) -> str:
+    return variant if len(variant) <= _LEGEND else variant[: _LEGEND - 3] + "..."
 
 
 def draw(means: Means, target: str) -> Figure:

@@ -86,6 +86,15 @@ class Means:
         return tuple(dict.fromkeys(c.target for c in self.plan.cells if not c.own and asked(self.plan, c)))
 
     @cached_property
+    def own(self) -> Mapping[Entry, tuple[str, ...]]:
+        """Return the intermediate tasks of each entry that were scored on their own dev sets."""
+        found: dict[Entry, dict[str, None]] = {}
+        for cell in self.plan.cells:
+            if cell.own and asked(self.plan, cell):
+                found.setdefault(_entry(cell), {})[cell.target] = None
+        return {entry: tuple(names) for entry, names in found.items()}
+
+    @cached_property
     def splits(self) -> Mapping[str, str]:
         """Return the split that each task is scored on."""
         asks = (asked(self.plan, cell) for cell in self.plan.cells)

@@ -122,6 +122,11 @@ def _facts(scores: Scores) -> Iterator[tuple[str, str]]:
     yield "grid", plan.name
     yield "digest of cells and runs", plan.digest
     yield "data folder", plan.data
+    for name, rows in plan.left_out.items():
+        yield (
+            f"rows left out of {name}",
+            f"{len(rows):,} unreadable training rows: {rows[0]}" + " ..." * (len(rows) > 1),
+        )
     models = dict.fromkeys(planned.run.model for planned in plan.runs.values())
     for model in models:
         named = f"{model.id} at {model.revision}" if model.id else f"{model.path} (digest {model.digest})"

@@ -8,8 +8,11 @@ from xstilts_hpc.results.collect import Scores
 from xstilts_hpc.results.footer import footer
 from xstilts_hpc.results.means import Entry, Mean, Means
 from xstilts_hpc.tasks import task_of
+from xstilts_hpc.tasks.base import Task
+from xstilts_hpc.training import MIXTURE
 
 MISSING = "--"
+_MORE_KEYS = ("variant", "schedule")
 
 
 @dataclass(frozen=True)
@@ -138,16 +141,19 @@ def gains(means: Means) -> Table:
 
 def intermediate(means: Means) -> Table:
     """Return the intermediate tasks' scores on their own English dev sets."""
-    entries = [entry for entry in means.entries if not entry.baseline and means.languages(entry.intermediate)]
-    rows = []
-    for entry in entries:
-        task = task_of(entry.intermediate)
-        score = means.score(entry, task.name, means.languages(task.name))
-        rows.append(_row(*_keys(means, entry), task.metric.name, _number(score)))
-    own = tuple(dict.fromkeys(entry.intermediate for entry in entries))
-    columns = (*_key_columns(means), "metric", "score")
+    pairs = [(entry, task_of(name)) for entry in means.entries for name in means.own.get(entry, ())]
+    rows = tuple(
+        _row(*_keys(means, entry), task.title, task.metric.name, _number(_own_score(means, entry, task)))
+        for entry, task in pairs
+    )
+    own = tuple(dict.fromkeys(task.name for _, task in pairs))
+    columns = (*_key_columns(means), "dev set", "metric", "score")
     title = "Intermediate tasks on their own dev sets, per cent"
-    return Table(title, columns, tuple(rows), _footer(means, own, ()), _num_keys(means) + 1, "intermediate")
+    return Table(title, columns, rows, _footer(means, own, ()), _num_keys(means) + 2, "intermediate")
+
+
+def _own_score(means: Means, entry: Entry, task: Task) -> Mean:
+    return means.score(entry, task.name, means.languages(task.name))
 
 
 def _row(*cells: Plain) -> tuple[Plain, ...]:
@@ -173,14 +179,14 @@ def _gain(mean: Mean, *, best: bool = False) -> Number:
     return _number(mean, signed=True, best=best)
 
 
-def _several(means: Means, name: str) -> bool:
-    """Say whether the entries differ in `schedule` or `variant`, so that it needs a column."""
-    return len({getattr(entry, name) for entry in means.entries if not entry.baseline}) > 1
+def _more_keys(means: Means) -> list[str]:
+    """Return what else needs a column: `variant` where an entry has one, `schedule` where entries differ in it."""
+    variants, schedules = ({getattr(e, name) for e in means.entries if not e.baseline} for name in _MORE_KEYS)
+    return [name for name, needed in zip(_MORE_KEYS, (any(variants), len(schedules) > 1), strict=True) if needed]
 
 
 def _key_columns(means: Means) -> tuple[str, ...]:
-    more = [name for name in ("variant", "schedule") if _several(means, name)]
-    return ("intermediate", "examples", *more)
+    return ("intermediate", "examples", *_more_keys(means))
 
 
 def _num_keys(means: Means) -> int:
@@ -188,7 +194,7 @@ def _num_keys(means: Means) -> int:
 
 
 def _keys(means: Means, entry: Entry) -> tuple[str, ...]:
-    more = [getattr(entry, name) for name in ("variant", "schedule") if _several(means, name)]
+    more = [getattr(entry, name) for name in _more_keys(means)]
     if entry.baseline:
         return ("none (baseline)", "", *more)
     return (entry_title(entry), f"{entry.size:,}" + (" (full)" if entry.full else ""), *more)
@@ -196,7 +202,9 @@ def _keys(means: Means, entry: Entry) -> tuple[str, ...]:
 
 def entry_title(entry: Entry) -> str:
     """Return the name of an entry's intermediate task as tables and figures show it."""
-    return "none (baseline)" if entry.baseline else task_of(entry.intermediate).title
+    if entry.baseline:
+        return "none (baseline)"
+    return MIXTURE if entry.intermediate == MIXTURE else task_of(entry.intermediate).title
 
 
 def _footer(means: Means, targets: Sequence[str], notes: Sequence[str]) -> tuple[str, ...]:
