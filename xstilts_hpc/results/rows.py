@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from typing import Any
 
@@ -16,6 +16,7 @@ from xstilts_hpc.logits import Logits, RetrievalLogits, SpanLogits, data_digests
 from xstilts_hpc.run import Prediction, RunFolder
 from xstilts_hpc.scoring import score
 from xstilts_hpc.tasks import task_of
+from xstilts_hpc.tasks.base import Task
 
 NOT_FINISHED = "run not finished"
 WHOLE_FILE = ""
@@ -87,7 +88,9 @@ def score_file(job: LogitsJob) -> FileScore:
     except (XstiltsError, OSError, KeyError, TypeError, ValueError) as error:
         return FileScore(problems={WHOLE_FILE: f"file damaged: {error}"})
     problems = dict(_unlike_plan(job.prediction, have))
-    scores = tuple(_scores(job, problems))
+    task = task_of(header.task)
+    task = replace(task, labels=header.labels) if task.open_labels else task
+    scores = tuple(_scores(job, task, problems))
     return FileScore(scores, problems, header.code)
 
 
@@ -117,9 +120,9 @@ def _unlike_plan(prediction: Prediction, have: Mapping[str, str]) -> Iterator[tu
             yield language, "other data: predicted from another version of the data than the plan's; submit again"
 
 
-def _scores(job: LogitsJob, problems: dict[str, str]) -> Iterator[LanguageScore]:
+def _scores(job: LogitsJob, task: Task, problems: dict[str, str]) -> Iterator[LanguageScore]:
     """Yield the score of each language without a problem, one in memory at a time; note new problems."""
-    task, path = task_of(job.prediction.task), job.folder.logits(job.prediction.task)
+    path = job.folder.logits(task.name)
     for language in job.prediction.data:
         if language in problems:
             continue
@@ -142,5 +145,6 @@ def _flags(logits: Logits) -> str:
     found = [] if all(bool(np.isfinite(value).all()) for value in values) else ["not_finite"]
     if not isinstance(logits, (SpanLogits, RetrievalLogits)):
         predicted, gold = np.unique(logits.logits.argmax(axis=1)), np.unique(np.asarray(logits.gold))
-        found += ["collapsed"] if len(predicted) == 1 < len(gold) else []
+        # Gold -1 is a tag that the training file lacks: no model can predict it.
+        found += ["collapsed"] if len(predicted) == 1 < np.count_nonzero(gold >= 0) else []
     return " ".join(found)
