@@ -1,7 +1,8 @@
-"""Read the lines, rows and JSON objects of published files exactly as they stand."""
+"""Read the lines, rows, records and JSON objects of published files exactly as they stand."""
 
+import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -91,17 +92,23 @@ def object_of(line: str, keys: Sequence[str]) -> dict[str, Any]:
 
 
 def each_block(
-    path: Path, row: Callable[[str], Row], make: Callable[[int, list[Row]], Iterable[Example]], *, comment: str = ""
+    path: Path,
+    row: Callable[[str], Row],
+    make: Callable[[int, list[Row]], Iterable[Example]],
+    *,
+    comment: str | tuple[str, ...] = (),
 ) -> Iterator[Example | BadRow]:
     """Yield what `make` gives for (number of the first line, rows) of each block between blank lines.
 
-    Lines that begin with `comment` (if not empty) are passed over. A DataError in one line makes the block a BadRow.
+    Lines that begin with `comment` (or one of several) are passed over. A DataError in one line makes the block a
+    BadRow.
     """
+    marks = tuple(mark.encode() for mark in ((comment,) if isinstance(comment, str) else comment))
     first, rows, bad = 0, list[Row](), list[BadRow]()
     for number, line in [*_numbered(path), (0, b"")]:
         if line:
             first = first or number
-            if not (comment and line.startswith(comment.encode())):
+            if not line.startswith(marks):
                 try:
                     rows.append(row(_decoded(line)))
                 except DataError as error:
@@ -115,6 +122,40 @@ def each_block(
             except DataError as error:
                 yield BadRow(f"{path}:{first}: {error}")
         first, rows, bad = 0, [], []
+
+
+def each_record(
+    path: Path, columns: Sequence[str], make: Callable[[Mapping[str, str]], Iterable[Example]]
+) -> Iterator[Example | BadRow]:
+    """Yield what `make` gives for {column: cell} of each record of a CSV file whose header has at least `columns`.
+
+    Quoted cells may span lines. A record that cannot be read makes each of its lines a BadRow, for a quote left open
+    takes many records with it.
+    """
+    lines = [line for _, line in _numbered(path)]
+    # A byte that is not UTF-8 becomes a lone surrogate here, and a DataError when its record is made.
+    reader = csv.reader((line.decode(errors="surrogateescape") + "\n" for line in lines), strict=True)
+    header = next(reader)
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise DataError(f"{path}:1: no column {', '.join(missing)} in the header {','.join(header)!r}; fetch it again")
+    while (first := reader.line_num) < len(lines):
+        try:
+            cells = next(reader)
+            read = lines[first : reader.line_num]
+            yield from list(make(_record(header, cells, read))) if cells else []
+        except (DataError, csv.Error) as error:
+            shown = error if isinstance(error, DataError) else DataError(f"not valid CSV ({error})")
+            for number in range(first, reader.line_num):
+                yield _bad(path, number + 1, shown, lines[number])
+
+
+def _record(header: Sequence[str], cells: Sequence[str], lines: Sequence[bytes]) -> Mapping[str, str]:
+    for line in lines:
+        _decoded(line)
+    if len(cells) != len(header):
+        raise DataError(f"{len(cells)} columns, expected {len(header)}")
+    return dict(zip(header, cells, strict=True))
 
 
 def read_json_object(path: Path) -> dict[str, Any]:

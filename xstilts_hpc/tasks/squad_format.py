@@ -23,12 +23,20 @@ def parse_squad(paths: tuple[Path, ...], language: str) -> Iterator[Example | Ba
 
 
 def _example(question: dict[str, Any], context: str, path: Path) -> Example | BadRow:
-    answers = question.get("answers")
     try:
-        found = None if answers is None else tuple(_answer(answer, context) for answer in answers)
+        return SpanExample(question["id"], question["question"], context, _answers(question, context))
     except DataError as error:
         return BadRow(f"{path}: question {question['id']}: {error}")
-    return SpanExample(question["id"], question["question"], context, found)
+
+
+def _answers(question: dict[str, Any], context: str) -> tuple[Answer, ...] | None:
+    """Return the answers: none where v2.0's `is_impossible` says so (`plausible_answers` are not answers)."""
+    impossible, answers = question.get("is_impossible", False), question.get("answers")
+    if impossible and answers:
+        raise DataError(f"is_impossible, but it has {len(answers)} answers")
+    if answers is None:
+        return () if impossible else None
+    return tuple(_answer(answer, context) for answer in answers)
 
 
 def _answer(answer: dict[str, Any], context: str) -> Answer:

@@ -1,0 +1,66 @@
+"""ANLI+: natural language inference on ANLI's three rounds, MNLI and SNLI together, under one head."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from xstilts_hpc.examples import Example, Kind, SequenceExample
+from xstilts_hpc.metrics.accuracy import ACCURACY
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.lines import each_line, label_in, object_of
+from xstilts_hpc.tasks.mnli import MNLI
+from xstilts_hpc.tasks.nli import NLI_LABELS
+from xstilts_hpc.tasks.snli import SNLI
+
+_LABEL_OF = {"c": "contradiction", "e": "entailment", "n": "neutral"}
+_ROUNDS = ("R1", "R2", "R3")
+# The archive, and the first one, which jiant reads; in the data root or in a folder of the data set's name.
+_FOLDERS = ("anli_v1.0", "anli/anli_v1.0", "anli_v0.1", "anli/anli_v0.1")
+
+
+def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+    """Read the JSON Lines of the rounds; ids begin with the round, and copies without `uid` have line numbers."""
+    for path in paths:
+        yield from _parse_round(path)
+
+
+def _parse_round(path: Path) -> Iterator[Example | BadRow]:
+    def example(number: int, line: str) -> Iterator[SequenceExample]:
+        row = object_of(line, ("context", "hypothesis", "label"))
+        label = _LABEL_OF[label_in(tuple(_LABEL_OF), row["label"])]
+        yield SequenceExample(f"{path.parent.name}-{row.get('uid', number)}", row["context"], row["hypothesis"], label)
+
+    return each_line(path, example)
+
+
+def _sources(split: Split) -> tuple[Source, ...]:
+    names = (tuple(f"{folder}/{part}/{split}.jsonl" for part in _ROUNDS) for folder in _FOLDERS)
+    return tuple(Source(split, patterns, parse) for patterns in names)
+
+
+ANLI_ROUNDS = Task(
+    name="anli_r1r2r3",
+    title="ANLI R1-R3",
+    kind=Kind.SEQUENCE,
+    roles=INTERMEDIATE,
+    metric=ACCURACY,
+    labels=NLI_LABELS,
+    training_set="anli_r1r2r3",
+    sources=(*_sources(Split.TRAIN), *_sources(Split.DEV)),
+    origin="https://dl.fbaipublicfiles.com/anli/anli_v1.0.zip (Nie et al. 2020)",
+    licence="CC BY-NC 4.0",
+)
+
+# The study's ANLI+ as jiant's notes on its tasks define "full ANLI"; all parts have the labels of NLI_LABELS.
+ANLI = Task(
+    name="anli",
+    title="ANLI+",
+    kind=Kind.SEQUENCE,
+    roles=INTERMEDIATE,
+    metric=ACCURACY,
+    labels=NLI_LABELS,
+    training_set="anli",
+    sources=(),
+    union=(ANLI_ROUNDS, MNLI, SNLI),
+    origin="the places of ANLI R1-R3, MNLI and SNLI",
+    licence="CC BY-NC 4.0, by its part ANLI",
+)

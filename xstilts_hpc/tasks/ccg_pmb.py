@@ -1,0 +1,47 @@
+"""CCG supertagging on the Parallel Meaning Bank: the free substitute for CCGbank, with other categories and texts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from xstilts_hpc.examples import Example, Kind, TokenExample
+from xstilts_hpc.metrics.accuracy import TOKEN_ACCURACY
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.lines import each_block, fields_of
+from xstilts_hpc.tasks.tagged import TaggedWord, tagged_sentence
+
+_FOLDERS = ("pmb-4.0.0/en/gold", "ccg/pmb-4.0.0/en/gold", "layer_data/4.0.0/en/gold")
+
+
+def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+    """Read the gold layers: 7 columns, the word in the first (`~` is a space in it) and its category in the fifth.
+
+    A document may hold several sentences, with a blank line between; ids are line numbers.
+    """
+    (path,) = paths
+    return each_block(path, _word, _sentence, comment=("###", "# "))
+
+
+def _word(line: str) -> TaggedWord:
+    row = fields_of(line, (7,))
+    return row[0].replace("~", " "), (row[4],)
+
+
+def _sentence(number: int, rows: list[TaggedWord]) -> Iterator[TokenExample]:
+    yield tagged_sentence(number, rows)
+
+
+CCG_PMB = Task(
+    name="ccg_pmb",
+    title="CCG (PMB 4.0.0)",
+    kind=Kind.TOKEN,
+    roles=INTERMEDIATE,
+    metric=TOKEN_ACCURACY,
+    training_set="ccg_pmb",
+    sources=tuple(
+        Source(split, (f"{folder}/{split}.conll",), parse)
+        for split in (Split.TRAIN, Split.DEV, Split.TEST)
+        for folder in _FOLDERS
+    ),
+    origin="https://github.com/RikVN/DRS_parsing, folder parsing/layer_data/4.0.0 (Abzianidze et al. 2017)",
+    licence="MIT (that repository; it does not state the Parallel Meaning Bank's own terms)",
+)

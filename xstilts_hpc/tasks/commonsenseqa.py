@@ -1,0 +1,56 @@
+"""CommonsenseQA: which of five answers does common sense choose?"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from xstilts_hpc.errors import DataError
+from xstilts_hpc.examples import ChoiceExample, Example, Kind
+from xstilts_hpc.metrics.accuracy import ACCURACY
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.lines import each_line, label_in, object_of
+
+_LABELS = ("A", "B", "C", "D", "E")
+
+
+def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+    """Read the release's JSON Lines; the choices in the order of their letters, of which two may be equal."""
+    (path,) = paths
+    return each_line(path, _example)
+
+
+def _example(number: int, line: str) -> Iterator[ChoiceExample]:
+    row = object_of(line, ("id", "question"))
+    stem, choices = _question(row["question"])
+    key = row.get("answerKey")
+    label = None if key is None else _LABELS.index(label_in(_LABELS, key))
+    yield ChoiceExample(row["id"], stem, choices, label)
+
+
+def _question(question: Any) -> tuple[str, tuple[str, ...]]:
+    """Return the question and its choices."""
+    try:
+        text_of = {choice["label"]: choice["text"] for choice in question["choices"]}
+        stem = question["stem"]
+    except (KeyError, TypeError) as error:
+        raise DataError(f"no question with a stem and choices ({type(error).__name__}: {error})") from error
+    if sorted(text_of) != list(_LABELS):
+        raise DataError(f"choices {', '.join(sorted(text_of))}, expected {', '.join(_LABELS)}")
+    return stem, tuple(text_of[label] for label in _LABELS)
+
+
+COMMONSENSEQA = Task(
+    name="commonsenseqa",
+    title="CommonsenseQA",
+    kind=Kind.CHOICE,
+    roles=INTERMEDIATE,
+    metric=ACCURACY,
+    labels=_LABELS,
+    training_set="commonsenseqa",
+    sources=(
+        Source(Split.TRAIN, ("train_rand_split.jsonl",), parse),
+        Source(Split.DEV, ("dev_rand_split.jsonl",), parse),
+    ),
+    origin="https://s3.amazonaws.com/commensenseqa/ (Talmor et al. 2019)",
+    licence="MIT",
+)

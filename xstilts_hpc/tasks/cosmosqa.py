@@ -1,0 +1,43 @@
+"""Cosmos QA: which of four answers fits what the text leaves unsaid?"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from xstilts_hpc.examples import ChoiceExample, Example, Kind
+from xstilts_hpc.metrics.accuracy import ACCURACY
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.lines import each_record, label_in
+
+_LABELS = ("0", "1", "2", "3")
+_ANSWERS = tuple(f"answer{label}" for label in _LABELS)
+
+
+def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+    """Read the release's CSV; the prompt is text and question, as in the study's code (jiant)."""
+    (path,) = paths
+    return each_record(path, ("id", "context", "question", *_ANSWERS, "label"), _example)
+
+
+def _example(row: Mapping[str, str]) -> Iterator[ChoiceExample]:
+    label = _LABELS.index(label_in(_LABELS, row["label"]))
+    prompt = f"{row['context']} {row['question']}"
+    yield ChoiceExample(row["id"], prompt, tuple(row[answer] for answer in _ANSWERS), label)
+
+
+COSMOSQA = Task(
+    name="cosmosqa",
+    title="Cosmos QA",
+    kind=Kind.CHOICE,
+    roles=INTERMEDIATE,
+    metric=ACCURACY,
+    labels=_LABELS,
+    training_set="cosmosqa",
+    sources=(
+        Source(Split.TRAIN, ("cosmosqa/train.csv",), parse),
+        Source(Split.TRAIN, ("cosmosqa/data/train.csv",), parse),
+        Source(Split.DEV, ("cosmosqa/valid.csv",), parse),
+        Source(Split.DEV, ("cosmosqa/data/valid.csv",), parse),
+    ),
+    origin="https://github.com/wilburOne/cosmosqa, folder data (Huang et al. 2019)",
+    licence="CC BY 4.0",
+)

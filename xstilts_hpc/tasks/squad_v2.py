@@ -1,0 +1,26 @@
+"""SQuAD v2.0: which span of the paragraph answers the question, if any does?"""
+
+from xstilts_hpc.examples import Kind
+from xstilts_hpc.metrics.squad_v2 import SQUAD_V2 as EM_AND_F1
+from xstilts_hpc.tasks.base import INTERMEDIATE, Source, Split, Task
+from xstilts_hpc.tasks.squad_format import parse_squad
+from xstilts_hpc.tasks.squad_v1 import SQUAD_V1
+
+SQUAD_V2 = Task(
+    name="squad_v2",
+    title="SQuAD v2.0",
+    kind=Kind.SPAN,
+    roles=INTERMEDIATE,
+    metric=EM_AND_F1,
+    training_set="squad_v2",
+    recipe=SQUAD_V1.recipe,
+    unanswerable=True,
+    sources=(
+        Source(Split.TRAIN, ("squad/train-v2.0.json",), parse_squad),
+        Source(Split.TRAIN, ("train-v2.0.json",), parse_squad),
+        Source(Split.DEV, ("squad/dev-v2.0.json",), parse_squad),
+        Source(Split.DEV, ("dev-v2.0.json",), parse_squad),
+    ),
+    origin="https://rajpurkar.github.io/SQuAD-explorer/dataset/ (Rajpurkar et al. 2018)",
+    licence="CC BY-SA 4.0",
+)
