@@ -3,26 +3,30 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from xstilts_hpc.data.columns import Columns, Integers, cut, gather, join_rows, ragged_from, table_of
 from xstilts_hpc.data.ragged import Ragged, ragged_of
 from xstilts_hpc.data.span import encode_spans
+from xstilts_hpc.data.tokens import tokenize
 from xstilts_hpc.data.words import encode_words
-from xstilts_hpc.examples import ChoiceExample, Example, Kind, RetrievalExample, SequenceExample
+from xstilts_hpc.examples import ChoiceExample, Example, Kind, RetrievalExample, SequenceExample, TextExample
 from xstilts_hpc.files import digest_of
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.tasks.base import Task
 
 # Raised when the same example would be encoded differently than before.
 VERSION = 1
-
-Row = dict[str, Any]
+# Examples encoded at a time.
+_CHUNK = 8_192
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Encoder:
         """Return the encoded set of a task's examples; `data` is the digest of what they were read from."""
         folder = self.cache / self.key(task, data)
         if not folder.is_dir():
-            _save(folder, list(_ENCODE[task.kind](self.tokenizer, task, examples, self.recipe)))
+            _save(folder, _table(self.tokenizer, task, examples, self.recipe))
         table = datasets.load_from_disk(str(folder)).with_format("arrow")[:]
         return Encoded(task.kind, table, len(task.labels) if task.kind is Kind.CHOICE else 1)
 
@@ -80,67 +84,85 @@ def tokenizer_digest(tokenizer: Any) -> str:
     return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
 
 
-def _save(folder: Path, rows: list[Row]) -> None:
+def _table(tokenizer: Any, task: Task, examples: Sequence[Example], recipe: Recipe) -> Any:
+    """Return the encoded rows of all examples; a chunk at a time, so that what is in between stays small."""
+    tables = []
+    for start in range(0, max(1, len(examples)), _CHUNK):
+        columns = _ENCODE[task.kind](tokenizer, task, examples[start : start + _CHUNK], recipe)
+        tables.append(table_of(columns, start))
+    return pa.concat_tables(tables)
+
+
+def _save(folder: Path, table: Any) -> None:
     """Write an encoded set as a whole; where another process was faster, keep its copy."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     datasets.disable_progress_bars()
-    datasets.Dataset.from_list(rows).save_to_disk(str(partial))
+    datasets.Dataset(datasets.table.InMemoryTable(table), fingerprint=folder.name).save_to_disk(str(partial))
     try:
         partial.rename(folder)
     except OSError:
         shutil.rmtree(partial)
 
 
-def _encode_sequences(tokenizer: Any, task: Task, examples: Sequence[SequenceExample], recipe: Recipe) -> Iterator[Row]:
-    firsts, seconds = _ids(tokenizer, [e.first for e in examples]), _ids(tokenizer, [e.second for e in examples])
-    for i, (example, first, second) in enumerate(zip(examples, firsts, seconds, strict=True)):
-        gold = [] if example.label is None else [task.labels.index(example.label)]
-        yield {"input_ids": join(tokenizer, first, second, recipe.max_length), "gold": gold, "example": i}
+def _encode_sequences(tokenizer: Any, task: Task, examples: Sequence[SequenceExample], recipe: Recipe) -> Columns:
+    first, second = (
+        tokenize(tokenizer, texts) for texts in ([e.first for e in examples], [e.second for e in examples])
+    )
+    index_of = {label: i for i, label in enumerate(task.labels)}
+    gold = [[] if example.label is None else [index_of[example.label]] for example in examples]
+    ids = _pairs(tokenizer, first, second, recipe.max_length)
+    return Columns(ids, ragged_from(gold), np.arange(len(examples)))
 
 
-def _encode_choices(tokenizer: Any, task: Task, examples: Sequence[ChoiceExample], recipe: Recipe) -> Iterator[Row]:
-    prompts = _ids(tokenizer, [e.prompt for e in examples])
-    choices = iter(_ids(tokenizer, [choice for e in examples for choice in e.choices]))
-    for i, (example, prompt) in enumerate(zip(examples, prompts, strict=True)):
-        for j in range(len(example.choices)):
-            gold = [] if j or example.label is None else [example.label]
-            ids = join(tokenizer, prompt, next(choices), recipe.max_length, keep_end=True)
-            yield {"input_ids": ids, "gold": gold, "example": i}
+def _encode_choices(tokenizer: Any, task: Task, examples: Sequence[ChoiceExample], recipe: Recipe) -> Columns:
+    example = np.repeat(np.arange(len(examples)), [len(e.choices) for e in examples])
+    prompts = gather(tokenize(tokenizer, [e.prompt for e in examples]), example)
+    choices = tokenize(tokenizer, [choice for e in examples for choice in e.choices])
+    gold = [[] if j or e.label is None else [e.label] for e in examples for j in range(len(e.choices))]
+    ids = _pairs(tokenizer, prompts, choices, recipe.max_length, keep_end=True)
+    return Columns(ids, ragged_from(gold), example)
 
 
-def _encode_sentences(
-    tokenizer: Any, task: Task, examples: Sequence[RetrievalExample], recipe: Recipe
-) -> Iterator[Row]:
-    for i, (example, ids) in enumerate(zip(examples, _ids(tokenizer, [e.text for e in examples]), strict=True)):
-        kept = ids[: recipe.max_length - 2]
-        row = [tokenizer.cls_token_id, *kept, tokenizer.sep_token_id]
-        yield {"input_ids": row, "gold": [], "example": i, "english": example.english}
+def _encode_texts(
+    tokenizer: Any, task: Task, examples: Sequence[TextExample | RetrievalExample], recipe: Recipe
+) -> Columns:
+    ids, rows = tokenize(tokenizer, [example.text for example in examples]), np.arange(len(examples))
+    kept = cut(ids, rows, np.zeros_like(rows), np.minimum(ids.lengths(), recipe.max_length - 2))
+    whole = join_rows([tokenizer.cls_token_id], kept, [tokenizer.sep_token_id])
+    return Columns(whole, ragged_from([()] * len(rows)), rows)
 
 
-def _ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
-    ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
-    return ids
+def _encode_sentences(tokenizer: Any, task: Task, examples: Sequence[RetrievalExample], recipe: Recipe) -> Columns:
+    english = np.array([example.english for example in examples], dtype=bool)
+    return replace(_encode_texts(tokenizer, task, examples, recipe), more={"english": english})
 
 
-def join(tokenizer: Any, first: list[int], second: list[int], max_length: int, *, keep_end: bool = False) -> list[int]:
+def _pairs(tokenizer: Any, first: Ragged, second: Ragged, max_length: int, *, keep_end: bool = False) -> Ragged:
     """Return `<s> first </s></s> second </s>`, cut to the length by shortening the longer text a token at a time.
 
     Pairs lose their end; with `keep_end` (multiple choice) both texts lose their beginning, as in the study's code.
     """
-    room = max_length - 4
-    a, b = len(first), len(second)
-    while a + b > room:
-        a, b = (a - 1, b) if a > b else (a, b - 1)
-    first, second = (first[len(first) - a :], second[len(second) - b :]) if keep_end else (first[:a], second[:b])
+    a, b = _kept(first.lengths(), second.lengths(), max_length - 4)
+    rows = np.arange(len(first))
+    from_a, from_b = (first.lengths() - a, second.lengths() - b) if keep_end else (0 * a, 0 * b)
     cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
-    return [cls, *first, sep, sep, *second, sep]
+    return join_rows([cls], cut(first, rows, from_a, a), [sep, sep], cut(second, rows, from_b, b), [sep])
 
 
-_ENCODE: dict[Kind, Callable[..., Iterator[Row]]] = {
+def _kept(a: Integers, b: Integers, room: int) -> tuple[Integers, Integers]:
+    """Return how many tokens of two texts are kept: the longer one gives way, the second where they are equal."""
+    excess = np.maximum(0, a + b - room)
+    from_a, from_b = np.minimum(excess, np.maximum(0, a - b)), np.minimum(excess, np.maximum(0, b - a))
+    both = excess - from_a - from_b
+    return a - from_a - both // 2, b - from_b - (both + 1) // 2
+
+
+_ENCODE: dict[Kind, Callable[..., Columns]] = {
     Kind.SEQUENCE: _encode_sequences,
     Kind.CHOICE: _encode_choices,
     Kind.TOKEN: encode_words,
     Kind.SPAN: encode_spans,
     Kind.RETRIEVAL: _encode_sentences,
+    Kind.MASKED: _encode_texts,
 }
