@@ -167,8 +167,9 @@ class DataFolder:
                 continue
             names = [_fill(pattern, language) for pattern in source.patterns]
             for folder in self._folders(task):
-                paths = tuple(folder / name for name in names)
-                if all(path.is_file() for path in paths):
+                found_files = [_matching(folder, name) for name in names]
+                if all(found_files):
+                    paths = tuple(path for files in found_files for path in files)
                     return Located(task, split, language, (Files(task.name, source, paths),))
         return None
 
@@ -188,6 +189,12 @@ class DataFolder:
             f"{task.title}: no {split} file for language {language} under {self.root}; expected {names}"
             f" (also under download/, intermediate/ or {task.name}/); get it from {task.origin}"
         )
+
+
+def _matching(folder: Path, name: str) -> list[Path]:
+    """Return the file of a name, or all files of a pattern with "*" by file name, whatever folders they lie in."""
+    paths = folder.glob(name) if "*" in name else [folder / name]
+    return sorted((path for path in paths if path.is_file()), key=lambda path: (path.name, path))
 
 
 def _fill(pattern: str, language: str) -> str:

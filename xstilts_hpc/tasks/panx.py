@@ -28,6 +28,14 @@ def _sentence(language: str, number: int, rows: list[TaggedWord]) -> Iterator[To
     yield tagged_sentence(number, rows)
 
 
+def _sources(split: Split) -> tuple[Source, ...]:
+    """Return the forms of a split: the raw release's folder of a language, with tags; XTREME's file."""
+    return (
+        Source(split, (f"panx/{{language}}/{split}",), parse),
+        Source(split, (f"panx/{split}-{{language}}.tsv",), parse),
+    )
+
+
 PANX = Task(
     name="panx",
     title="PAN-X",
@@ -38,11 +46,7 @@ PANX = Task(
     labels=_LABELS,
     training_set="panx",
     recipe={"epochs": 10},
-    sources=(
-        Source(Split.TRAIN, ("panx/train-{language}.tsv",), parse),
-        Source(Split.TEST, ("panx/test-{language}.tsv",), parse),
-        Source(Split.DEV, ("panx/dev-{language}.tsv",), parse),
-    ),
+    sources=(*_sources(Split.TRAIN), *_sources(Split.TEST), *_sources(Split.DEV)),
     origin="https://github.com/afshinrahimi/mmner (Pan et al. 2017, splits of Rahimi et al. 2019)",
     licence="not stated (Wikipedia text is CC BY-SA)",
 )

@@ -1,9 +1,11 @@
 """Sentences of tagged words in columns, the form of PAN-X and of XTREME's part-of-speech files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from xstilts_hpc.errors import DataError
-from xstilts_hpc.examples import TokenExample
+from xstilts_hpc.examples import Example, TokenExample
+from xstilts_hpc.tasks.base import BadRow
 from xstilts_hpc.tasks.lines import fields_of, label_in
 
 # A word and its tag: no tag where the file was stripped of them.
@@ -22,3 +24,9 @@ def tagged_sentence(number: int, rows: Sequence[TaggedWord]) -> TokenExample:
     if tags and len(tags) != len(words):
         raise DataError(f"{len(tags)} of {len(words)} words have a tag, expected all or none: {' '.join(words)[:80]!r}")
     return TokenExample(str(number), words, tags or None)
+
+
+def numbered(rows: Iterable[Example | BadRow]) -> Iterator[Example | BadRow]:
+    """Yield sentences with their place among all of them as their id."""
+    for number, row in enumerate(rows, 1):
+        yield replace(row, id=str(number)) if isinstance(row, TokenExample) else row

@@ -3,8 +3,8 @@
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.metrics.squad import SQUAD
 from xstilts_hpc.tasks.base import TARGET, Source, Split, Task
-from xstilts_hpc.tasks.squad_format import parse_squad
 from xstilts_hpc.tasks.squad_v1 import QA_RECIPE
+from xstilts_hpc.tasks.stripped_squad import parse_evaluation
 
 XQUAD = Task(
     name="xquad",
@@ -15,7 +15,7 @@ XQUAD = Task(
     languages=("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh"),
     training_set="squad_v1",
     recipe=QA_RECIPE,
-    sources=(Source(Split.TEST, ("xquad/xquad.{language}.json",), parse_squad),),
+    sources=(Source(Split.TEST, ("xquad.{language}.json",), parse_evaluation),),
     origin="https://github.com/google-deepmind/xquad (Artetxe et al. 2020)",
     licence="CC BY-SA 4.0",
 )

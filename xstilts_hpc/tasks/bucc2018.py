@@ -1,0 +1,88 @@
+"""BUCC 2018: mine the pairs of translations from two pools of sentences; nothing is trained."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from xstilts_hpc.errors import DataError
+from xstilts_hpc.examples import Example, Kind, RetrievalExample
+from xstilts_hpc.metrics.bitext import BITEXT_F1
+from xstilts_hpc.tasks.base import TARGET, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.lines import each_line, fields_of, read_lines
+
+Partners = Mapping[str, Sequence[str]]
+
+
+def parse_with_gold(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+    """Read `id TAB sentence` in two languages, and the pairs `foreign id TAB English id` of translations."""
+    foreign_path, english_path, gold_path = paths
+    of_foreign, of_english = _partners(gold_path)
+    yield from _pool(foreign_path, of_foreign, english=False)
+    yield from _pool(english_path, of_english, english=True)
+
+
+def parse_stripped(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+    """Read the two pools where XTREME's download step has removed the pairs: which are translations is unknown."""
+    foreign_path, english_path = paths
+    yield from _pool(foreign_path, None, english=False)
+    yield from _pool(english_path, None, english=True)
+
+
+def _partners(path: Path) -> tuple[Partners, Partners]:
+    """Return the English partners of each foreign id, and the foreign partners of each English id."""
+    of_foreign, of_english = dict[str, list[str]](), dict[str, list[str]]()
+    for number, line in read_lines(path):
+        foreign, _, english = line.partition("\t")
+        if not (foreign and english) or "\t" in english:
+            raise DataError(f"{path}:{number}: expected a foreign id, a tab and an English id, found {line[:80]!r}")
+        of_foreign.setdefault(foreign, []).append(english)
+        of_english.setdefault(english, []).append(foreign)
+    return of_foreign, of_english
+
+
+def _pool(path: Path, partners: Partners | None, *, english: bool) -> Iterator[Example | BadRow]:
+    seen = set[str]()
+
+    def example(number: int, line: str) -> Iterator[RetrievalExample]:
+        name, text = fields_of(line, (2,))
+        if name in seen:
+            raise DataError(f"the id {name!r} is there twice")
+        seen.add(name)
+        yield RetrievalExample(name, text, english, None if partners is None else tuple(partners.get(name, ())))
+
+    yield from each_line(path, example)
+    missing = [name for name in partners or () if name not in seen]
+    if missing:
+        raise DataError(
+            f"{path}: no sentence {missing[0]!r}, which the pairs name ({len(missing)} such ids); fetch the files of "
+            "sentences and pairs again"
+        )
+
+
+def _pools(start: str) -> tuple[str, str]:
+    return f"{start}.{{language}}", f"{start}.en"
+
+
+# XTREME's dev set is the shared task's sample set, and its test set the shared task's training set: the shared task's
+# own test set has no published pairs.
+_XTREME = "bucc2018/{language}-en"
+_RELEASE = "bucc2018/{language}-en/{language}-en"
+
+BUCC2018 = Task(
+    name="bucc2018",
+    title="BUCC2018",
+    kind=Kind.RETRIEVAL,
+    roles=TARGET,
+    metric=BITEXT_F1,
+    languages=("de", "fr", "ru", "zh"),
+    recipe={"max_length": 512},
+    mining=True,
+    sources=(
+        Source(Split.TEST, (*_pools(f"{_XTREME}.test"), f"{_XTREME}.test.gold"), parse_with_gold),
+        Source(Split.TEST, (*_pools(f"{_RELEASE}.training"), f"{_RELEASE}.training.gold"), parse_with_gold),
+        Source(Split.TEST, _pools(f"{_XTREME}.test"), parse_stripped),
+        Source(Split.DEV, (*_pools(f"{_XTREME}.dev"), f"{_XTREME}.dev.gold"), parse_with_gold),
+        Source(Split.DEV, (*_pools(f"{_RELEASE}.sample"), f"{_RELEASE}.sample.gold"), parse_with_gold),
+    ),
+    origin="https://comparable.limsi.fr/bucc2018/, bucc2018-LL-en.*-gold.tar.bz2 (Zweigenbaum et al. 2018)",
+    licence="not stated",
+)

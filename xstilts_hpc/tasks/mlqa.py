@@ -1,0 +1,24 @@
+"""MLQA: questions on Wikipedia paragraphs, context and question in one language; trained on SQuAD v1.1."""
+
+from xstilts_hpc.examples import Kind
+from xstilts_hpc.metrics.mlqa import MLQA_EM_F1
+from xstilts_hpc.tasks.base import TARGET, Source, Split, Task
+from xstilts_hpc.tasks.squad_v1 import QA_RECIPE
+from xstilts_hpc.tasks.stripped_squad import parse_evaluation
+
+MLQA = Task(
+    name="mlqa",
+    title="MLQA",
+    kind=Kind.SPAN,
+    roles=TARGET,
+    metric=MLQA_EM_F1,
+    languages=("ar", "de", "en", "es", "hi", "vi", "zh"),
+    training_set="squad_v1",
+    recipe=QA_RECIPE,
+    sources=(
+        Source(Split.TEST, ("MLQA_V1/test/test-context-{language}-question-{language}.json",), parse_evaluation),
+        Source(Split.DEV, ("MLQA_V1/dev/dev-context-{language}-question-{language}.json",), parse_evaluation),
+    ),
+    origin="https://dl.fbaipublicfiles.com/MLQA/MLQA_V1.zip (Lewis et al. 2020)",
+    licence="CC BY-SA 3.0",
+)

@@ -1,0 +1,57 @@
+"""PAWS-X: do two sentences of nearly the same words say the same?"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from xstilts_hpc.examples import Example, Kind, SequenceExample
+from xstilts_hpc.metrics.accuracy import ACCURACY
+from xstilts_hpc.tasks.base import TARGET, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.lines import each_line, fields_of, label_in
+from xstilts_hpc.tasks.xtreme_pairs import parse_pairs
+
+_LABELS = ("0", "1")
+
+
+def parse_release(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+    """Read the release's tsv: header, `id sentence1 sentence2 label`; a quote is a plain character.
+
+    A sentence left untranslated is the text NS, with label 0 whatever English has. Such rows are in the official data
+    and are scored like all others, so they stay. White space around a sentence goes, as in XTREME's copy, and rows are
+    numbered as there: the ids of the release are not used, so that both forms give the same examples.
+    """
+    (path,) = paths
+
+    def example(number: int, line: str) -> Iterator[SequenceExample]:
+        _, first, second, label = fields_of(line, (4,))
+        yield SequenceExample(str(number - 1), first.strip(), second.strip(), label_in(_LABELS, label.strip()))
+
+    return each_line(path, example, header=True)
+
+
+def parse_xtreme(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+    """Read XTREME's copy: no header, two sentences and, except in stripped test files, the label."""
+    (path,) = paths
+    return parse_pairs(path, _LABELS)
+
+
+PAWSX = Task(
+    name="pawsx",
+    title="PAWS-X",
+    kind=Kind.SEQUENCE,
+    roles=TARGET,
+    metric=ACCURACY,
+    languages=("de", "en", "es", "fr", "ja", "ko", "zh"),
+    labels=_LABELS,
+    training_set="pawsx",
+    recipe={"epochs": 5},
+    sources=(
+        Source(Split.TRAIN, ("x-final/{language}/train.tsv",), parse_release),
+        Source(Split.TRAIN, ("pawsx/train-{language}.tsv",), parse_xtreme),
+        Source(Split.TEST, ("x-final/{language}/test_2k.tsv",), parse_release),
+        Source(Split.TEST, ("pawsx/test-{language}.tsv",), parse_xtreme),
+        Source(Split.DEV, ("x-final/{language}/dev_2k.tsv",), parse_release),
+        Source(Split.DEV, ("pawsx/dev-{language}.tsv",), parse_xtreme),
+    ),
+    origin="https://storage.googleapis.com/paws/pawsx/x-final.tar.gz (Yang et al. 2019)",
+    licence="free for any purpose (LICENSE of google-research-datasets/paws)",
+)

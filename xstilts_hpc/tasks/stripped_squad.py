@@ -1,0 +1,23 @@
+"""Read evaluation files in SQuAD's JSON whose answers XTREME may have taken out."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from xstilts_hpc.examples import Example, SpanExample
+from xstilts_hpc.tasks.base import BadRow
+from xstilts_hpc.tasks.squad_format import parse_squad
+
+
+def parse_evaluation(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+    """Yield the questions of a file; one whose only answer is an empty text has no gold.
+
+    XTREME's utils_preprocess.py (remove_qa_test_annotations) puts the text "" at 0 in the place of the answers.
+    """
+    return (_without_placeholder(row) for row in parse_squad(paths, language))
+
+
+def _without_placeholder(row: Example | BadRow) -> Example | BadRow:
+    if isinstance(row, SpanExample) and row.answers and not any(answer.text for answer in row.answers):
+        return replace(row, answers=None)
+    return row

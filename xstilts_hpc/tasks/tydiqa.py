@@ -1,0 +1,51 @@
+"""TyDiQA-GoldP: questions by people who did not know the answer; trained on its English part only."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from xstilts_hpc.examples import Example, Kind, SpanExample
+from xstilts_hpc.languages import LANGUAGES
+from xstilts_hpc.metrics.squad import SQUAD
+from xstilts_hpc.tasks.base import TARGET, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.squad_format import parse_squad
+from xstilts_hpc.tasks.squad_v1 import QA_RECIPE
+from xstilts_hpc.tasks.stripped_squad import parse_evaluation
+
+
+def parse_train(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+    """Read a training file of one language; its ids are cut short and repeat, so questions are numbered instead."""
+    return _numbered(parse_squad(paths, language))
+
+
+def parse_release_train(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+    """Read the release's training file of all languages, whose ids begin with the English name of the language."""
+    prefix = f"{LANGUAGES[language].name.lower()}-"
+    rows = parse_squad(paths, language)
+    return _numbered(row for row in rows if isinstance(row, BadRow) or row.id.startswith(prefix))
+
+
+def _numbered(rows: Iterator[Example | BadRow]) -> Iterator[Example | BadRow]:
+    for number, row in enumerate(rows, 1):
+        yield replace(row, id=f"train-{number}") if isinstance(row, SpanExample) else row
+
+
+# The official test set is hidden: XTREME scores the official dev set, which is therefore the test split here.
+TYDIQA = Task(
+    name="tydiqa",
+    title="TyDiQA-GoldP",
+    kind=Kind.SPAN,
+    roles=TARGET,
+    metric=SQUAD,
+    languages=("ar", "bn", "en", "fi", "id", "ko", "ru", "sw", "te"),
+    training_set="tydiqa",
+    recipe=QA_RECIPE,
+    sources=(
+        Source(Split.TRAIN, ("tydiqa-goldp-v1.1-train/tydiqa.goldp.{language}.train.json",), parse_train),
+        Source(Split.TRAIN, ("tydiqa-goldp-v1.1-train.json",), parse_release_train),
+        Source(Split.TEST, ("tydiqa-goldp-v1.1-dev/tydiqa-goldp-dev-{name}.json",), parse_evaluation),
+        Source(Split.TEST, ("tydiqa-goldp-v1.1-dev/tydiqa.goldp.{language}.dev.json",), parse_evaluation),
+    ),
+    origin="https://storage.googleapis.com/tydiqa/v1.1/ (Clark et al. 2020)",
+    licence="Apache 2.0",
+)

@@ -1,0 +1,52 @@
+"""UDPOS: the part of speech of each word; all Universal Dependencies treebanks of a language together."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from xstilts_hpc.examples import Example, Kind, TokenExample
+from xstilts_hpc.metrics.chunks import CHUNK_F1
+from xstilts_hpc.tasks.base import TARGET, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.conllu import UPOS, parse_conllu
+from xstilts_hpc.tasks.lines import each_block
+from xstilts_hpc.tasks.tagged import TaggedWord, numbered, tagged_sentence, tagged_word
+
+
+def parse_xtreme(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+    """Read XTREME's `word TAB tag` lines; stripped test files have no tag."""
+    (path,) = paths
+    return numbered(each_block(path, partial(tagged_word, labels=UPOS), _sentence))
+
+
+def _sentence(number: int, rows: list[TaggedWord]) -> Iterator[TokenExample]:
+    yield tagged_sentence(number, rows)
+
+
+_LANGUAGES = "af ar bg de el en es et eu fa fi fr he hi hu id it ja kk ko mr nl pt ru ta te th tl tr ur vi yo zh"
+
+
+def _sources(split: Split) -> tuple[Source, ...]:
+    """Return the forms of a split: treebanks in one folder, the release's folders, XTREME's file."""
+    treebanks = f"{{language}}_*-ud-{split}.conllu"
+    return (
+        Source(split, (f"udpos/{treebanks}",), parse_conllu),
+        Source(split, (f"ud-treebanks-v2.5/UD_*/{treebanks}",), parse_conllu),
+        Source(split, (f"udpos/{split}-{{language}}.tsv",), parse_xtreme),
+    )
+
+
+# Kazakh, Thai, Tagalog and Yoruba have no dev file in UD 2.5.
+UDPOS = Task(
+    name="udpos",
+    title="UDPOS",
+    kind=Kind.TOKEN,
+    roles=TARGET,
+    metric=CHUNK_F1,
+    languages=tuple(_LANGUAGES.split()),
+    labels=UPOS,
+    training_set="udpos",
+    recipe={"epochs": 10},
+    sources=(*_sources(Split.TRAIN), *_sources(Split.TEST), *_sources(Split.DEV)),
+    origin="https://lindat.mff.cuni.cz/repository/xmlui/handle/11234/1-3105, ud-treebanks-v2.5.tgz (Zeman et al. 2019)",
+    licence="by treebank: CC BY-SA, CC BY-NC-SA and others",
+)
