@@ -190,6 +190,26 @@ def report(grid: GridName, root: Root = EXPERIMENTS) -> None:
     collect_and_write(grid, root, allow_partial=True, console=_console(), processes=0)
 
 
+@app.command()
+def export(
+    grid: GridName,
+    xtreme: Annotated[Path, typer.Option("--xtreme", help="Where to write: a folder per training and set of seeds.")],
+    root: Root = EXPERIMENTS,
+    only: Annotated[str, typer.Option(help="Export only folders of these names, such as 'mnli_full*'.")] = "*",
+    allow_partial: Partial = False,
+) -> None:
+    """Write predictions and labels in the layout that XTREME's official evaluate.py reads, from the logits alone.
+
+    Example: xstilts export size_sweep --xtreme exported
+    """
+    from xstilts_hpc.results.export import export as write
+
+    written = write(grid, root, xtreme, only=only, allow_partial=allow_partial)
+    for path in written:
+        typer.echo(f"wrote {path}")
+    typer.echo(f"next: read {written[0] / 'README.txt'}: how to score it with the official script")
+
+
 def _expand(grid: Path, root: Path) -> "Plan":
     from xstilts_hpc.expand import expand
     from xstilts_hpc.grid import load_grid

@@ -11,6 +11,7 @@ from xstilts_hpc.logits import Header, Logits, SequenceLogits, SpanLogits, Token
 from xstilts_hpc.plan import Cell, Excluded, GridFolder, Plan, PlannedRun, Stage, cells_digest, grid_folder
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.run import ModelSource, Prediction, Request, Run, RunFolder, run_folder
+from xstilts_hpc.tasks import task_of
 from xstilts_hpc.training import training_on
 
 MODEL = ModelSource(path="model", digest="ab" * 32)
@@ -123,7 +124,7 @@ class GridBuilder:
 
 
 def _kind(task: str) -> str:
-    return {"xquad": "span", "panx": "token"}.get(task, "sequence")
+    return str(task_of(task).kind)
 
 
 @pytest.fixture
