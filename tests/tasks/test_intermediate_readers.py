@@ -52,8 +52,7 @@ def anli_row(label: str = "e", **changes: Any) -> dict[str, Any]:
 
 
 def cosmos(*rows: list[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows([COSMOS_HEADER, *rows])
+    csv.writer(text := io.StringIO()).writerows([COSMOS_HEADER, *rows])
     return text.getvalue()
 
 
@@ -98,8 +97,7 @@ def test_anli_plus_is_its_three_parts_one_after_the_other(tmp_path: Path) -> Non
 def test_quotes_are_plain_characters_in_qqp(tmp_path: Path) -> None:
     rows = '5\t1\t2\t"a\tb" c\t1\n6\t1\t2\td\te\t0\n'
     first, second = read(tmp_path, "qqp dev en", {"QQP/dev.tsv": QQP_HEADER + rows})
-    assert (first.id, first.first, first.second, first.label) == ("dev-5", '"a', 'b" c', "1")
-    assert second.label == "0"
+    assert (first.id, first.first, first.second, first.label, second.label) == ("dev-5", '"a', 'b" c', "1", "0")
 
 
 def test_an_unanswerable_question_has_no_answers_however_the_file_says_so(tmp_path: Path) -> None:
@@ -167,8 +165,7 @@ def test_a_ccgbank_without_some_sections_is_refused(tmp_path: Path) -> None:
 
 
 def test_numbers_of_jiants_ccg_file_become_categories(tmp_path: Path) -> None:
-    index = json.dumps({"N": 0, "NP[nb]/N": 12})
-    files = {"ccg/ccg.train": "a cat\t12 0 \ncats\tN\n", "ccg/tags_to_id.json": index}
+    files = {"ccg/ccg.train": "a cat\t12 0 \ncats\tN\n", "ccg/tags_to_id.json": '{"N": 0, "NP[nb]/N": 12}'}
     first, second = read(tmp_path, "ccg train en", files)
     assert (first.words, first.tags, second.tags) == (("a", "cat"), ("NP[nb]/N", "N"), ("N",))
 
@@ -194,9 +191,16 @@ def test_each_line_of_text_that_is_not_blank_is_an_example(tmp_path: Path, name:
     assert examples == [TextExample("1", "ein Satz"), TextExample("4", "zwei\u2028S\u00e4tze")]
 
 
+def test_a_pair_of_xtremes_mnli_without_a_label_is_a_bad_row(tmp_path: Path) -> None:
+    text = '"a ""b"""\tc\tneutral\r\nd\te\r\n'
+    rows: list[Any] = list(place(tmp_path, "mnli train en", {"xnli/train-en.tsv": text}).rows())
+    assert rows[0].first == 'a "b"'
+    assert str(rows[1]) == f"{tmp_path}/xnli/train-en.tsv:2: 2 columns, expected 3: 'd\\te'"
+
+
 @pytest.mark.parametrize("folder", ["", "xtreme_translations/", "download/xtreme_translations/"])
-def test_translated_pairs_stand_behind_the_english_ones(tmp_path: Path, folder: str) -> None:
-    rows = 'a\tb\t"ein A\tein B\tcontradictory\nc\td\tC\tD\tneutral\n'
+def test_translated_pairs_stand_behind_the_english_ones_or_alone(tmp_path: Path, folder: str) -> None:
+    rows = 'a\tb\t"ein A\tein B\tcontradictory\nC\tD\tneutral\n'
     files = {f"{folder}XNLI/translate-train/en-de-translated.tsv": rows}
     first, second = read(tmp_path, "mnli translated de", files)
     assert (first.id, first.first, first.second, first.label) == ("train-1", '"ein A', "ein B", "contradiction")
@@ -210,10 +214,6 @@ def test_translated_questions_whose_answer_is_lost_are_bad_rows(tmp_path: Path) 
     rows = place(tmp_path, "squad_v1 translated de", files).rows()
     assert [isinstance(row, BadRow) for row in rows] == [False, True, True]
     assert read(tmp_path, "squad_v1 translated de", files)[0].answers == (Answer("Anna", 0),)
-
-
-def cosmos_bytes(*cells: bytes) -> bytes:
-    return ",".join(COSMOS_HEADER).encode() + b"\r\n" + b",".join(cells) + b"\r\n"
 
 
 DEV_QUESTIONS = "dev_rand_split.jsonl"
@@ -247,7 +247,7 @@ DAMAGED: list[tuple[str, dict[str, str | bytes], str]] = [
         {"cosmosqa/valid.csv": "id,context\r\n"},
         r"valid.csv:1: no column question, answer0, .*, label",
     ),
-    ("cosmosqa dev en", {"cosmosqa/valid.csv": cosmos_bytes(b"1", b"\xff")}, r"valid.csv:2: not UTF-8 .*byte 3.*xff"),
+    ("cosmosqa dev en", {"cosmosqa/valid.csv": cosmos().encode() + b"1,\xff"}, r"valid.csv:2: not UTF-8 .*byte 3.*xff"),
     ("commonsenseqa dev en", {DEV_QUESTIONS: lines(csqa_row()) + '{"id": "q'}, r"jsonl:2: not valid JSON .*: '\{\"id"),
     ("commonsenseqa dev en", {DEV_QUESTIONS: lines(csqa_row("ABCD"))}, r"jsonl:1: choices A, B, C, D, expected A, B,"),
     ("commonsenseqa dev en", {DEV_QUESTIONS: lines(csqa_row(answerKey="F"))}, r"jsonl:1: unknown label 'F', expected"),

@@ -1,6 +1,7 @@
 """MNLI: does the premise entail, contradict or leave open the hypothesis?"""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, SequenceExample
@@ -8,6 +9,11 @@ from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in
 from xstilts_hpc.tasks.nli import NLI_LABELS
+from xstilts_hpc.tasks.translations import XTREME_TRANSLATIONS, translated
+from xstilts_hpc.tasks.xtreme_pairs import parse_pairs
+
+# How both sets of machine translations spell a label.
+_SPELLING = {"contradictory": "contradiction"}
 
 
 def parse_glue(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
@@ -24,12 +30,28 @@ def parse_glue(paths: tuple[Path, ...], language: str) -> Iterator[Example | Bad
 def parse_xtreme(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
     """Read XTREME's copy: no header, premise, hypothesis, label."""
     (path,) = paths
+    return parse_pairs(path, NLI_LABELS)
 
-    def example(number: int, line: str) -> Iterator[SequenceExample]:
-        premise, hypothesis, label = fields_of(line, (3,))
-        yield SequenceExample(f"train-{number}", premise, hypothesis, label_in(NLI_LABELS, label))
 
-    return each_line(path, example)
+def parse_translated(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+    """Read XTREME's translations: no header, no quoting; the English pair, the translated pair, the label.
+
+    The files of before September 2020 lack the English pair. The rows are not in the order of MNLI's own file
+    (google-research/xtreme, issue 37). Columns and quoting as TensorFlow Datasets (xtreme_xnli) reads them.
+    """
+    (path,) = paths
+    return each_line(path, partial(_translated, columns=(3, 5)))
+
+
+def parse_translated_release(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+    """Read XNLI's own translations: a header, the translated premise and hypothesis (cut into tokens), the label."""
+    (path,) = paths
+    return each_line(path, partial(_translated, columns=(3,)), header=True)
+
+
+def _translated(number: int, line: str, *, columns: tuple[int, ...]) -> Iterator[SequenceExample]:
+    *_, premise, hypothesis, label = fields_of(line, columns)
+    yield SequenceExample(f"train-{number}", premise, hypothesis, label_in(NLI_LABELS, _SPELLING.get(label, label)))
 
 
 MNLI = Task(
@@ -43,8 +65,13 @@ MNLI = Task(
     sources=(
         Source(Split.TRAIN, ("MNLI/train.tsv",), parse_glue),
         Source(Split.TRAIN, ("xnli/train-en.tsv",), parse_xtreme),
+        *translated("XNLI/translate-train/en-{language}-translated.tsv", parse_translated),
+        Source(Split.TRANSLATED, ("XNLI-MT-1.0/multinli/multinli.train.{language}.tsv",), parse_translated_release),
         Source(Split.DEV, ("MNLI/dev_matched.tsv",), parse_glue),
     ),
-    origin="https://dl.fbaipublicfiles.com/glue/data/MNLI.zip (Williams et al. 2018; GLUE's form)",
+    origin=(
+        "https://dl.fbaipublicfiles.com/glue/data/MNLI.zip (Williams et al. 2018; GLUE's form; "
+        f"translations: {XTREME_TRANSLATIONS}, folder XNLI)"
+    ),
     licence="OANC, CC BY 3.0, CC BY-SA 3.0 and MIT, by part",
 )
