@@ -13,7 +13,10 @@ from tests.tiny import grid_text
 from xstilts_hpc.run import run_folder
 
 SMALL = {
-    "intermediate": "[{task: none}, {task: [mnli, hellaswag], size: 4}]",
+    "intermediate": (
+        "[{task: none}, {task: [mnli, hellaswag], size: 4}, {mixture: [mnli, hellaswag, squad_v1], size: 3},"
+        " {task: mnli, size: 4, mlm: {weight: 0.5}}]"
+    ),
     "target": "{task: [xnli, panx, xquad, tatoeba], languages: all}",
     "recipe_for": "{mnli: {epochs: 2}}",
 }
@@ -33,6 +36,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path
     (root / "models").mkdir()
     (root / "models" / "tiny").symlink_to(tiny_model)
     write_tiny_data(root / "data")
+    (root / "data" / "text").mkdir(exist_ok=True)
+    (root / "data" / "text" / "sw.txt").write_text("moja mbili tatu\nnne\n", encoding="utf-8")
     (root / "tiny.yaml").write_text(grid_text(**SMALL), encoding="utf-8")
     submitted = xstilts(root, "submit", str(root / "tiny.yaml"), "--profile", "local")
     assert submitted.returncode == 0, submitted.stdout + submitted.stderr
@@ -46,7 +51,12 @@ def test_every_cell_has_a_score_in_every_language(finished: Path) -> None:
     headline = scores[scores.headline]
     assert set(headline[headline.target == "xnli"].language) == {"de", "en", "sw"}
     assert set(headline[headline.target == "tatoeba"].language) == {"de", "sw"}
-    assert set(headline.intermediate) == {"none", "mnli", "hellaswag"}
+    assert set(headline.intermediate) == {"none", "mnli", "hellaswag", "mixture"}
+    assert set(headline.variant) == {"", "MLM 0.5 in sw", "hellaswag+mnli+squad_v1"}
+    assert set(headline[(headline.intermediate == "mixture") & (headline.target_seed == -1)].target) == {
+        *("mnli", "hellaswag", "squad_v1"),
+        "tatoeba",
+    }
     assert headline.value.between(0, 1).all()
     assert not (headline.value == 0).all()
 
@@ -76,6 +86,14 @@ def test_the_history_has_a_line_per_update(finished: Path) -> None:
     lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, len(lines) + 1))
     assert all(line["loss"] > 0 for line in lines)
+
+
+def test_masked_text_is_mixed_into_the_updates_of_the_task(finished: Path) -> None:
+    (run,) = (finished / "runs").glob("mnli_mlm_4_d0_s0-*")
+    lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    # 2 epochs of 4 examples in batches of 4 are 2 updates, and as many of text.
+    assert sorted(line["task"] for line in lines) == ["mlm", "mlm", "mnli", "mnli"]
+    assert run_folder(finished, run.name).attempts()[0]["text_head"] == "fresh: the model has none"
 
 
 def test_a_second_submit_has_nothing_to_do(finished: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_mixture_is_one_run_whose_order_of_tasks_does_not_matter(tiny_root: Pa
     # 6 examples of MNLI and 4 of HellaSwag; a size is the most that is taken of each.
     assert [p.train_examples for p in mixtures] == [10, 9]
     own = [(cell.intermediate, cell.variant, cell.target) for cell in plan.cells if cell.own]
-    assert own[:2] == [("mixture", "mnli+hellaswag", "mnli"), ("mixture", "mnli+hellaswag", "hellaswag")]
+    assert own[:2] == [("mixture", "hellaswag+mnli", "hellaswag"), ("mixture", "hellaswag+mnli", "mnli")]
     assert mixtures[0].run.recipe.max_length == 64
 
 

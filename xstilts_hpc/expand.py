@@ -14,7 +14,6 @@ from xstilts_hpc.model_files import longest_text, model_source
 from xstilts_hpc.plan import Cell, Excluded, Plan, PlannedRun, Stage, cells_digest, parents_first
 from xstilts_hpc.resolve import Resolver
 from xstilts_hpc.run import ModelSource, Run
-from xstilts_hpc.tasks import TASKS
 from xstilts_hpc.tasks.base import Task
 from xstilts_hpc.tasks.folder import DataFolder
 
@@ -61,13 +60,7 @@ class _Expander:
         seeds = self.grid.seeds
         product = zip if seeds.pair else itertools.product
         for entry in self.grid.intermediate:
-            # In the order of the tables, so that the same mixture is the same run.
-            sets = (
-                [tuple(name for name in TASKS if name in entry.mixture)]
-                if entry.mixture
-                else [(name,) for name in entry.task or ()]
-            )
-            for names, size, schedule in itertools.product(sets, entry.size, self.grid.schedule):
+            for names, size, schedule in itertools.product(_sets(entry), entry.size, self.grid.schedule):
                 for data_seed, train_seed, target_seed in product(seeds.data, seeds.train, seeds.target):
                     start = self.start(entry, names, (size, schedule), (data_seed, train_seed))
                     key = (replace(start, run=None), start.run and start.run.run.id, target_seed)
@@ -138,6 +131,11 @@ class _Expander:
         planned = resolver.target(task, target_seed)
         run = Run(self.model, planned.training, resolver.recipe((task.training_set,), task), *parent)
         return PlannedRun(run, Stage.TARGET, request, planned.examples, planned.characters, examples, characters)
+
+
+def _sets(entry: IntermediateEntry) -> list[tuple[str, ...]]:
+    """Return the sets of tasks that are trained jointly; a mixture by name, so that the file's order is no matter."""
+    return [tuple(sorted(entry.mixture))] if entry.mixture else [(name,) for name in entry.task or ()]
 
 
 def _cell_of(start: _Start, target: str, target_seed: int, run: str) -> Cell:
