@@ -21,9 +21,9 @@ from xstilts_hpc.examples import (
     SpanExample,
     TokenExample,
 )
-from xstilts_hpc.logits import Floats, Integers, Logits, RetrievalLogits, SequenceLogits, SpanLogits, TokenLogits
+from xstilts_hpc.logits import Logits, RetrievalLogits, SequenceLogits, SpanLogits, TokenLogits
 from xstilts_hpc.tasks.base import Task
-from xstilts_hpc.train.retrieval import NEIGHBOURS, nearest_neighbours
+from xstilts_hpc.train.pools import search_pools
 
 # Padded tokens of one forward pass: fills a GPU's matrix units, and a CPU's caches are indifferent to it.
 _TOKENS = {"cuda": 65_536, "cpu": 4_096}
@@ -38,9 +38,9 @@ class Predictor:
     pad_id: int
     bf16: bool = False
 
-    def rows(self, encoded: Encoded) -> list[NDArray[np.float32]]:
+    def rows(self, encoded: Encoded, head: str) -> list[NDArray[np.float32]]:
         """Return the model's output for every item, in order: logits of the item, or its mean-pooled sentence."""
-        batches = BatchMaker(encoded, self.pad_id)
+        batches = BatchMaker(head, encoded, self.pad_id)
         output: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * encoded.items
         self.model.eval()
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
@@ -54,7 +54,7 @@ class Predictor:
 
 def predict(predictor: Predictor, task: Task, examples: Sequence[Example], encoded: Encoded) -> Logits:
     """Return the logits of an evaluation set in the order of its examples."""
-    return _ASSEMBLE[task.kind](task, examples, encoded, predictor.rows(encoded))
+    return _ASSEMBLE[task.kind](predictor, task, examples, encoded)
 
 
 def _split(encoded: Encoded, logits: Tensor, items: NDArray[np.int64]) -> Sequence[Tensor]:
@@ -68,23 +68,24 @@ def _split(encoded: Encoded, logits: Tensor, items: NDArray[np.int64]) -> Sequen
 
 
 def _sequences(
-    task: Task, examples: Sequence[SequenceExample | ChoiceExample], encoded: Encoded, rows: list[Floats]
+    predictor: Predictor, task: Task, examples: Sequence[SequenceExample | ChoiceExample], encoded: Encoded
 ) -> SequenceLogits:
-    gold = None
+    rows, gold = predictor.rows(encoded, task.training_set), None
     if all(example.label is not None for example in examples):
         gold = encoded.ragged("gold").values.astype(np.int64)
     return SequenceLogits(tuple(example.id for example in examples), np.stack(rows), gold)
 
 
-def _tokens(task: Task, examples: Sequence[TokenExample], encoded: Encoded, rows: list[Floats]) -> TokenLogits:
-    gold = None
+def _tokens(predictor: Predictor, task: Task, examples: Sequence[TokenExample], encoded: Encoded) -> TokenLogits:
+    rows, gold = predictor.rows(encoded, task.training_set), None
     if all(example.tags is not None for example in examples):
         gold = encoded.ragged("gold").values.astype(np.int64)
     first_word = np.cumsum([0, *(len(example.words) for example in examples)], dtype=np.int64)
     return TokenLogits(tuple(example.id for example in examples), np.concatenate(rows), first_word, gold)
 
 
-def _spans(task: Task, examples: Sequence[SpanExample], encoded: Encoded, rows: list[Floats]) -> SpanLogits:
+def _spans(predictor: Predictor, task: Task, examples: Sequence[SpanExample], encoded: Encoded) -> SpanLogits:
+    rows = predictor.rows(encoded, task.training_set)
     begins, offsets = encoded.flat("context_begin"), encoded.ragged("offsets")
     lengths = offsets.lengths() // 2
     inside = [row[:, begin : begin + length] for row, begin, length in zip(rows, begins, lengths, strict=True)]
@@ -112,31 +113,12 @@ def _answers(example: SpanExample) -> str:
 
 
 def _neighbours(
-    task: Task, examples: Sequence[RetrievalExample], encoded: Encoded, rows: list[Floats]
+    predictor: Predictor, task: Task, examples: Sequence[RetrievalExample], encoded: Encoded
 ) -> RetrievalLogits:
-    sentences = torch.from_numpy(np.stack(rows))
-    english = np.array([example.english for example in examples])
-    queries = [example for example in examples if example.english]
-    candidates = [example for example in examples if not example.english]
-    forward = nearest_neighbours(sentences[english], sentences[~english], NEIGHBOURS)
-    reverse = nearest_neighbours(sentences[~english], sentences[english], NEIGHBOURS)
-    return RetrievalLogits(
-        tuple(example.id for example in queries),
-        tuple(example.id for example in candidates),
-        *forward,
-        *reverse,
-        _gold_candidates(queries, candidates),
-    )
+    return search_pools(task, examples, predictor.rows(encoded, task.training_set), predictor.device)
 
 
-def _gold_candidates(queries: Sequence[RetrievalExample], candidates: Sequence[RetrievalExample]) -> Integers | None:
-    index_of = {candidate.id: i for i, candidate in enumerate(candidates)}
-    if any(query.translations is None for query in queries):
-        return None
-    return np.array([index_of[query.translations[0]] for query in queries if query.translations], dtype=np.int64)
-
-
-_ASSEMBLE: dict[Kind, Callable[[Task, Any, Encoded, list[Floats]], Logits]] = {
+_ASSEMBLE: dict[Kind, Callable[[Predictor, Task, Any, Encoded], Logits]] = {
     Kind.SEQUENCE: _sequences,
     Kind.CHOICE: _sequences,
     Kind.TOKEN: _tokens,

@@ -1,19 +1,13 @@
-"""Sentence retrieval: pool hidden states into sentences, find nearest neighbours by cosine in bounded memory."""
+"""Sentence retrieval: pool hidden states into sentences, and compare these."""
 
-import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from xstilts_hpc.data.batch import Batch
 from xstilts_hpc.logits import Floats, Integers
 from xstilts_hpc.model.encoder import keep_layers
 from xstilts_hpc.recipe import Recipe
-
-# Neighbours kept each way: what the ratio margin of bitext mining needs (k = 4).
-NEIGHBOURS = 4
-_BLOCK = 4_096
+from xstilts_hpc.train.neighbours import mutual_neighbours
 
 
 class SentenceModel(nn.Module):
@@ -38,24 +32,6 @@ class SentenceModel(nn.Module):
 def nearest_neighbours(
     queries: Float[Tensor, "queries hidden"], candidates: Float[Tensor, "candidates hidden"], k: int
 ) -> tuple[Floats, Integers]:
-    """Return cosine and index of the k nearest candidates of each query, nearest first.
-
-    Works in blocks of queries and candidates, so memory does not grow with their product. The smaller index wins ties.
-    """
-    queries, candidates = functional.normalize(queries, dim=1), functional.normalize(candidates, dim=1)
-    k = min(k, len(candidates))
-    found = [_block_neighbours(block, candidates, k) for block in torch.split(queries, _BLOCK)]
-    scores = torch.cat([score for score, _ in found])
-    indices = torch.cat([index for _, index in found])
-    return scores.numpy().astype(np.float32), indices.numpy().astype(np.int64)
-
-
-def _block_neighbours(queries: Tensor, candidates: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    scores, indices = queries.new_zeros(len(queries), 0), torch.zeros(len(queries), 0, dtype=torch.int64)
-    for start in range(0, len(candidates), _BLOCK):
-        block = queries @ candidates[start : start + _BLOCK].T
-        positions = torch.arange(start, start + block.shape[1]).expand_as(block)
-        scores, indices = torch.cat([scores, block], 1), torch.cat([indices, positions], 1)
-        order = scores.sort(dim=1, descending=True, stable=True).indices[:, :k]
-        scores, indices = scores.gather(1, order), indices.gather(1, order)
-    return scores, indices
+    """Return cosine and index of the k nearest candidates of each query, nearest first; the smaller index wins ties."""
+    found, _ = mutual_neighbours(queries, candidates, k)
+    return found.scores, found.indices
