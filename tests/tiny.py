@@ -1,7 +1,9 @@
 """The smallest real parts: a random encoder over characters, and a few examples in each publisher's format."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 NLI = [
     ("a cat sat", "a cat sat", "entailment"),
@@ -61,6 +63,70 @@ def write_tiny_data(folder: Path) -> None:
         _write(folder / "tatoeba" / f"tatoeba.{code}-eng.eng", "one\ntwo\nthree\n")
 
 
+def write_all_tiny_data(folder: Path) -> None:
+    """Write a handful of examples of every task: those of write_tiny_data and of all others."""
+    write_tiny_data(folder)
+    _write_other_intermediate(folder)
+    for language in ("en", "de"):
+        for split, name in (("train", "train"), ("dev", "dev_2k"), ("test", "test_2k")):
+            rows = "".join(f"{i}\t{a}\t{b}\t{i % 2}\n" for i, (a, b, _) in enumerate(NLI))
+            _write(folder / "x-final" / language / f"{name}.tsv", "id\tsentence1\tsentence2\tlabel\n" + rows)
+            _write(folder / "udpos" / f"{language}_tiny-ud-{split}.conllu", treebank())
+            mlqa = f"{split}-context-{language}-question-{language}.json"
+            _write(folder / "MLQA_V1" / split / mlqa, squad_json(2))
+    for language in ("en", "sw"):
+        for split in ("train", "dev"):
+            name = f"tydiqa-goldp-v1.1-{split}/tydiqa.goldp.{language}.{split}.json"
+            _write(folder / "tydiqa" / name, squad_json(3))
+    for split in ("dev", "test"):
+        _write(folder / "bucc2018" / f"de-en.{split}.de", "de-000000001\tein\nde-000000003\tzwei\n")
+        _write(folder / "bucc2018" / f"de-en.{split}.en", "en-000000002\ttwo\nen-000000004\tsix\n")
+        _write(folder / "bucc2018" / f"de-en.{split}.gold", "de-000000003\ten-000000002\n")
+
+
+def treebank() -> str:
+    """Return a CoNLL-U file of two sentences; the second has a fused word."""
+    rows = [
+        ["1", "Ann", "_", "PROPN", "_", "_", "2", "nsubj", "_", "_"],
+        ["2", "sat", "_", "VERB", "_", "_", "0", "root", "_", "_"],
+        [],
+        ["1-2", "zum", "_", "_", "_", "_", "_", "_", "_", "_"],
+        ["1", "zu", "_", "ADP", "_", "_", "3", "case", "_", "_"],
+        ["2", "dem", "_", "DET", "_", "_", "3", "det", "_", "_"],
+        ["3", "Haus", "_", "NOUN", "_", "_", "0", "root", "_", "_"],
+        [],
+    ]
+    return "".join("\t".join(row) + "\n" for row in rows)
+
+
+def _write_other_intermediate(folder: Path) -> None:
+    for split, cosmos in (("train", "train"), ("dev", "valid")):
+        snli = [{"gold_label": c, "sentence1": a, "sentence2": b, "pairID": a + b} for a, b, c in NLI]
+        _write(folder / "snli_1.0" / f"snli_1.0_{split}.jsonl", _json_lines(snli))
+        anli = [{"uid": b, "context": a, "hypothesis": b, "label": c[0]} for a, b, c in NLI]
+        for number in (1, 2, 3):
+            _write(folder / "anli_v1.0" / f"R{number}" / f"{split}.jsonl", _json_lines(anli))
+        qqp = "".join(f"{i}\t1\t2\t{a}\t{b}\t{i % 2}\n" for i, (a, b, _) in enumerate(NLI))
+        _write(folder / "QQP" / f"{split}.tsv", "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n" + qqp)
+        _write(folder / "squad" / f"{split}-v2.0.json", squad_json(3))
+        answers = "".join(f"q{i},a,b?,c,d,e,f,{i}\r\n" for i in range(4))
+        _write(
+            folder / "cosmosqa" / f"{cosmos}.csv",
+            "id,context,question,answer0,answer1,answer2,answer3,label\r\n" + answers,
+        )
+        choices = [{"label": letter, "text": letter} for letter in "ABCDE"]
+        question = {"question_concept": "a", "choices": choices, "stem": "b?"}
+        csqa = [{"answerKey": letter, "id": letter, "question": question} for letter in "ABC"]
+        _write(folder / f"{split}_rand_split.jsonl", _json_lines(csqa))
+        pmb = "# newdoc id = p00/d0001\nAnn\tAnn\tx\tPER\tn\t_\t_\nsat\tsat\tx\tEPS\ts\\np\t_\t_\n"
+        _write(folder / "pmb-4.0.0" / "en" / "gold" / f"{split}.conll", pmb)
+    tree = r"(<T S[dcl] 0 2> (<L NP PRP PRP It NP>) (<L S[dcl]\NP VBD VBD sat S[dcl]\NP_8>) )"
+    for section in range(25):
+        name = f"{section:02}/wsj_{section:02}01"
+        _write(folder / "AUTO" / f"{name}.auto", f"ID=wsj_{section:02}01.1 PARSER=GOLD NUMPARSE=1\n{tree}\n")
+    _write(folder / "text" / "en.txt", "A cat sat.\n\nA man ran.\n")
+
+
 def squad_json(questions: int) -> str:
     """Return a SQuAD file of one paragraph and several questions."""
     context = "Ann sat in New York with 7 cats."
@@ -105,6 +171,10 @@ def _hellaswag(index: int) -> str:
         "source_id": "x",
     }
     return json.dumps(row) + "\n"
+
+
+def _json_lines(rows: Iterable[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 def _write(path: Path, text: str) -> None:

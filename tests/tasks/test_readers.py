@@ -162,11 +162,11 @@ def test_a_question_without_answers_is_told_from_one_whose_file_has_none(tmp_pat
 def test_tatoeba_lines_are_translations_by_position(tmp_path: Path) -> None:
     files = {"tatoeba/tatoeba.cmn-eng.cmn": "一\n二\u3000\n", "tatoeba/tatoeba.cmn-eng.eng": "one\ntwo\n"}
     examples = read(tmp_path, "tatoeba test zh", files)
-    assert [(e.id, e.text, e.translation) for e in examples] == [
-        ("zh-0", "一", "en-0"),
-        ("zh-1", "二\u3000", "en-1"),
-        ("en-0", "one", "zh-0"),
-        ("en-1", "two", "zh-1"),
+    assert [(e.id, e.text, e.translations) for e in examples] == [
+        ("zh-0", "一", ("en-0",)),
+        ("zh-1", "二\u3000", ("en-1",)),
+        ("en-0", "one", ("zh-0",)),
+        ("en-1", "two", ("zh-1",)),
     ]
 
 
@@ -178,14 +178,18 @@ def test_files_are_found_in_every_usual_layout(tmp_path: Path, prefix: str) -> N
 SQUAD = "squad/dev-v1.1.json"
 HELLASWAG = "hellaswag_val.jsonl"
 DAMAGED: list[tuple[str, dict[str, str | bytes], str]] = [
-    ("xnli dev de", {"xnli/dev-de.tsv": "a\tb\tneutral\na\tb\n\n"}, r"dev-de.tsv:3: 1 columns, expected 2 or 3: ''"),
+    ("xnli dev de", {"xnli/dev-de.tsv": "a\tb\tneutral\na\tb\n"}, r"dev-de.tsv:2: 2 columns, expected 3: 'a\\tb'"),
     ("xnli dev de", {"xnli/dev-de.tsv": "a\tb\tc\td\n"}, r"dev-de.tsv:1: 4 columns, expected 2 or 3: 'a\\tb\\tc\\td'"),
     (
         "xnli dev de",
         {"xnli/dev-de.tsv": "a\tb\tneutral\na\tb\tcontradictory\n"},
         r"dev-de.tsv:2: unknown label 'contradictory', expected one of: contradiction, entailment, neutral",
     ),
-    ("xnli dev de", {"xnli/dev-de.tsv": b"a\tb\tneutral\n\xe9\tb\tneutral\n"}, r"dev-de.tsv:2: not UTF-8 .*convert it"),
+    (
+        "xnli dev de",
+        {"xnli/dev-de.tsv": b"a\tb\tneutral\n\xe9\tb\tneutral\n"},
+        r"dev-de.tsv:2: not UTF-8 .*fetch the file again",
+    ),
     ("xnli dev de", {"xnli/dev-de.tsv": "\r\n"}, r"dev-de.tsv: the file is empty"),
     (
         "xnli test de",
@@ -193,20 +197,24 @@ DAMAGED: list[tuple[str, dict[str, str | bytes], str]] = [
         r"test-de.tsv: 2 rows, but 1 labels in .*test.labels",
     ),
     (
-        "mnli train en",
-        {"MNLI/train.tsv": GLUE_HEADER + "a\tb\n"},
-        r"train.tsv:2: 2 columns, expected 12 or 16: 'a\\tb'",
+        "mnli dev en",
+        {"MNLI/dev_matched.tsv": GLUE_HEADER + "a\tb\n"},
+        r"dev_matched.tsv:2: 2 columns, expected 12 or 16: 'a\\tb'",
     ),
-    ("mnli train en", {"MNLI/train.tsv": GLUE_HEADER + glue_row(12, "a", "b", "-")}, r"train.tsv:2: unknown label '-'"),
+    (
+        "mnli dev en",
+        {"MNLI/dev_matched.tsv": GLUE_HEADER + glue_row(16, "a", "b", "-")},
+        r"dev_matched.tsv:2: unknown label '-'",
+    ),
     ("snli dev en", {"snli_1.0/snli_1.0_dev.jsonl": '{"gold_label": "-"}\n'}, r"dev.jsonl:1: missing sentence1, sent"),
     ("hellaswag dev en", {HELLASWAG: hellaswag_row() + '{"ind": '}, r"val.jsonl:2: not valid JSON .*: '\{\"ind\": '"),
-    ("hellaswag dev en", {HELLASWAG: "[1]\n"}, r"val.jsonl:1: expected a JSON object, found '\[1\]'"),
+    ("hellaswag dev en", {HELLASWAG: "[1]\n"}, r"val.jsonl:1: expected a JSON object, found a list: '\[1\]'"),
     ("hellaswag dev en", {HELLASWAG: hellaswag_row(label=4)}, r"val.jsonl:1: label '4' for 4 endings, expected 0 to 3"),
     ("hellaswag dev en", {HELLASWAG: hellaswag_row(label="", endings=["a"])}, r"val.jsonl:1: label '' for 1 endings"),
     (
         "panx dev en",
         {"panx/dev-en.tsv": "a\tO\nb\tO\n\nAnn\tB-PER\nsat\n"},
-        r"dev-en.tsv:5: 1 columns, expected 2 as in the row before: 'sat'",
+        r"dev-en.tsv:4: 1 of 2 words have a tag, expected all or none: 'Ann sat'",
     ),
     ("panx dev en", {"panx/dev-en.tsv": "a\tb\tO\n"}, r"dev-en.tsv:1: 3 columns, expected 1 or 2: 'a\\tb\\tO'"),
     ("panx dev en", {"panx/dev-en.tsv": "a\tO\nb\tB-MISC\n"}, r"dev-en.tsv:2: unknown label 'B-MISC'"),

@@ -1,14 +1,21 @@
 """Every task's one file: what it states of itself, and what it reads from the miniature and the real data."""
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.tiny import NLI, write_tiny_data
+from tests.tiny import write_all_tiny_data, write_tiny_data
 from xstilts_hpc.errors import GridError
-from xstilts_hpc.examples import Kind
+from xstilts_hpc.examples import (
+    ChoiceExample,
+    Example,
+    Kind,
+    RetrievalExample,
+    SequenceExample,
+    SpanExample,
+    TokenExample,
+)
 from xstilts_hpc.files import Memory
 from xstilts_hpc.languages import XTREME
 from xstilts_hpc.tasks import TASKS, task_of, tasks_with
@@ -18,15 +25,21 @@ from xstilts_hpc.tasks.folder import DataFolder, Located
 EVERY_TASK = pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
 
 # Of the shared real data, from the tables of SOURCE.md: languages and examples of each split that a task can read.
-# SNLI's dev file has 5 rows labelled "-"; a Tatoeba pair is two sentences; PAN-X has a test but no dev file for th.
+# SNLI's dev file has 5 rows labelled "-"; a Tatoeba pair is two sentences, and BUCC's are two pools; PAN-X has a test
+# but no dev file for th; MLQA's test files there mix languages; TyDiQA's dev set is the test split.
 REAL = {
     "mnli": {"train": (1, 4000), "dev": (1, 300)},
     "snli": {"train": (1, 4000), "dev": (1, 295)},
     "hellaswag": {"train": (1, 779), "dev": (1, 300)},
     "squad_v1": {"train": (1, 3421), "dev": (1, 250)},
     "xnli": {"dev": (11, 3300), "test": (11, 3300)},
+    "pawsx": {"train": (1, 2000), "dev": (4, 1000), "test": (4, 1000)},
+    "udpos": {"train": (2, 2713), "dev": (24, 3048), "test": (29, 3749)},
     "panx": {"train": (1, 3000), "dev": (35, 6842), "test": (36, 7047)},
     "xquad": {"test": (8, 1760)},
+    "mlqa": {"dev": (4, 875)},
+    "tydiqa": {"train": (2, 2300), "test": (6, 1123)},
+    "bucc2018": {"dev": (1, 5234)},
     "tatoeba": {"test": (32, 15640)},
 }
 NO_GOLD_ROWS = {"snli_1.0_dev.jsonl": 5}
@@ -49,12 +62,19 @@ def counts_of_sources(data: Path) -> dict[Path, int]:
 
 @EVERY_TASK
 def test_a_task_states_everything_about_itself(task: Task) -> None:
-    assert task.title and task.origin and task.licence and task.roles and task.sources
-    assert set(task.languages) <= set(XTREME)
+    assert task.title and task.origin and task.licence and task.roles
+    assert bool(task.sources) is not bool(task.union)
+    assert task.languages and set(task.languages) <= set(XTREME)
     assert len(set(task.languages)) == len(task.languages)
     assert len(set(task.labels)) == len(task.labels)
-    assert bool(task.labels) == (task.kind in (Kind.SEQUENCE, Kind.CHOICE, Kind.TOKEN))
-    assert any(source.split is not Split.TRAIN for source in task.sources)
+    assert task.open_labels or bool(task.labels) == (task.kind in (Kind.SEQUENCE, Kind.CHOICE, Kind.TOKEN))
+
+
+@EVERY_TASK
+def test_a_task_has_a_split_to_be_scored_on(task: Task) -> None:
+    for part in task.union or (task,):
+        splits = {source.split for source in part.sources}
+        assert (splits == {Split.TRAIN}) if task.kind is Kind.MASKED else splits & {Split.DEV, Split.TEST}
 
 
 @EVERY_TASK
@@ -63,22 +83,42 @@ def test_a_task_is_trained_on_a_set_of_the_same_form(task: Task) -> None:
         assert task.kind is Kind.RETRIEVAL
         return
     training_set = task_of(task.training_set)
-    assert (training_set.kind, training_set.labels) == (task.kind, task.labels)
-    assert any(source.split is Split.TRAIN for source in training_set.sources)
+    for part in training_set.union or (training_set,):
+        assert (part.kind, part.labels) == (task.kind, task.labels)
+        assert any(source.split is Split.TRAIN for source in part.sources)
 
 
 @EVERY_TASK
 def test_a_task_reads_its_examples_in_the_publishers_form(task: Task, tmp_path: Path) -> None:
-    write_tiny_data(tmp_path)
-    snli = [{"gold_label": c, "sentence1": a, "sentence2": b, "pairID": a + b} for a, b, c in NLI]
-    (tmp_path / "snli_1.0").mkdir()
-    (tmp_path / "snli_1.0" / "snli_1.0_dev.jsonl").write_text("".join(json.dumps(row) + "\n" for row in snli))
-    found = located(data_folder(tmp_path, tmp_path), task)
+    write_all_tiny_data(tmp_path)
+    folder = data_folder(tmp_path, tmp_path)
+    task = folder.with_labels(task)
+    found = located(folder, task)
     assert found
     for place in found:
         examples = list(place.examples())
         assert examples and all(has_gold(example) for example in examples)
         assert len({example.id for example in examples}) == len(examples)
+        assert [wrong for example in examples for wrong in wrong_gold(task, example, examples)] == []
+
+
+def wrong_gold(task: Task, example: Example, examples: list[Example]) -> list[object]:
+    """Return what an example has for gold and its task or the other examples do not know."""
+    if isinstance(example, SequenceExample):
+        return [] if example.label in task.labels else [example.label]
+    if isinstance(example, ChoiceExample):
+        known = len(example.choices) == len(task.labels) and example.label in range(len(task.labels))
+        return [] if known else [example.label]
+    if isinstance(example, TokenExample):
+        return [tag for tag in example.tags or () if tag not in task.labels]
+    if isinstance(example, SpanExample):
+        return [
+            answer for answer in example.answers or () if not example.context[answer.start :].startswith(answer.text)
+        ]
+    if isinstance(example, RetrievalExample):
+        others = {e.id for e in examples if isinstance(e, RetrievalExample) and e.english is not example.english}
+        return [other for other in example.translations or () if other not in others]
+    return []
 
 
 @pytest.mark.shared
@@ -88,7 +128,7 @@ def test_each_real_file_has_the_examples_that_its_source_page_counts(
 ) -> None:
     counts = counts_of_sources(shared_data)
     for place in located(data_folder(shared_data, tmp_path), task):
-        read = place.paths if task.kind is Kind.RETRIEVAL else place.paths[:1]
+        read = [path for path in place.paths if path.suffix not in (".labels", ".gold")]
         expected = sum(counts[path] - NO_GOLD_ROWS.get(path.name, 0) for path in read)
         assert sum(1 for _ in place.examples()) == expected, read
 
@@ -98,8 +138,8 @@ def test_each_real_file_has_the_examples_that_its_source_page_counts(
 def test_the_real_data_are_found_in_every_language_they_have(name: str, shared_data: Path, tmp_path: Path) -> None:
     found: dict[str, tuple[int, int]] = {}
     for place in located(data_folder(shared_data, tmp_path), TASKS[name]):
-        languages, examples = found.get(place.source.split, (0, 0))
-        found[place.source.split] = (languages + 1, examples + sum(1 for _ in place.examples()))
+        languages, examples = found.get(place.split, (0, 0))
+        found[place.split] = (languages + 1, examples + sum(1 for _ in place.examples()))
     assert found == REAL[name]
 
 
@@ -110,6 +150,9 @@ def test_the_real_evaluation_split_is_test_where_it_has_labels_else_dev(shared_d
     assert folder.evaluation_split(TASKS["panx"]) is Split.DEV
     assert folder.languages(TASKS["panx"], Split.TEST) == ()
     assert folder.evaluation_split(TASKS["xquad"]) is Split.TEST
+    assert folder.evaluation_split(TASKS["udpos"]) is Split.TEST
+    assert folder.evaluation_split(TASKS["mlqa"]) is Split.DEV
+    assert folder.evaluation_split(TASKS["bucc2018"]) is Split.DEV
 
 
 def test_facts_are_found_out_again_when_a_file_changes(tmp_path: Path) -> None:
@@ -137,4 +180,19 @@ def test_an_unknown_task_names_the_nearest() -> None:
 def test_roles_keep_the_order_of_the_tables() -> None:
     names = [task.name for task in tasks_with(Role.TARGET)]
     assert names == [name for name in TASKS if Role.TARGET in TASKS[name].roles]
-    assert names[:1] == ["xnli"]
+    assert names == ["xnli", "pawsx", "udpos", "panx", "xquad", "mlqa", "tydiqa", "bucc2018", "tatoeba"]
+
+
+def test_the_targets_have_the_languages_of_xtreme() -> None:
+    numbers = {task.name: len(task.languages) for task in tasks_with(Role.TARGET)}
+    assert numbers == {
+        "xnli": 15,
+        "pawsx": 7,
+        "udpos": 33,
+        "panx": 40,
+        "xquad": 11,
+        "mlqa": 7,
+        "tydiqa": 9,
+        "bucc2018": 4,
+        "tatoeba": 36,
+    }
