@@ -1,6 +1,7 @@
 """The logits file: what goes in comes out, and damage never goes unnoticed."""
 
-from dataclasses import fields
+from collections.abc import Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +52,23 @@ SPAN = SpanLogits(
 )
 UNANSWERED = SpanLogits(**{**vars(SPAN), "answers": None})
 RETRIEVAL = RetrievalLogits(
-    ("en-0", "en-1"),
-    ("sw-0", "sw-1", "sw-2"),
-    floats([0.9, 0.1], [0.8, 0.7]),
-    integers([1, 0], [2, 1]),
-    floats([0.1], [0.9], [0.8]),
-    integers([0], [0], [1]),
-    integers(1, 2),
+    example_id=("en-0", "en-1"),
+    candidate_id=("sw-0", "sw-1", "sw-2", "sw-3"),
+    query=integers(0, 1),
+    candidate=integers(0, 1, 3),
+    query_count=integers(1, 1),
+    candidate_count=integers(1, 2, 1),
+    scores=floats([0.9, 0.1], [0.8, 0.7]),
+    neighbours=integers([1, 0], [2, 1]),
+    reverse_scores=floats([0.1], [0.9], [0.8]),
+    reverse_neighbours=integers([0], [0], [1]),
+    gold=integers([0, 1], [1, 3]),
+)
+# The threshold of these is chosen on other sentences, fewer of them.
+WITH_DEV = replace(
+    RETRIEVAL,
+    gold=None,
+    dev=replace(RETRIEVAL, example_id=("en-7", "en-8"), candidate_id=("sw-7",) * 4, gold=integers([1, 0])),
 )
 KINDS: dict[str, tuple[str, Logits]] = {
     "sequence": ("sequence", SEQUENCE),
@@ -68,6 +79,7 @@ KINDS: dict[str, tuple[str, Logits]] = {
     "span": ("span", SPAN),
     "unanswered": ("span", UNANSWERED),
     "retrieval": ("retrieval", RETRIEVAL),
+    "retrieval with dev": ("retrieval", WITH_DEV),
 }
 EVERY_KIND = pytest.mark.parametrize(("kind", "logits"), KINDS.values(), ids=KINDS)
 
@@ -82,11 +94,20 @@ def written(folder: Path, kind: str = "sequence", **languages: Logits) -> Path:
     return path
 
 
-def same(first: Logits, second: Logits) -> bool:
+def same(first: Any, second: Any) -> bool:
+    """Say whether two values agree in everything, in the types of their arrays and in the logits within them too."""
+    if isinstance(first, np.ndarray):
+        return np.array_equal(first, second) and first.dtype == second.dtype
+    if not isinstance(first, Logits):
+        return bool(first == second)
     pairs = [(getattr(first, item.name), getattr(second, item.name)) for item in fields(first)]
-    return type(first) is type(second) and all(
-        np.array_equal(a, b) and a.dtype == b.dtype if isinstance(a, np.ndarray) else a == b for a, b in pairs
-    )
+    return type(first) is type(second) and all(same(a, b) for a, b in pairs)
+
+
+def datasets(group: h5py.Group) -> Iterator[h5py.Dataset]:
+    """Yield the datasets of a group and of the groups within it."""
+    for value in group.values():
+        yield from datasets(value) if isinstance(value, h5py.Group) else [value]
 
 
 @EVERY_KIND
@@ -105,8 +126,8 @@ def test_plain_h5py_opens_the_file_and_every_dataset_is_checksummed(tmp_path: Pa
         group = file["sw"]
         assert (file.attrs["schema"], file.attrs["kind"], file.attrs["run"]) == (1, kind, "mnli_full_s0-0123456789")
         assert (group.attrs["examples"], bool(group.attrs["complete"])) == (len(logits.example_id), True)
-        assert all(dataset.fletcher32 for dataset in group.values() if dataset.size)
-        assert all(dataset.compression is None for dataset in group.values())
+        assert all(dataset.fletcher32 for dataset in datasets(group) if dataset.size)
+        assert all(dataset.compression is None for dataset in datasets(group))
         assert [text.decode() for text in group["example_id"][()]] == list(logits.example_id)
 
 
@@ -114,6 +135,12 @@ def test_header_and_digests_are_read_without_the_logits(tmp_path: Path) -> None:
     path = written(tmp_path, de=SEQUENCE, sw=SEQUENCE)
     assert read_header(path) == header("sequence")
     assert data_digests(path) == {"de": "digest of de", "sw": "digest of sw"}
+
+
+@pytest.mark.parametrize("labels", [(), ("N", "(S\\NP)/NP", "名"), tuple(f"N/{i}" for i in range(1400))])
+def test_the_names_of_all_labels_are_kept(tmp_path: Path, labels: tuple[str, ...]) -> None:
+    write_logits(tmp_path / "x.h5", replace(header("token"), labels=labels), {"sw": (TOKEN, "digest")})
+    assert read_header(tmp_path / "x.h5") == replace(header("token"), labels=labels)
 
 
 def test_merging_parts_gives_the_file_that_one_writing_gives(tmp_path: Path) -> None:
@@ -145,7 +172,7 @@ def test_a_flipped_byte_in_any_dataset_is_found(tmp_path: Path, kind: str, logit
     path = written(tmp_path, kind, sw=logits)
     whole = path.read_bytes()
     with h5py.File(path, "r") as file:
-        chunks = [d.id.get_chunk_info(i) for d in file["sw"].values() if d.size for i in range(d.id.get_num_chunks())]
+        chunks = [d.id.get_chunk_info(i) for d in datasets(file["sw"]) if d.size for i in range(d.id.get_num_chunks())]
     assert chunks or logits is NO_WORDS
     for chunk in chunks:
         damaged = bytearray(whole)

@@ -1,20 +1,26 @@
 """From logits to predictions and scores, with every expected value worked out by hand."""
 
-import gzip
-import json
-from pathlib import Path
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xstilts_hpc.errors import LogitsError
 from xstilts_hpc.logits import RetrievalLogits, SequenceLogits, SpanLogits, TokenLogits
-from xstilts_hpc.metrics.accuracy import accuracy
+from xstilts_hpc.metrics.accuracy import TOKEN_ACCURACY
+from xstilts_hpc.metrics.bitext import BITEXT_F1
+from xstilts_hpc.metrics.squad_v2 import SQUAD_V2, NullableAnswer
 from xstilts_hpc.scoring import predictions, references, score
+from xstilts_hpc.scoring.pairs import threshold
+from xstilts_hpc.scoring.spans import best_spans, decode_feature
 from xstilts_hpc.tasks import TASKS
-from xstilts_hpc.train.retrieval import nearest_neighbours
+
+MINING = replace(TASKS["tatoeba"], mining=True, metric=BITEXT_F1)
+UNANSWERABLE = replace(TASKS["xquad"], unanswerable=True, metric=SQUAD_V2)
 
 
 def floats(*values: Any) -> Any:
@@ -61,13 +67,13 @@ def test_a_sequence_is_the_label_of_its_largest_logit() -> None:
     logits = SequenceLogits(("1", "2", "3"), floats([2, 1, 0], [0, 1, 2], [-1, -3, -2]), integers(0, 1, 0))
     assert predictions(TASKS["xnli"], logits) == ["contradiction", "neutral", "contradiction"]
     assert references(TASKS["xnli"], logits) == ["contradiction", "entailment", "contradiction"]
-    assert score(TASKS["xnli"], logits) == {"accuracy": pytest.approx(2 / 3)}
+    assert score(TASKS["xnli"], logits, "en") == {"accuracy": pytest.approx(2 / 3)}
 
 
 def test_a_choice_is_the_index_of_its_largest_logit() -> None:
     logits = SequenceLogits(("1", "2"), floats([0, 0, 0, 1], [1, 0, 0, 0]), integers(3, 2))
     assert predictions(TASKS["hellaswag"], logits) == ["3", "0"]
-    assert score(TASKS["hellaswag"], logits) == {"accuracy": 0.5}
+    assert score(TASKS["hellaswag"], logits, "en") == {"accuracy": 0.5}
 
 
 def test_words_are_cut_into_their_sentences() -> None:
@@ -77,13 +83,26 @@ def test_words_are_cut_into_their_sentences() -> None:
     assert predictions(TASKS["panx"], logits) == [["B-PER", "O"], ["B-LOC", "I-LOC", "O"]]
     assert references(TASKS["panx"], logits) == [["B-PER", "O"], ["B-LOC", "O", "O"]]
     # Of two entities predicted and two in the gold one agrees: LOC ends a word late.
-    assert score(TASKS["panx"], logits) == {"f1": 0.5, "precision": 0.5, "recall": 0.5}
+    assert score(TASKS["panx"], logits, "en") == {"f1": 0.5, "precision": 0.5, "recall": 0.5}
+
+
+def test_a_tag_that_training_lacks_is_always_wrong() -> None:
+    task = replace(TASKS["panx"], labels=("N", "NP"), metric=TOKEN_ACCURACY)
+    logits = TokenLogits(("1",), floats([1, 0], [0, 1], [0, 1]), integers(0, 3), integers(0, -1, 1))
+    assert references(task, logits) == [["N", "", "NP"]]
+    assert score(task, logits, "en") == {"accuracy": pytest.approx(2 / 3)}
+
+
+def test_logits_of_other_labels_are_an_error() -> None:
+    logits = TokenLogits(("1",), floats([1, 0]), integers(0, 1), integers(0))
+    with pytest.raises(LogitsError, match="PAN-X: the logits have 2 columns, expected 7 labels"):
+        predictions(TASKS["panx"], logits)
 
 
 def test_a_set_without_words_scores_zero() -> None:
     logits = TokenLogits(("1",), np.zeros((0, 7), np.float32), integers(0, 0), np.zeros(0, np.int64))
     assert predictions(TASKS["panx"], logits) == [[]]
-    assert score(TASKS["panx"], logits)["f1"] == 0.0
+    assert score(TASKS["panx"], logits, "en")["f1"] == 0.0
 
 
 @pytest.mark.parametrize(
@@ -128,6 +147,22 @@ def test_the_best_of_several_windows_wins() -> None:
     assert answer(span_logits("abcd", *windows)) == "b"
 
 
+def test_no_answer_is_compared_with_the_best_span() -> None:
+    # Two windows: the null score is the smaller of 1 + 1 and 0.5 + 2, the best span scores 3 + 2.
+    logits = span_logits(
+        "xy", ([3, 0], [2, 0]), ([0, 1], [0, 1]), null_logits=floats([1, 1], [0.5, 2]), answers=("[]",)
+    )
+    assert predictions(UNANSWERABLE, logits) == [NullableAnswer("x", 2.0 - 5.0)]
+    # Best is no answer at all; at threshold 0 the question is answered, and wrongly.
+    expected = {"exact_match": 1.0, "f1": 1.0, "exact_match_at_zero": 0.0, "f1_at_zero": 0.0}
+    assert score(UNANSWERABLE, logits, "en") == expected
+
+
+def test_no_answer_is_certain_where_no_span_is_allowed() -> None:
+    logits = span_logits("xy", ([1, 2], [1, 2]), max_context=integers(0, 0))
+    assert predictions(UNANSWERABLE, logits) == [NullableAnswer("", np.inf)]
+
+
 def test_each_question_has_its_own_windows_and_context() -> None:
     logits = span_logits(
         "北京",
@@ -141,27 +176,112 @@ def test_each_question_has_its_own_windows_and_context() -> None:
     )
     assert predictions(TASKS["xquad"], logits) == ["ข", "北"]
     assert references(TASKS["xquad"], logits) == [["ข"], ["北京", "北"]]
-    assert score(TASKS["xquad"], logits) == {"exact_match": 1.0, "f1": 1.0}
+    assert score(TASKS["xquad"], logits, "en") == {"exact_match": 1.0, "f1": 1.0}
 
 
 def test_a_question_without_an_allowed_span_has_no_answer() -> None:
     logits = span_logits("xy", ([1, 2], [1, 2]), max_context=integers(0, 0), answers=('[{"text": "x", "start": 0}]',))
     assert answer(logits) == ""
-    assert score(TASKS["xquad"], logits) == {"exact_match": 0.0, "f1": 0.0}
+    assert score(TASKS["xquad"], logits, "en") == {"exact_match": 0.0, "f1": 0.0}
 
 
-def test_a_query_finds_its_first_neighbour() -> None:
-    logits = RetrievalLogits(
-        ("en-0", "en-1"),
-        ("sw-0", "sw-1"),
-        floats([0.9, 0.1], [0.8, 0.7]),
-        integers([1, 0], [1, 0]),
-        floats([0.1], [0.9]),
-        integers([0], [1]),
-        integers(0, 1),
-    )
+def retrieval_logits(cosine: Any, **changes: Any) -> RetrievalLogits:
+    """Return two neighbours each way of pools with these cosines[english, foreign]; gold is (0, 0), (1, 1)..."""
+    (scores, neighbours), (reverse_scores, reverse_neighbours) = nearest(cosine), nearest(cosine.T)
+    english, foreign = cosine.shape
+    values: dict[str, Any] = {
+        "example_id": tuple(f"en-{i}" for i in range(english)),
+        "candidate_id": tuple(f"de-{i}" for i in range(foreign)),
+        "query": np.arange(english),
+        "candidate": np.arange(foreign),
+        "query_count": np.ones(english, np.int64),
+        "candidate_count": np.ones(foreign, np.int64),
+        "scores": scores,
+        "neighbours": neighbours,
+        "reverse_scores": reverse_scores,
+        "reverse_neighbours": reverse_neighbours,
+        "gold": np.tile(np.arange(min(english, foreign))[:, None], 2),
+    }
+    return RetrievalLogits(**{**values, **changes})
+
+
+def nearest(cosine: Any) -> tuple[Any, Any]:
+    index = np.argsort(-cosine, axis=1, kind="stable")[:, :2]
+    return np.take_along_axis(cosine, index, 1), index
+
+
+# By margin: (0, 0) 0.9 over the mean of 0.5 and 0.5 = 1.8, (1, 1) 0.6 / 0.35 = 1.71, (2, 2) 0.3 / 0.2 = 1.5.
+COSINE = floats([0.9, 0.1, 0.0], [0.1, 0.6, 0.1], [0.0, 0.1, 0.3])
+
+
+def test_a_query_finds_its_nearest_candidate() -> None:
+    logits = retrieval_logits(floats([0.1, 0.9], [0.7, 0.8]))
     assert predictions(TASKS["tatoeba"], logits) == [1, 1]
-    assert score(TASKS["tatoeba"], logits) == {"accuracy": 0.5}
+    assert references(TASKS["tatoeba"], logits) == [0, 1]
+    assert score(TASKS["tatoeba"], logits, "sw") == {"accuracy": 0.5}
+
+
+def test_queries_and_candidates_are_named_by_their_pools() -> None:
+    # Sentence 0 of each pool was not searched; gold: English 1 is foreign 2, English 2 is foreign 1.
+    names = {"example_id": ("e0", "e1", "e2"), "candidate_id": ("f0", "f1", "f2"), "gold": integers([1, 2], [2, 1])}
+    logits = retrieval_logits(floats([0.1, 0.9], [0.7, 0.8]), query=integers(1, 2), candidate=integers(1, 2), **names)
+    assert predictions(TASKS["tatoeba"], logits) == [2, 2]
+    assert references(TASKS["tatoeba"], logits) == [2, 1]
+
+
+def test_a_query_without_a_right_candidate_is_an_error() -> None:
+    logits = retrieval_logits(floats([0.1, 0.9], [0.7, 0.8]), gold=integers([0, 1]))
+    with pytest.raises(LogitsError, match=r"Tatoeba: 1 queries have no right candidate \(the first is 'en-1'\)"):
+        references(TASKS["tatoeba"], logits)
+
+
+def test_mined_pairs_are_taken_down_to_the_best_threshold_on_the_same_sentences() -> None:
+    logits = retrieval_logits(COSINE, gold=integers([0, 0], [1, 1]))
+    assert predictions(MINING, logits) == [("de-0", "en-0"), ("de-1", "en-1")]
+    assert references(MINING, logits) == [("de-0", "en-0"), ("de-1", "en-1")]
+    assert score(MINING, logits, "de") == {"f1": 1.0, "precision": 1.0, "recall": 1.0}
+
+
+def test_the_threshold_comes_from_dev_where_there_is_one() -> None:
+    # On dev only the pair of 1.8 is right: the threshold is (1.8 + 1.71) / 2, and so takes one pair of the test split.
+    dev = retrieval_logits(COSINE, gold=integers([0, 0]))
+    logits = retrieval_logits(COSINE, dev=dev)
+    assert threshold(MINING, dev) == pytest.approx((0.9 / 0.5 + 0.6 / 0.35) / 2)
+    assert predictions(MINING, logits) == [("de-0", "en-0")]
+    assert score(MINING, logits, "de") == {"f1": 0.5, "precision": 1.0, "recall": pytest.approx(1 / 3)}
+
+
+@pytest.mark.parametrize("side", ["query_count", "candidate_count"])
+def test_a_sentence_that_occurs_twice_gives_no_pair(side: str) -> None:
+    logits = retrieval_logits(COSINE, **{side: integers(1, 2, 1)})
+    assert predictions(MINING, logits) == [("de-0", "en-0"), ("de-2", "en-2")]
+
+
+def test_without_gold_pairs_no_threshold_can_be_chosen() -> None:
+    with pytest.raises(LogitsError, match="Tatoeba: the logits hold no gold pairs, so no threshold can be chosen"):
+        predictions(MINING, retrieval_logits(COSINE, gold=None))
+    unlabelled = retrieval_logits(COSINE, gold=None, dev=retrieval_logits(COSINE))
+    assert len(predictions(MINING, unlabelled)) == 3
+    with pytest.raises(LogitsError, match="Tatoeba: the logits hold no labels, so they cannot be scored"):
+        score(MINING, unlabelled, "de")
+
+
+@given(st.integers(0, 10_000), st.sampled_from([1, 15, 20, 24, 60]), st.sampled_from([1, 4, 1000]))
+def test_features_decoded_at_once_are_those_of_the_definition(seed: int, longest: int, steps: int) -> None:
+    # Few steps make equal logits and equal sums common; features of fewer than 20 tokens lie between longer ones.
+    random = np.random.default_rng(seed)
+    first_token = np.cumsum([0, *random.integers(0, longest + 1, 30)])
+    tokens = int(first_token[-1])
+    logits = span_logits(
+        "x",
+        start_logits=np.round(random.normal(size=tokens) * steps).astype(np.float32) / steps,
+        end_logits=np.round(random.normal(size=tokens) * steps).astype(np.float32) / steps,
+        first_token=first_token,
+        max_context=random.integers(0, 4, tokens) > 0,
+    )
+    spans = best_spans(logits)
+    for i, bounds in enumerate(pairwise(first_token.tolist())):
+        assert (spans.score[i], spans.start[i], spans.end[i]) == decode_feature(logits, *bounds)
 
 
 @pytest.mark.parametrize(
@@ -175,32 +295,4 @@ def test_a_query_finds_its_first_neighbour() -> None:
 def test_what_has_no_gold_is_predicted_but_not_scored(name: str, logits: Any, message: str) -> None:
     assert len(predictions(TASKS[name], logits)) == 1
     with pytest.raises(LogitsError, match=message):
-        score(TASKS[name], logits)
-
-
-@pytest.mark.shared
-def test_nearest_neighbours_are_those_of_the_official_code(shared: Path) -> None:
-    with gzip.open(shared / "oracle" / "tatoeba.jsonl.gz", "rt", encoding="utf-8") as file:
-        cases = [json.loads(line) for line in file]
-    assert len(cases) == 4
-    for case in cases:
-        _, neighbours = nearest_neighbours(torch.tensor(case["y"]), torch.tensor(case["x"]), 1)
-        assert neighbours[:, 0].tolist() == case["predictions"]
-        found = accuracy(case["predictions"], list(range(len(case["y"]))))
-        assert 100 * found["accuracy"] == pytest.approx(case["scores"]["accuracy"])
-
-
-def test_neighbours_are_ordered_by_cosine_whatever_the_block_and_ties_go_to_the_first() -> None:
-    candidates = torch.zeros(9000, 2)
-    candidates[:, 1] = 1.0
-    candidates[[10, 8500]] = torch.tensor([5.0, 0.0])
-    candidates[4200] = torch.tensor([1.0, 1.0])
-    scores, neighbours = nearest_neighbours(torch.tensor([[2.0, 0.0]]), candidates, 4)
-    assert neighbours.tolist() == [[10, 8500, 4200, 0]]
-    assert scores[0].tolist() == pytest.approx([1.0, 1.0, 0.5**0.5, 0.0])
-
-
-def test_fewer_candidates_than_asked_are_all_neighbours() -> None:
-    scores, neighbours = nearest_neighbours(torch.tensor([[1.0, 0.0]]), torch.eye(2), 4)
-    assert neighbours.tolist() == [[0, 1]]
-    assert scores.tolist() == [[1.0, 0.0]]
+        score(TASKS[name], logits, "en")

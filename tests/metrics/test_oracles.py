@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from xstilts_hpc.logits import RetrievalLogits
 from xstilts_hpc.metrics.base import Metric
@@ -18,9 +19,10 @@ from xstilts_hpc.metrics.chunks import CHUNK_F1
 from xstilts_hpc.metrics.entities import ENTITY_F1
 from xstilts_hpc.metrics.mlqa import MLQA_EM_F1
 from xstilts_hpc.metrics.squad import SQUAD
-from xstilts_hpc.scoring import score
+from xstilts_hpc.scoring import predictions, score
 from xstilts_hpc.scoring.pairs import mined, threshold
 from xstilts_hpc.tasks import TASKS
+from xstilts_hpc.train.neighbours import mutual_neighbours
 
 pytestmark = pytest.mark.shared
 NEIGHBOURS = 4
@@ -103,6 +105,28 @@ def test_scores_at_the_official_threshold_agree(shared: Path) -> None:
         scores = BITEXT_F1.compute(predicted, [tuple(pair) for pair in line["gold"]], "de")
         for part in ("f1", "precision", "recall"):
             assert 100 * scores[part] == pytest.approx(line["best"][part], abs=1e-9)
+
+
+def test_the_nearest_candidates_and_their_accuracy_agree_with_the_official_code(shared: Path) -> None:
+    lines = list(oracle(shared, "tatoeba"))
+    assert len(lines) == 4
+    for line in lines:
+        logits = translation_logits(line)
+        assert predictions(TASKS["tatoeba"], logits) == line["predictions"]
+        scores = score(TASKS["tatoeba"], logits, "de")
+        assert 100 * scores["accuracy"] == pytest.approx(line["scores"]["accuracy"], abs=1e-9)
+
+
+def translation_logits(line: dict[str, Any]) -> RetrievalLogits:
+    """Return the neighbours of a line's sentences, as they are searched for in a run: its y are the queries."""
+    forward, reverse = mutual_neighbours(torch.tensor(line["y"]), torch.tensor(line["x"]), 1)
+    queries, candidates = np.arange(len(line["y"])), np.arange(len(line["x"]))
+    return RetrievalLogits(
+        *(tuple(f"en-{i}" for i in queries), tuple(f"de-{i}" for i in candidates), queries, candidates),
+        *(np.ones_like(queries), np.ones_like(candidates)),
+        *(forward.scores, forward.indices, reverse.scores, reverse.indices),
+        gold=np.tile(queries[:, None], 2),
+    )
 
 
 def scanned(pairs: list[tuple[str, str, float]], gold: set[tuple[str, str]]) -> tuple[float, float]:

@@ -134,7 +134,8 @@ class _Block:
         logits = np.full((len(lengths), width), -np.inf, dtype=np.float32)
         logits[np.arange(width) < lengths[:, None]] = values
         least = np.partition(logits, width - N_BEST, axis=1)[:, width - N_BEST]
-        return cls(logits, logits >= least[:, None])
+        # In a row of fewer than 20 the 20th best is filling: such a row has none.
+        return cls(logits, logits >= np.where(np.isneginf(least), np.inf, least)[:, None])
 
     @property
     def has_twenty(self) -> NDArray[np.bool_]:
