@@ -3,25 +3,30 @@
 from xstilts_hpc.errors import GridError, nearest
 from xstilts_hpc.tasks.anli import ANLI, ANLI_ROUNDS
 from xstilts_hpc.tasks.base import Role, Task
+from xstilts_hpc.tasks.bucc2018 import BUCC2018
 from xstilts_hpc.tasks.ccg import CCG
 from xstilts_hpc.tasks.ccg_pmb import CCG_PMB
 from xstilts_hpc.tasks.commonsenseqa import COMMONSENSEQA
 from xstilts_hpc.tasks.cosmosqa import COSMOSQA
 from xstilts_hpc.tasks.hellaswag import HELLASWAG
 from xstilts_hpc.tasks.mlm import MLM
+from xstilts_hpc.tasks.mlqa import MLQA
 from xstilts_hpc.tasks.mnli import MNLI
 from xstilts_hpc.tasks.panx import PANX
+from xstilts_hpc.tasks.pawsx import PAWSX
 from xstilts_hpc.tasks.qqp import QQP
 from xstilts_hpc.tasks.snli import SNLI
 from xstilts_hpc.tasks.squad_v1 import SQUAD_V1
 from xstilts_hpc.tasks.squad_v2 import SQUAD_V2
 from xstilts_hpc.tasks.tatoeba import TATOEBA
+from xstilts_hpc.tasks.tydiqa import TYDIQA
+from xstilts_hpc.tasks.udpos import UDPOS
 from xstilts_hpc.tasks.xnli import XNLI
 from xstilts_hpc.tasks.xquad import XQUAD
 
 _STUDY = (ANLI, MNLI, QQP, SQUAD_V1, SQUAD_V2, HELLASWAG, CCG, COSMOSQA, COMMONSENSEQA)
 _INTERMEDIATE = (*_STUDY, CCG_PMB, ANLI_ROUNDS, SNLI)
-_TARGET = (XNLI, PANX, XQUAD, TATOEBA)
+_TARGET = (XNLI, PAWSX, UDPOS, PANX, XQUAD, MLQA, TYDIQA, BUCC2018, TATOEBA)
 TASKS: dict[str, Task] = {task.name: task for task in (*_INTERMEDIATE, *_TARGET, MLM)}
 
 
