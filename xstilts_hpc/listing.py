@@ -49,12 +49,16 @@ def _num_languages(task: Task, split: Split, folder: DataFolder) -> int:
 
 
 def task_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """Return the tasks as a table; what is not here says where to get it."""
-    table = Table("task", "kind", "role", "languages", "metric", "trained on", "data here")
+    """Return the tasks as a table: what is here counts languages by split; below it, where to get what is not."""
+    table = Table(box=None, pad_edge=False, caption_justify="left")
+    for name in ("task", "kind", "role", "languages", "metric", "data here"):
+        table.add_column(name, no_wrap=name in ("task", "data here"), overflow="fold")
     for row in rows:
-        here = ", ".join(f"{split} ({number})" for split, number in row["data"].items())
-        cells = (row["task"], row["kind"], row["role"], str(row["languages"]), row["metric"], row["trained_on"])
-        table.add_row(*cells, here or f"no; get it from {row['origin']}")
+        here = " ".join(f"{split} {number}" for split, number in row["data"].items())
+        cells = (row["task"], row["kind"], row["role"], str(row["languages"]), row["metric"])
+        table.add_row(*cells, here or "no")
+    missing = [f"{row['task']}: get it from {row['origin']}" for row in rows if not row["data"]]
+    table.caption = Text("\n".join(missing), style="default")
     return table
 
 

@@ -116,7 +116,8 @@ def _train(work: _Work) -> None:
         model = TaskModel(encoder, [_task(work, part.task) for part in training.parts], seed=training.train_seed)
         if training.mlm_weight:
             work.findings.notes["text_head"] = fill_text_head(model.heads[MASKED_TEXT], *work.start)
-        training_set = read_training_set(training, work.data, work.encoder())
+        with work.ranks.main_first():
+            training_set = read_training_set(training, work.data, work.encoder())
         work.findings.notes["rows_left_out"] = left_out(training, work.data)
         steps = sum(training_set.updates)
         engine = start_engine(model, work.run.recipe, work.machine, steps=steps, world=work.ranks.world)

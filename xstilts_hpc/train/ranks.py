@@ -2,6 +2,8 @@
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +30,15 @@ class Ranks:
         """Collective. Wait for all ranks."""
         if self.world > 1:
             dist.barrier()
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """Collective. Let the main rank do something before the others, who then find it done (a cache filled)."""
+        if not self.is_main():
+            self.barrier()
+        yield
+        if self.is_main():
+            self.barrier()
 
     def total(self, value: torch.Tensor) -> float:
         """Collective. Return the sum of a scalar over all ranks."""
