@@ -88,13 +88,18 @@ def test_of_parts_with_one_tag_outside_the_list_the_first_decides(tmp_path: Path
     assert words_of(tmp_path, text, "es") == [[("x", "NOUN"), ("d", "VERB")]]
 
 
-def test_enhanced_dependencies_count_for_the_height_of_a_part(tmp_path: Path) -> None:
-    lines = ["1-2\tx\t_\t_\t_\t_\t_\t_\t_\t_", "1\ta\t_\tDET\t_\t_\t3\t_\t3:det\t_"]
-    lines += ["2\tb\t_\tADP\t_\t_\t1\t_\t1:case|3:case|8.1:x\t_", "3\td\t_\tVERB\t_\t_\t0\t_\t0:root\t_"]
-    assert words_of(tmp_path, "\n".join(lines) + "\n\n") == [[("x", "DET"), ("d", "VERB")]]
-    lines[1] = "1\ta\t_\tDET\t_\t_\t3\t_\t2:det|3:det\t_"
-    lines[2] = "2\tb\t_\tADP\t_\t_\t3\t_\t3:case\t_"
-    assert words_of(tmp_path, "\n".join(lines) + "\n\n") == [[("x", "ADP"), ("d", "VERB")]]
+@pytest.mark.parametrize(
+    ("deps", "tag"), [("_", "NOUN"), ("3:obl", "NOUN"), ("2:nmod|3:obl", "ADP"), ("2.1:x", "NOUN")]
+)
+def test_enhanced_dependencies_count_for_the_height_of_a_part(tmp_path: Path, deps: str, tag: str) -> None:
+    rows = [
+        ["1-2", "x", "_", "_", "_", "_", "_", "_", "_", "_"],
+        ["1", "a", "_", "NOUN", "_", "_", "3", "obl", deps, "_"],
+        ["2", "b", "_", "ADP", "_", "_", "3", "case", "_", "_"],
+        ["3", "d", "_", "VERB", "_", "_", "0", "root", "0:root", "_"],
+    ]
+    text = "".join("\t".join(row) + "\n" for row in rows) + "\n"
+    assert words_of(tmp_path, text) == [[("x", tag), ("d", "VERB")]]
 
 
 def test_empty_nodes_and_comments_are_no_words(tmp_path: Path) -> None:
