@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +50,15 @@ def _num_languages(task: Task, split: Split, folder: DataFolder) -> int:
 
 
 def task_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """Return the tasks as a table: what is here counts languages by split; below it, where to get what is not."""
+    """Return the tasks as a table by role: what is here counts languages by split; below it, where to get the rest."""
     table = Table(box=None, pad_edge=False, caption_justify="left")
-    for name in ("task", "kind", "role", "languages", "metric", "data here"):
-        table.add_column(name, no_wrap=name in ("task", "data here"), overflow="fold")
-    for row in rows:
-        here = " ".join(f"{split} {number}" for split, number in row["data"].items())
-        cells = (row["task"], row["kind"], row["role"], str(row["languages"]), row["metric"])
-        table.add_row(*cells, here or "no")
+    for name in ("task", "kind", "languages", "metric", "data here"):
+        table.add_column(name, no_wrap=True)
+    for role, group in groupby(rows, key=lambda row: row["role"]):
+        table.add_row(Text(role, style="bold"))
+        for row in group:
+            here = " ".join(f"{split} {number}" for split, number in row["data"].items())
+            table.add_row(row["task"], row["kind"], str(row["languages"]), row["metric"], here or "no")
     missing = [f"{row['task']}: get it from {row['origin']}" for row in rows if not row["data"]]
     table.caption = Text("\n".join(missing), style="default")
     return table

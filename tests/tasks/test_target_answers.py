@@ -177,3 +177,12 @@ DAMAGED: list[tuple[str, Files, str]] = [
 def test_a_damaged_file_is_one_message_with_its_place(tmp_path: Path, place: str, files: Files, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read(tmp_path, place, files)
+
+
+def test_tydiqas_training_files_of_other_languages_are_dev_and_only_english_is_trained_on(tmp_path: Path) -> None:
+    release = squad(question("korean-7", ("Ann", 0)), question("english-8", ("Ann", 0)))
+    (korean,) = read(tmp_path, "tydiqa dev ko", {"tydiqa-goldp-v1.1-train.json": release})
+    assert (korean.id, korean.answers) == ("train-1", (Answer("Ann", 0),))
+    for place in ("tydiqa train ko", "tydiqa dev en"):
+        with pytest.raises(DataError, match=f"no {place.split()[1]} file for language"):
+            read(tmp_path, place, {})

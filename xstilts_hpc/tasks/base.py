@@ -53,11 +53,15 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """One published form of a split: file patterns with `{language}` or `{language3}`, and who reads them."""
+    """One published form of a split: file patterns with `{language}`, `{language3}` or `{name}`, and who reads them.
+
+    `languages` limits it to some of the task's (empty: all).
+    """
 
     split: Split
     patterns: tuple[str, ...]
     parse: Parser
+    languages: tuple[str, ...] = ()
 
     @property
     def by_language(self) -> bool:

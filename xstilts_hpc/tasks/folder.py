@@ -163,7 +163,7 @@ class DataFolder:
             parts = tuple(files for located in found if located for files in located.parts)
             return Located(task, split, language, parts) if all(found) else None
         for source in task.sources:
-            if source.split != split:
+            if source.split != split or (source.languages and language not in source.languages):
                 continue
             names = [_fill(pattern, language) for pattern in source.patterns]
             for folder in self._folders(task):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, SpanExample
-from xstilts_hpc.languages import LANGUAGES
+from xstilts_hpc.languages import ENGLISH, LANGUAGES
 from xstilts_hpc.metrics.squad import SQUAD
 from xstilts_hpc.tasks.base import TARGET, BadRow, Source, Split, Task
 from xstilts_hpc.tasks.squad_format import parse_squad
@@ -30,6 +30,12 @@ def _numbered(rows: Iterator[Example | BadRow]) -> Iterator[Example | BadRow]:
         yield replace(row, id=f"train-{number}") if isinstance(row, SpanExample) else row
 
 
+_TRAIN = "tydiqa-goldp-v1.1-train/tydiqa.goldp.{language}.train.json"
+_RELEASE_TRAIN = "tydiqa-goldp-v1.1-train.json"
+_LANGUAGES = ("ar", "bn", "en", "fi", "id", "ko", "ru", "sw", "te")
+# Only the English training file is trained on, so those of other languages serve as dev where test has no answers.
+_NOT_TRAINED_ON = tuple(code for code in _LANGUAGES if code != ENGLISH)
+
 # The official test set is hidden: XTREME scores the official dev set, which is therefore the test split here.
 TYDIQA = Task(
     name="tydiqa",
@@ -37,12 +43,14 @@ TYDIQA = Task(
     kind=Kind.SPAN,
     roles=TARGET,
     metric=SQUAD,
-    languages=("ar", "bn", "en", "fi", "id", "ko", "ru", "sw", "te"),
+    languages=_LANGUAGES,
     training_set="tydiqa",
     recipe=QA_RECIPE,
     sources=(
-        Source(Split.TRAIN, ("tydiqa-goldp-v1.1-train/tydiqa.goldp.{language}.train.json",), parse_train),
-        Source(Split.TRAIN, ("tydiqa-goldp-v1.1-train.json",), parse_release_train),
+        Source(Split.TRAIN, (_TRAIN,), parse_train, (ENGLISH,)),
+        Source(Split.TRAIN, (_RELEASE_TRAIN,), parse_release_train, (ENGLISH,)),
+        Source(Split.DEV, (_TRAIN,), parse_train, _NOT_TRAINED_ON),
+        Source(Split.DEV, (_RELEASE_TRAIN,), parse_release_train, _NOT_TRAINED_ON),
         Source(Split.TEST, ("tydiqa-goldp-v1.1-dev/tydiqa-goldp-dev-{name}.json",), parse_evaluation),
         Source(Split.TEST, ("tydiqa-goldp-v1.1-dev/tydiqa.goldp.{language}.dev.json",), parse_evaluation),
     ),
