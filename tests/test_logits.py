@@ -42,8 +42,8 @@ SPAN = SpanLogits(
     start_logits=floats(1, 2, 3),
     end_logits=floats(3, 2, 1),
     first_token=integers(0, 1, 3, 3),
-    offsets=integers([0, 2], [2, 4], [4, 5]),
-    max_context=integers(1, 0, 1),
+    offsets=np.array([[0, 2], [2, 4], [4, 5]], dtype=np.int32),
+    max_context=np.array([1, 0, 1], dtype=np.uint8),
     null_logits=floats([0, 1], [2, 3], [4, 5]),
     feature_example=integers(0, 1, 1),
     example_context=integers(0, 1),
@@ -158,13 +158,25 @@ def test_merging_parts_gives_the_file_that_one_writing_gives(tmp_path: Path) -> 
 
 
 def test_large_sets_are_cut_into_chunks_of_whole_rows(tmp_path: Path) -> None:
-    rows = 10_000
+    rows = 100_000
     logits = np.arange(rows * 3, dtype=np.float32).reshape(rows, 3)
     path = written(tmp_path, sw=SequenceLogits(tuple(map(str, range(rows))), logits))
     with h5py.File(path, "r") as file:
-        assert file["sw"]["logits"].chunks == (4096, 3)
+        # 512 KiB of rows of three numbers of four bytes.
+        assert file["sw"]["logits"].chunks == (43_690, 3)
     (found,) = read_logits(path).values()
     assert same(found, SequenceLogits(tuple(map(str, range(rows))), logits))
+
+
+def test_offsets_are_stored_small_and_read_whatever_their_size(tmp_path: Path) -> None:
+    wide = replace(SPAN, offsets=SPAN.offsets.astype(np.int64), max_context=SPAN.max_context.astype(np.int64))
+    path = written(tmp_path, "span", sw=wide)
+    assert same(read_logits(path)["sw"], SPAN)
+    with h5py.File(path, "r+") as file:
+        del file["sw"]["offsets"]
+        file["sw"]["offsets"] = wide.offsets
+    (found,) = read_logits(path).values()
+    assert same(found, replace(SPAN, offsets=wide.offsets))
 
 
 @EVERY_KIND

@@ -19,33 +19,41 @@ _ARTICLE = {language: re.compile(rf"\b({'|'.join(words.split())})\b") for langua
 # The script's expression for the Arabic article has an anchor where it can never match, so what is left of it
 # matches the two letters anywhere, within a word too.
 _ARTICLE["ar"] = re.compile("ال")
-# In Chinese every character of this range is a word.
-_HAN = re.compile("([\u4e00-\u9fa5])")
 
 
-class _WithoutPunctuation(dict[int, int | None]):
-    """A table for str.translate that deletes ASCII punctuation and Unicode's category P, filled as characters come."""
+class _Characters(dict[int, str]):
+    """A table for str.translate that is filled as characters come.
 
-    def __missing__(self, code: int) -> int | None:
+    It deletes ASCII punctuation and Unicode's category P; in Chinese it makes each character of the script's range of
+    Han characters a word of its own.
+    """
+
+    def __init__(self, language: str) -> None:
+        super().__init__()
+        self._han_are_words = language == "zh"
+
+    def __missing__(self, code: int) -> str:
         character = chr(code)
-        deleted = character in string.punctuation or unicodedata.category(character).startswith("P")
-        self[code] = None if deleted else code
+        if character in string.punctuation or unicodedata.category(character).startswith("P"):
+            self[code] = ""
+        elif self._han_are_words and "\u4e00" <= character <= "\u9fa5":
+            self[code] = f" {character} "
+        else:
+            self[code] = character
         return self[code]
 
 
-def normalise(table: _WithoutPunctuation, language: str, text: str) -> str:
+def _normalise(characters: _Characters, article: re.Pattern[str] | None, text: str) -> str:
     """Lower-case, delete punctuation and the language's articles, and put single spaces between words."""
-    text = text.lower().translate(table)
-    if language in _ARTICLE:
-        text = _ARTICLE[language].sub(" ", text)
-    if language == "zh":
-        text = _HAN.sub(r" \1 ", text)
-    return " ".join(text.split())
+    text = text.lower().translate(characters)
+    return " ".join((article.sub(" ", text) if article else text).split())
 
 
 def mlqa(predictions: Sequence[str | None], references: Sequence[Sequence[str]], language: str) -> dict[str, float]:
     """Return exact match and F1; a question has one predicted text (None: no prediction, scores 0) and its answers."""
-    return exact_match_and_f1(predictions, references, partial(normalise, _WithoutPunctuation(), language))
+    return exact_match_and_f1(
+        predictions, references, partial(_normalise, _Characters(language), _ARTICLE.get(language))
+    )
 
 
 MLQA_EM_F1 = Metric("EM and F1", mlqa, ("exact_match", "f1"))

@@ -68,13 +68,18 @@ def best_spans(logits: SpanLogits) -> Spans:
     at one of its 20 best ends, and has at most 30 tokens. Of equal logits the first counts as better, of equal spans
     the one with the better start, then the better end.
     """
-    first_token = logits.first_token
-    features = len(first_token) - 1
+    features = len(logits.first_token) - 1
     spans = Spans(np.full(features, -np.inf, np.float32), np.zeros(features, np.int64), np.zeros(features, np.int64))
     for begin in range(0, features, _FEATURES):
-        for feature in _decode_block(logits, begin, spans).tolist():
-            found = decode_feature(logits, int(first_token[feature]), int(first_token[feature + 1]))
-            spans.score[feature], spans.start[feature], spans.end[feature] = found
+        block = _Block.of(logits, begin)
+        left = np.arange(len(block.first_token))
+        for decode in (_from_largest, _among_best):
+            rows, found = decode(block, left)
+            block.put(spans, rows, found)
+            left = np.setdiff1d(left, rows)
+        for feature in (begin + left).tolist():
+            found_one = decode_feature(logits, *logits.first_token[feature : feature + 2].tolist())
+            spans.score[feature], spans.start[feature], spans.end[feature] = found_one
     return spans
 
 
@@ -93,58 +98,77 @@ def decode_feature(logits: SpanLogits, first: int, last: int) -> tuple[float, in
     return float(scores[i, j]), first + int(starts[i]), first + int(ends[j])
 
 
-def _decode_block(logits: SpanLogits, begin: int, spans: Spans) -> Integers:
-    """Fill in the best spans of the features from `begin` on; return those that are left.
-
-    Left are features with fewer than 20 tokens, and those where equal logits or spans make the order matter.
-    """
-    first_token = logits.first_token[begin : begin + _FEATURES + 1]
-    lengths, tokens = np.diff(first_token), slice(int(first_token[0]), int(first_token[-1]))
-    starts, ends = _Block.of(logits.start_logits[tokens], lengths), _Block.of(logits.end_logits[tokens], lengths)
-    rows = np.flatnonzero(starts.has_twenty & ends.has_twenty)
-    start, start_logits = starts.best(rows)
-    end, end_logits = ends.best(rows)
-    may_start = logits.max_context[first_token[rows, None] + start].astype(bool)
-    # As an unsigned number the negative length of a span that ends before it starts is too large as well.
-    short = (end[:, None, :] - start[:, :, None]).view(np.uint32) < MAX_ANSWER_TOKENS
-    sums = np.where(
-        short & may_start[:, :, None], start_logits[:, :, None] + end_logits[:, None, :], np.float32(-np.inf)
-    ).reshape(len(rows), N_BEST * N_BEST)
-    best = sums.argmax(axis=1)
-    score = sums[np.arange(len(rows)), best]
-    clear = (np.count_nonzero(sums == score[:, None], axis=1) == 1) | np.isneginf(score)
-    chosen = begin + rows
-    spans.score[chosen] = score
-    spans.start[chosen] = first_token[rows] + start[np.arange(len(rows)), best // N_BEST]
-    spans.end[chosen] = first_token[rows] + end[np.arange(len(rows)), best % N_BEST]
-    return np.setdiff1d(np.arange(begin, begin + len(lengths)), chosen[clear], assume_unique=True)
-
-
 @dataclass(frozen=True)
 class _Block:
-    """Logits of several features in rows of equal width, and which of them are at least the 20th best of their row."""
+    """Features that follow each other: `start[rows, width]` and `end[rows, width]` are their logits.
 
-    logits: Floats
-    among_best: NDArray[np.bool_]
+    Rows of shorter features are filled up with -inf; `begin` is the first feature, `first_token[rows]` of the file.
+    """
+
+    begin: int
+    first_token: Integers
+    start: Floats
+    end: Floats
+    may_start: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, values: Floats, lengths: Integers) -> "_Block":
-        """Lay out the logits of features that follow each other; short rows are filled up with -inf."""
-        width = max(N_BEST, int(lengths.max()))
-        logits = np.full((len(lengths), width), -np.inf, dtype=np.float32)
-        logits[np.arange(width) < lengths[:, None]] = values
-        least = np.partition(logits, width - N_BEST, axis=1)[:, width - N_BEST]
-        # In a row of fewer than 20 the 20th best is filling: such a row has none.
-        return cls(logits, logits >= np.where(np.isneginf(least), np.inf, least)[:, None])
+    def of(cls, logits: SpanLogits, begin: int) -> "_Block":
+        """Lay out the features from `begin` on."""
+        first_token = logits.first_token[begin : begin + _FEATURES + 1]
+        lengths, tokens = np.diff(first_token), slice(int(first_token[0]), int(first_token[-1]))
+        shape = len(lengths), max(N_BEST, int(lengths.max()))
+        inside = np.arange(shape[1]) < lengths[:, None]
+        start, end = np.full(shape, -np.inf, np.float32), np.full(shape, -np.inf, np.float32)
+        start[inside], end[inside] = logits.start_logits[tokens], logits.end_logits[tokens]
+        may_start = np.zeros(shape, dtype=bool)
+        may_start[inside] = logits.max_context[tokens]
+        return cls(begin, first_token[:-1], start, end, may_start)
 
-    @property
-    def has_twenty(self) -> NDArray[np.bool_]:
-        """Say in which rows exactly 20 are the best, so that no order of equal logits matters."""
-        twenty: NDArray[np.bool_] = self.among_best.sum(axis=1) == N_BEST
-        return twenty
+    def put(self, spans: Spans, rows: Integers, found: Spans) -> None:
+        """Fill in the spans of some rows, whose tokens count from the first of the row."""
+        features = self.begin + rows
+        spans.score[features] = found.score
+        spans.start[features] = self.first_token[rows] + found.start
+        spans.end[features] = self.first_token[rows] + found.end
 
-    def best(self, rows: Integers) -> tuple[NDArray[np.int32], Floats]:
-        """Return position and logit of the 20 best of some rows, in the order of the text."""
-        chosen = self.among_best[rows]
-        positions = np.flatnonzero(chosen) % chosen.shape[1]
-        return positions.astype(np.int32).reshape(-1, N_BEST), self.logits[rows][chosen].reshape(-1, N_BEST)
+
+def _from_largest(block: _Block, rows: Integers) -> tuple[Integers, Spans]:
+    """Return the rows where the span from the best start to the best end is allowed, so that no other is better."""
+    start, end = block.start[rows].argmax(axis=1), block.end[rows].argmax(axis=1)
+    score = block.start[rows, start] + block.end[rows, end]
+    allowed = (start <= end) & (end < start + MAX_ANSWER_TOKENS) & block.may_start[rows, start] & np.isfinite(score)
+    return rows[allowed], Spans(score[allowed], start[allowed], end[allowed])
+
+
+def _among_best(block: _Block, rows: Integers) -> tuple[Integers, Spans]:
+    """Return rows with the best span between 20 starts and 20 ends, where no order of equal logits or spans matters.
+
+    Such an order matters too where the 20 best are more than 20, and rows of fewer than 20 tokens are not returned.
+    """
+    is_start, is_end = _are_best(block.start[rows]), _are_best(block.end[rows])
+    twenty = np.flatnonzero((is_start.sum(axis=1) == N_BEST) & (is_end.sum(axis=1) == N_BEST))
+    rows, each = rows[twenty, None], np.arange(len(twenty))
+    start, end = _positions(is_start[twenty]), _positions(is_end[twenty])
+    lengths = end[:, None, :] - start[:, :, None] + 1
+    allowed = (lengths >= 1) & (lengths <= MAX_ANSWER_TOKENS) & block.may_start[rows, start][:, :, None]
+    sums = block.start[rows, start][:, :, None] + block.end[rows, end][:, None, :]
+    sums[~allowed] = -np.inf
+    flat = sums.reshape(len(each), N_BEST * N_BEST)
+    best = flat.argmax(axis=1)
+    score = flat[each, best]
+    clear = (np.count_nonzero(flat == score[:, None], axis=1) == 1) | np.isneginf(score)
+    first, last = start[each, best // N_BEST], end[each, best % N_BEST]
+    return rows[clear, 0], Spans(score[clear], first[clear], last[clear])
+
+
+def _are_best(logits: Floats) -> NDArray[np.bool_]:
+    """Say which logits are at least the 20th best of their row; in rows filled up from fewer than 20 none is."""
+    least = np.partition(logits, logits.shape[1] - N_BEST, axis=1)[:, -N_BEST, None]
+    best: NDArray[np.bool_] = (logits >= least) & (least > -np.inf)
+    return best
+
+
+def _positions(is_best: NDArray[np.bool_]) -> Integers:
+    """Return where the 20 are in each row."""
+    positions: Integers = np.flatnonzero(is_best).reshape(-1, N_BEST) % is_best.shape[1]
+    return positions
