@@ -12,7 +12,7 @@ from rich.console import Console
 from xstilts_hpc.results.collect import gather
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.render import csv_text, latex, markdown, print_table, write_tables
-from xstilts_hpc.results.table import Number, Table, by_language, by_task, gains, intermediate, tables, text
+from xstilts_hpc.results.table import Number, Table, by_group, by_language, by_task, gains, intermediate, tables, text
 
 
 def means_of(builder: Any, *, partial: bool = False) -> Means:
@@ -36,6 +36,20 @@ def test_by_task_averages_languages_then_seeds_baseline_first(small: Any) -> Non
         ["none (baseline)", "", "42.5", "42.5", ""],
         ["MNLI", "100", "57.5", "57.5", "+15.0"],
     ]
+
+
+def test_a_group_of_tasks_is_averaged_when_all_of_them_are_asked(builder: Any, sequence: Any) -> None:
+    run = builder.run("mnli", 0, {"xnli": {"sw": sequence(4)}, "pawsx": {"de": sequence(9, labels=2)}})
+    for target in ("xnli", "pawsx"):
+        builder.cell(run, target)
+    table = by_group(means_of(builder))
+    assert table.columns == ("intermediate", "examples", "classification")
+    assert shown(table) == [["none (baseline)", "", "65.0"]]
+    assert table.footer[0] == "classification: pawsx, xnli"
+
+
+def test_a_group_that_lacks_a_task_is_no_column(small: Any) -> None:
+    assert by_group(means_of(small)).rows == ()
 
 
 def test_the_spread_is_the_sample_deviation_and_gains_are_paired_by_target_seed(builder: Any, xnli_run: Any) -> None:

@@ -1,12 +1,13 @@
 """The tables of a grid, from its scores: plain cells that every renderer shares. Per cent begins here."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from xstilts_hpc.results.collect import Scores
 from xstilts_hpc.results.footer import footer
 from xstilts_hpc.results.means import Entry, Mean, Means
+from xstilts_hpc.results.xtreme_layout import ALL_TASKS, GROUPS
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.tasks.base import Task
 from xstilts_hpc.training import MIXTURE
@@ -73,7 +74,7 @@ def text(cell: Plain) -> str:
 def tables(scores: Scores, *, partial: bool = False) -> tuple[Table, ...]:
     """Return the tables of a grid that have rows; with `partial`, means with members missing are shown with `n=`."""
     means = Means(scores, partial)
-    found = (by_task(means), *by_language(means), gains(means), intermediate(means))
+    found = (by_task(means), by_group(means), *by_language(means), gains(means), intermediate(means))
     return tuple(table for table in found if table.rows)
 
 
@@ -95,6 +96,23 @@ def _by_task_row(means: Means, entry: Entry) -> Iterator[Plain]:
     yield from map(_number, scores)
     yield _number(means.over(scores))
     yield "" if entry.baseline else _gain(means.over(_gains(means, entry)))
+
+
+def by_group(means: Means) -> Table:
+    """Return the means over the tasks of each of XTREME's groups that are all asked, and over all nine."""
+    groups = {**GROUPS, "all nine": ALL_TASKS}
+    asked = {name: tasks for name, tasks in groups.items() if set(tasks) <= set(means.targets)}
+    rows = tuple(_row(*_keys(means, entry), *_by_group_row(means, entry, asked.values())) for entry in means.entries)
+    title = "XTREME's groups of target tasks, per cent: mean over the tasks of a group"
+    targets = tuple(target for target in means.targets if any(target in tasks for tasks in asked.values()))
+    notes = (*(f"{name}: {', '.join(tasks)}" for name, tasks in asked.items() if name in GROUPS),)
+    lines = _footer(means, targets, notes)
+    return Table(title, (*_key_columns(means), *asked), rows if asked else (), lines, _num_keys(means), "by_group")
+
+
+def _by_group_row(means: Means, entry: Entry, groups: Iterable[Sequence[str]]) -> Iterator[Number]:
+    for tasks in groups:
+        yield _number(means.over(means.score(entry, task, means.languages(task)) for task in tasks))
 
 
 def by_language(means: Means) -> Iterator[Table]:
