@@ -17,6 +17,8 @@ ASSUMED_TFLOPS = 60.0
 # Measured over MNLI and SQuAD with XLM-R's tokenizer (171.7 characters, 45.2 tokens; 830.1 characters, 204.2 tokens).
 _CHARACTERS_PER_TOKEN = 4.0
 _CHARACTERS_PER_WORD = 6.0
+# Supertags of CCGbank by the study's code (jiant v1): what a task whose labels stand in its files is taken to have.
+_OPEN_LABELS = 1_363
 _FORWARD, _FORWARD_AND_BACKWARD = 2, 6
 # run.json, request.json, DONE.json, history.jsonl, one provenance record; config, weights and tokenizer of an encoder.
 _FILES_PER_RUN, _FILES_PER_ENCODER = 5, 4
@@ -135,7 +137,7 @@ def _logits_bytes(planned: PlannedRun) -> int:
         per_example = {
             Kind.SEQUENCE: 4 * len(task.labels) + 32,
             Kind.CHOICE: 4 * len(task.labels) + 32,
-            Kind.TOKEN: characters / _CHARACTERS_PER_WORD * (4 * len(task.labels) + 8) + 32,
+            Kind.TOKEN: characters / _CHARACTERS_PER_WORD * (4 * (len(task.labels) or _OPEN_LABELS) + 8) + 32,
             Kind.SPAN: characters / _CHARACTERS_PER_TOKEN * 32 + characters / 5 + 128,
             Kind.RETRIEVAL: 64,
         }

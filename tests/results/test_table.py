@@ -38,6 +38,18 @@ def test_by_task_averages_languages_then_seeds_baseline_first(small: Any) -> Non
     ]
 
 
+def test_a_mixture_of_many_tasks_is_named_by_their_number_and_spelt_out_below(builder: Any, sequence: Any) -> None:
+    run = builder.run("mnli", 0, {"xnli": {"sw": sequence(4)}})
+    variants = ("a+b+c+d+e", "a+b+c+d+e, uniform", "a+b+c+d+e+f", "a+b+c+d+e+g", "a+b")
+    for size, variant in enumerate(variants, 100):
+        builder.cell(run, "xnli", size=size, seeds=(0, 0, 0))
+        builder.cells[-1] = replace(builder.cells[-1], intermediate="mixture", variant=variant)
+    table = by_task(means_of(builder))
+    names = {row[2] for row in shown(table)}
+    assert names == {"5 tasks", "5 tasks, uniform", "a+b+c+d+e+f", "a+b+c+d+e+g", "a+b"}
+    assert "5 tasks, uniform: a, b, c, d, e" in table.footer
+
+
 def test_a_group_of_tasks_is_averaged_when_all_of_them_are_asked(builder: Any, sequence: Any) -> None:
     run = builder.run("mnli", 0, {"xnli": {"sw": sequence(4)}, "pawsx": {"de": sequence(9, labels=2)}})
     for target in ("xnli", "pawsx"):

@@ -13,7 +13,7 @@ from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Answer, ChoiceExample, TextExample, TokenExample
 from xstilts_hpc.files import Memory
 from xstilts_hpc.tasks import TASKS
-from xstilts_hpc.tasks.base import BadRow, Split
+from xstilts_hpc.tasks.base import BadRowError, Split
 from xstilts_hpc.tasks.folder import DataFolder, Located
 
 QQP_HEADER = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n"
@@ -111,7 +111,7 @@ def test_an_unanswerable_question_has_no_answers_however_the_file_says_so(tmp_pa
 def test_a_training_question_of_version_1_without_an_answer_is_a_bad_row(tmp_path: Path) -> None:
     questions = [{"answers": []}, {"answers": [{"text": "", "answer_start": 0}]}]
     rows = list(place(tmp_path, "squad_v1 train en", {"squad/train-v1.1.json": squad_file("Ann", *questions)}).rows())
-    assert [type(row) for row in rows] == [BadRow, BadRow]
+    assert [type(row) for row in rows] == [BadRowError, BadRowError]
     assert str(rows[0]).endswith("question q0: no answer, but every question of v1.1 has one")
 
 
@@ -126,7 +126,7 @@ def test_a_quote_left_open_makes_every_line_it_takes_a_bad_row(tmp_path: Path) -
     good = "1,c,q,a,b,c,d,0\r\n"
     text = ",".join(COSMOS_HEADER) + "\r\n" + good + '2,"open,q,a,b,c,d,0\r\n' + good + good
     rows = list(place(tmp_path, "cosmosqa train en", {"cosmosqa/train.csv": text}).rows())
-    assert [isinstance(row, BadRow) for row in rows] == [False, True, True, True]
+    assert [isinstance(row, BadRowError) for row in rows] == [False, True, True, True]
     assert "train.csv:3: not valid CSV (unexpected end of data): '2,\"open,q,a,b,c,d,0'" in str(rows[1])
 
 
@@ -212,7 +212,7 @@ def test_translated_questions_whose_answer_is_lost_are_bad_rows(tmp_path: Path) 
     text = squad_file("Anna sass", {"answers": found}, {"answers": moved}, {"answers": lost})
     files = {"SQuAD/translate-train/squad.translate.train.en-de.json": text}
     rows = place(tmp_path, "squad_v1 translated de", files).rows()
-    assert [isinstance(row, BadRow) for row in rows] == [False, True, True]
+    assert [isinstance(row, BadRowError) for row in rows] == [False, True, True]
     assert read(tmp_path, "squad_v1 translated de", files)[0].answers == (Answer("Anna", 0),)
 
 

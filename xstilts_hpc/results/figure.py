@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from xstilts_hpc.files import whole_file, write_text
 from xstilts_hpc.results.means import Entry, Means
-from xstilts_hpc.results.table import entry_title
+from xstilts_hpc.results.table import entry_title, shown_variant
 from xstilts_hpc.tasks import task_of
 
 # Okabe and Ito's colours without black and yellow: told apart by colour-blind readers, legible on white and on dark.
@@ -27,8 +27,6 @@ _STYLES = ("-", "-.", ":")
 _INK = "#010203"
 _PAGE_INK = "#111111"
 # Where an SVG names an id or refers to one.
-# Characters of a variant in the legend.
-_LEGEND = 32
 _ID = re.compile(r'(\bid="|url\(#|href="#)')
 
 
@@ -46,13 +44,9 @@ def curves(means: Means) -> tuple[Curve, ...]:
     schedules = len({entry.schedule for entry in entries}) > 1
     grouped: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
-        name = (entry_title(entry), _shortened(entry.variant), entry.schedule if schedules else "", entry.variant)
+        name = (entry_title(entry), shown_variant(means, entry), entry.schedule if schedules else "")
         grouped.setdefault(name, []).append(entry)
-    return tuple(Curve(", ".join(filter(None, name[:-1])), tuple(found)) for name, found in grouped.items())
-
-
-def _shortened(variant: str) -> str:
-    return variant if len(variant) <= _LEGEND else variant[: _LEGEND - 3] + "..."
+    return tuple(Curve(", ".join(filter(None, name)), tuple(found)) for name, found in grouped.items())
 
 
 def draw(means: Means, target: str) -> Figure:

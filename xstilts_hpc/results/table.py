@@ -14,6 +14,8 @@ from xstilts_hpc.training import MIXTURE
 
 MISSING = "--"
 _MORE_KEYS = ("variant", "schedule")
+# Tasks of a mixture that are named in a row; of more, the number.
+_MOST_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,8 @@ def _num_keys(means: Means) -> int:
 
 
 def _keys(means: Means, entry: Entry) -> tuple[str, ...]:
-    more = [getattr(entry, name) for name in _more_keys(means)]
+    shown = {"variant": shown_variant(means, entry), "schedule": entry.schedule}
+    more = [shown[name] for name in _more_keys(means)]
     if entry.baseline:
         return ("none (baseline)", "", *more)
     return (entry_title(entry), f"{entry.size:,}" + (" (full)" if entry.full else ""), *more)
@@ -225,5 +228,25 @@ def entry_title(entry: Entry) -> str:
     return MIXTURE if entry.intermediate == MIXTURE else task_of(entry.intermediate).title
 
 
+def shown_variant(means: Means, entry: Entry) -> str:
+    """Return an entry's variant; a mixture of many tasks by their number, where that names no other mixture."""
+    short = _short(entry.variant)
+    return (
+        short if {e.variant for e in means.entries if _short(e.variant) == short} == {entry.variant} else entry.variant
+    )
+
+
+def _short(variant: str) -> str:
+    tasks, *rest = variant.split(", ")
+    number = tasks.count("+") + 1
+    return variant if number <= _MOST_NAMED else ", ".join([f"{number} tasks", *rest])
+
+
+def _names(variant: str) -> str:
+    return variant.split(", ")[0].replace("+", ", ")
+
+
 def _footer(means: Means, targets: Sequence[str], notes: Sequence[str]) -> tuple[str, ...]:
-    return (*filter(None, notes), *footer(means, targets))
+    named = {shown_variant(means, entry): entry.variant for entry in means.entries}
+    spelt = (f"{shown}: {_names(full)}" for shown, full in named.items() if shown != full)
+    return (*filter(None, notes), *spelt, *footer(means, targets))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.lines import each_line, label_in, object_of
 from xstilts_hpc.tasks.mnli import MNLI
 from xstilts_hpc.tasks.nli import NLI_LABELS
@@ -17,13 +17,13 @@ _ROUNDS = ("R1", "R2", "R3")
 _FOLDERS = ("anli_v1.0", "anli/anli_v1.0", "anli_v0.1", "anli/anli_v0.1")
 
 
-def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read the JSON Lines of the rounds; ids begin with the round, and copies without `uid` have line numbers."""
     for path in paths:
         yield from _parse_round(path)
 
 
-def _parse_round(path: Path) -> Iterator[Example | BadRow]:
+def _parse_round(path: Path) -> Iterator[Example | BadRowError]:
     def example(number: int, line: str) -> Iterator[SequenceExample]:
         row = object_of(line, ("context", "hypothesis", "label"))
         label = _LABEL_OF[label_in(tuple(_LABEL_OF), row["label"])]

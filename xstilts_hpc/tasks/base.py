@@ -19,11 +19,11 @@ from xstilts_hpc.languages import ENGLISH
 from xstilts_hpc.metrics.base import Metric
 
 
-class BadRow(DataError):
+class BadRowError(DataError):
     """A row that cannot be read: readers yield it in its place and go on, so that it can be counted."""
 
 
-Parser = Callable[[tuple[Path, ...], str], Iterator[Example | BadRow]]
+Parser = Callable[[tuple[Path, ...], str], Iterator[Example | BadRowError]]
 
 
 class Split(StrEnum):

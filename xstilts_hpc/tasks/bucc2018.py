@@ -6,13 +6,13 @@ from pathlib import Path
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Example, Kind, RetrievalExample
 from xstilts_hpc.metrics.bitext import BITEXT_F1
-from xstilts_hpc.tasks.base import TARGET, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.lines import each_line, fields_of, read_lines
 
 Partners = Mapping[str, Sequence[str]]
 
 
-def parse_with_gold(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_with_gold(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read `id TAB sentence` in two languages, and the pairs `foreign id TAB English id` of translations."""
     foreign_path, english_path, gold_path = paths
     of_foreign, of_english = _partners(gold_path)
@@ -20,7 +20,7 @@ def parse_with_gold(paths: tuple[Path, ...], language: str) -> Iterator[Example 
     yield from _pool(english_path, of_english, english=True)
 
 
-def parse_stripped(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_stripped(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read the two pools where XTREME's download step has removed the pairs: which are translations is unknown."""
     foreign_path, english_path = paths
     yield from _pool(foreign_path, None, english=False)
@@ -39,7 +39,7 @@ def _partners(path: Path) -> tuple[Partners, Partners]:
     return of_foreign, of_english
 
 
-def _pool(path: Path, partners: Partners | None, *, english: bool) -> Iterator[Example | BadRow]:
+def _pool(path: Path, partners: Partners | None, *, english: bool) -> Iterator[Example | BadRowError]:
     seen = set[str]()
 
     def example(number: int, line: str) -> Iterator[RetrievalExample]:

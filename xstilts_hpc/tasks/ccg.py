@@ -8,7 +8,7 @@ from pathlib import Path
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Example, Kind, TokenExample
 from xstilts_hpc.metrics.accuracy import TOKEN_ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.lines import each_line, fields_of, read_json_object
 
 # The study's code splits CCGbank so (scripts/ccg of jiant 1), not 02-21 / 00 / 23 as parsers do.
@@ -20,7 +20,7 @@ _FOLDERS = ("ccgbank_1_1/data/AUTO", "data/AUTO", "AUTO")
 _LEAF = re.compile(r"\(<L (\S+) \S+ \S+ (\S+) \S+>\)")
 
 
-def parse_auto(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_auto(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read derivations, each after a line with its ID; words and categories stand as they are (-LRB-, S[dcl])."""
     _check_sections(paths)
     for path in paths:
@@ -38,7 +38,7 @@ def _check_sections(paths: tuple[Path, ...]) -> None:
             raise DataError(f"{paths[0].parents[1]}: no CCGbank sections {missing}; copy the whole AUTO folder")
 
 
-def _parse_file(path: Path) -> Iterator[Example | BadRow]:
+def _parse_file(path: Path) -> Iterator[Example | BadRowError]:
     name = ""
 
     def sentence(number: int, line: str) -> Iterator[TokenExample]:
@@ -61,7 +61,7 @@ def _leaves(derivation: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(word for _, word in leaves), tuple(category for category, _ in leaves)
 
 
-def parse_jiant(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_jiant(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read jiant's copy: words, tab, tags, both with spaces between.
 
     A tag is a category, or its number in the file tags_to_id.json; without that file tags stay as they are.

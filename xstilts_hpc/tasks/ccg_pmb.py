@@ -5,14 +5,14 @@ from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, TokenExample
 from xstilts_hpc.metrics.accuracy import TOKEN_ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.lines import each_block, fields_of
 from xstilts_hpc.tasks.tagged import TaggedWord, tagged_sentence
 
 _FOLDERS = ("pmb-4.0.0/en/gold", "ccg/pmb-4.0.0/en/gold", "layer_data/4.0.0/en/gold")
 
 
-def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read the gold layers: 7 columns, the word in the first (`~` is a space in it) and its category in the fifth.
 
     A document may hold several sentences, with a blank line between; ids are line numbers.

@@ -7,13 +7,13 @@ from typing import Any
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import ChoiceExample, Example, Kind
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.lines import each_line, label_in, object_of
 
 _LABELS = ("A", "B", "C", "D", "E")
 
 
-def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read the release's JSON Lines; the choices in the order of their letters, of which two may be equal."""
     (path,) = paths
     return each_line(path, _example)

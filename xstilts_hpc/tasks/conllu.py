@@ -11,7 +11,7 @@ from pathlib import Path
 
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Example, TokenExample
-from xstilts_hpc.tasks.base import BadRow
+from xstilts_hpc.tasks.base import BadRowError
 from xstilts_hpc.tasks.lines import each_block, fields_of, label_in
 from xstilts_hpc.tasks.tagged import numbered
 
@@ -40,7 +40,7 @@ class Row:
     heads: tuple[int, ...]
 
 
-def parse_conllu(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_conllu(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Yield the sentences of all files that XTREME keeps, in the order of the files."""
     sentence = partial(_sentence, language)
     return numbered(row for path in paths for row in each_block(path, _row, sentence, comment="#"))

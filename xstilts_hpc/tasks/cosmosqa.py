@@ -5,14 +5,14 @@ from pathlib import Path
 
 from xstilts_hpc.examples import ChoiceExample, Example, Kind
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.lines import each_record, label_in
 
 _LABELS = ("0", "1", "2", "3")
 _ANSWERS = tuple(f"answer{label}" for label in _LABELS)
 
 
-def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read the release's CSV; the prompt is text and question, as in the study's code (jiant)."""
     (path,) = paths
     return each_record(path, ("id", "context", "question", *_ANSWERS, "label"), _example)

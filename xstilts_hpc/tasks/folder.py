@@ -9,7 +9,7 @@ from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Example, TokenExample
 from xstilts_hpc.files import Memory, digest_of, sha256_of, stat_key
 from xstilts_hpc.languages import ENGLISH, LANGUAGES, MADE_UP
-from xstilts_hpc.tasks.base import BadRow, Role, Source, Split, Task, has_gold, text_length
+from xstilts_hpc.tasks.base import BadRowError, Role, Source, Split, Task, has_gold, text_length
 
 # A data root may be XTREME's download/ folder, a folder above it, or one folder per task.
 _PREFIXES = ("", "download/", "intermediate/")
@@ -50,7 +50,7 @@ class Located:
         """Say whether each language has files of its own."""
         return all(part.source.by_language for part in self.parts)
 
-    def rows(self) -> Iterator[Example | BadRow]:
+    def rows(self) -> Iterator[Example | BadRowError]:
         """Yield examples and unreadable rows in the order of the files."""
         for part in self.parts:
             for row in part.source.parse(part.paths, self.language):
@@ -59,15 +59,15 @@ class Located:
     def examples(self) -> Iterator[Example]:
         """Yield the examples; an unreadable row is an error, except in training data, where it is left out."""
         for row in self.rows():
-            if not isinstance(row, BadRow):
+            if not isinstance(row, BadRowError):
                 yield row
             elif not self.split.trains:
                 raise row
 
 
-def _named(row: Example | BadRow, name: str) -> Example | BadRow:
+def _named(row: Example | BadRowError, name: str) -> Example | BadRowError:
     """Return the example with an id that is unique in a union."""
-    return row if isinstance(row, BadRow) else replace(row, id=f"{name}/{row.id}")
+    return row if isinstance(row, BadRowError) else replace(row, id=f"{name}/{row.id}")
 
 
 @dataclass
@@ -206,7 +206,7 @@ def _read_facts(located: Located) -> dict[str, Any]:
     labels: set[str] = set()
     bad: list[str] = []
     for row in located.rows():
-        if isinstance(row, BadRow):
+        if isinstance(row, BadRowError):
             if not located.split.trains:
                 raise row
             bad.append(str(row))
@@ -226,9 +226,10 @@ def _check_counts(located: Located, count: int, bad: list[str]) -> None:
     names = ", ".join(map(str, located.paths))
     if len(bad) > _MOST_BAD * (count + len(bad)):
         listed = "\n  ".join(bad[:_LISTED])
+        shown = f"the first {_LISTED}" if len(bad) > _LISTED else "all"
         raise DataError(
             f"{located.task.title}: {len(bad)} of {count + len(bad)} training rows cannot be read, more than "
-            f"{_MOST_BAD:.1%}; fetch {names} again, or mend these rows (the first {min(len(bad), _LISTED)}):\n  {listed}"
+            f"{_MOST_BAD:.1%}; fetch {names} again, or mend these rows ({shown}):\n  {listed}"
         )
     if not count:
         raise DataError(f"{names}: no example for {located.task.title} in language {located.language}")

@@ -7,13 +7,13 @@ from typing import Any
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import ChoiceExample, Example, Kind
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.lines import each_line, object_of
 
 _LABELS = ("0", "1", "2", "3")
 
 
-def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read the release's JSON Lines; `ind` is not unique, so ids are line numbers."""
     (path,) = paths
 

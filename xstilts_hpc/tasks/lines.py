@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Example
-from xstilts_hpc.tasks.base import BadRow
+from xstilts_hpc.tasks.base import BadRowError
 
 _SHOWN = 80
 
@@ -42,9 +42,9 @@ def _decoded(line: bytes) -> str:
         raise DataError(f"not UTF-8 ({error.reason} at byte {error.start + 1}); fetch the file again") from error
 
 
-def _bad(path: Path, number: int, error: DataError, line: bytes) -> BadRow:
+def _bad(path: Path, number: int, error: DataError, line: bytes) -> BadRowError:
     shown = line.decode(errors="backslashreplace")[:_SHOWN]
-    return BadRow(f"{path}:{number}: {error}: {shown!r}")
+    return BadRowError(f"{path}:{number}: {error}: {shown!r}")
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -58,8 +58,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def each_line(
     path: Path, make: Callable[[int, str], Iterable[Example]], *, header: bool = False
-) -> Iterator[Example | BadRow]:
-    """Yield what `make` gives for (number, line) of each line; a DataError there is a BadRow that shows the line."""
+) -> Iterator[Example | BadRowError]:
+    """Yield what `make` gives for (number, line) of each line; its DataError becomes a BadRowError with the line."""
     for number, line in _numbered(path):
         if header and number == 1:
             continue
@@ -97,14 +97,14 @@ def each_block(
     make: Callable[[int, list[Row]], Iterable[Example]],
     *,
     comment: str | tuple[str, ...] = (),
-) -> Iterator[Example | BadRow]:
+) -> Iterator[Example | BadRowError]:
     """Yield what `make` gives for (number of the first line, rows) of each block between blank lines.
 
     Lines that begin with `comment` (or one of several) are passed over. A DataError in one line makes the block a
-    BadRow.
+    BadRowError.
     """
     marks = tuple(mark.encode() for mark in ((comment,) if isinstance(comment, str) else comment))
-    first, rows, bad = 0, list[Row](), list[BadRow]()
+    first, rows, bad = 0, list[Row](), list[BadRowError]()
     for number, line in [*_numbered(path), (0, b"")]:
         if line:
             first = first or number
@@ -120,17 +120,17 @@ def each_block(
             try:
                 yield from list(make(first, rows))
             except DataError as error:
-                yield BadRow(f"{path}:{first}: {error}")
+                yield BadRowError(f"{path}:{first}: {error}")
         first, rows, bad = 0, [], []
 
 
 def each_record(
     path: Path, columns: Sequence[str], make: Callable[[Mapping[str, str]], Iterable[Example]]
-) -> Iterator[Example | BadRow]:
+) -> Iterator[Example | BadRowError]:
     """Yield what `make` gives for {column: cell} of each record of a CSV file whose header has at least `columns`.
 
-    Quoted cells may span lines. A record that cannot be read makes each of its lines a BadRow, for a quote left open
-    takes many records with it.
+    Quoted cells may span lines. A record that cannot be read makes each of its lines a BadRowError, for a quote left
+    open takes many records with it.
     """
     lines = [line for _, line in _numbered(path)]
     # A byte that is not UTF-8 becomes a lone surrogate here, and a DataError when its record is made.

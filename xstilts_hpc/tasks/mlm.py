@@ -6,11 +6,11 @@ from pathlib import Path
 from xstilts_hpc.examples import Example, Kind, TextExample
 from xstilts_hpc.languages import XTREME
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import MIXED_IN, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.base import MIXED_IN, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.lines import each_line
 
 
-def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read a text file: each line that is not blank is an example (jiant's `mlm_simple`)."""
     (path,) = paths
 

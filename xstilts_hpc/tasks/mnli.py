@@ -6,7 +6,7 @@ from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in
 from xstilts_hpc.tasks.nli import NLI_LABELS
 from xstilts_hpc.tasks.translations import XTREME_TRANSLATIONS, translated
@@ -16,7 +16,7 @@ from xstilts_hpc.tasks.xtreme_pairs import parse_pairs
 _SPELLING = {"contradictory": "contradiction"}
 
 
-def parse_glue(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_glue(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read GLUE's tsv: header, 12 columns (train) or 16 (dev), no quoting; sentences in columns 9 and 10, gold last."""
     (path,) = paths
 
@@ -27,13 +27,13 @@ def parse_glue(paths: tuple[Path, ...], language: str) -> Iterator[Example | Bad
     return each_line(path, example, header=True)
 
 
-def parse_xtreme(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_xtreme(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read XTREME's copy: no header, premise, hypothesis, label."""
     (path,) = paths
     return parse_pairs(path, NLI_LABELS)
 
 
-def parse_translated(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_translated(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read XTREME's translations: no header, no quoting; the English pair, the translated pair, the label.
 
     The files of before September 2020 lack the English pair. The rows are not in the order of MNLI's own file
@@ -43,7 +43,7 @@ def parse_translated(paths: tuple[Path, ...], language: str) -> Iterator[Example
     return each_line(path, partial(_translated, columns=(3, 5)))
 
 
-def parse_translated_release(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_translated_release(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read XNLI's own translations: a header, the translated premise and hypothesis (cut into tokens), the label."""
     (path,) = paths
     return each_line(path, partial(_translated, columns=(3,)), header=True)

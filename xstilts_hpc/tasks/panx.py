@@ -7,14 +7,14 @@ from pathlib import Path
 from xstilts_hpc.examples import Example, Kind, TokenExample
 from xstilts_hpc.languages import XTREME
 from xstilts_hpc.metrics.entities import ENTITY_F1
-from xstilts_hpc.tasks.base import TARGET, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.lines import each_block
 from xstilts_hpc.tasks.tagged import TaggedWord, tagged_sentence, tagged_word
 
 _LABELS = ("B-LOC", "B-ORG", "B-PER", "I-LOC", "I-ORG", "I-PER", "O")
 
 
-def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read `token TAB tag` lines with a blank line between sentences; stripped test files have no tag."""
     (path,) = paths
     return each_block(path, partial(tagged_word, labels=_LABELS), partial(_sentence, language))

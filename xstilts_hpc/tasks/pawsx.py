@@ -5,14 +5,14 @@ from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import TARGET, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in
 from xstilts_hpc.tasks.xtreme_pairs import parse_pairs
 
 _LABELS = ("0", "1")
 
 
-def parse_release(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_release(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read the release's tsv: header, `id sentence1 sentence2 label`; a quote is a plain character.
 
     A sentence left untranslated is the text NS, with label 0 whatever English has. Such rows are in the official data
@@ -28,7 +28,7 @@ def parse_release(paths: tuple[Path, ...], language: str) -> Iterator[Example | 
     return each_line(path, example, header=True)
 
 
-def parse_xtreme(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_xtreme(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read XTREME's copy: no header, two sentences and, except in stripped test files, the label."""
     (path,) = paths
     return parse_pairs(path, _LABELS)

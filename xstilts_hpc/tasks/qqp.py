@@ -5,13 +5,13 @@ from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY_AND_F1
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in
 
 _LABELS = ("0", "1")
 
 
-def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read GLUE's tsv: header, 6 columns, no quoting; questions in columns 4 and 5, gold last.
 
     GLUE's first release broke a few rows in two (nyu-mll/GLUE-baselines, issue 5); each half is a bad row.

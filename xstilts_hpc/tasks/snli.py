@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in, object_of
 from xstilts_hpc.tasks.nli import NLI_LABELS
 
@@ -13,7 +13,7 @@ from xstilts_hpc.tasks.nli import NLI_LABELS
 _NO_GOLD = "-"
 
 
-def parse_jsonl(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_jsonl(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read the release's JSON Lines, leaving out rows without a gold label."""
     (path,) = paths
 
@@ -26,7 +26,7 @@ def parse_jsonl(paths: tuple[Path, ...], language: str) -> Iterator[Example | Ba
     return each_line(path, example)
 
 
-def parse_glue(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_glue(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read GLUE's ragged tsv: rows of 11, 14 or 15 columns under one header; sentences in 8 and 9, gold last."""
     (path,) = paths
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Answer, Example, SpanExample
-from xstilts_hpc.tasks.base import BadRow
+from xstilts_hpc.tasks.base import BadRowError
 from xstilts_hpc.tasks.lines import read_json_object
 
 
-def parse_squad(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_squad(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Yield the questions of a file, each answer checked to stand at its offset (in characters)."""
     (path,) = paths
     try:
@@ -22,11 +22,11 @@ def parse_squad(paths: tuple[Path, ...], language: str) -> Iterator[Example | Ba
         raise DataError(f"{path}: not in SQuAD's form ({type(error).__name__}: {error}); fetch it again") from error
 
 
-def _example(question: dict[str, Any], context: str, path: Path) -> Example | BadRow:
+def _example(question: dict[str, Any], context: str, path: Path) -> Example | BadRowError:
     try:
         return SpanExample(question["id"], question["question"], context, _answers(question, context))
     except DataError as error:
-        return BadRow(f"{path}: question {question['id']}: {error}")
+        return BadRowError(f"{path}: question {question['id']}: {error}")
 
 
 def _answers(question: dict[str, Any], context: str) -> tuple[Answer, ...] | None:

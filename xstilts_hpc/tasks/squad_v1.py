@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, SpanExample
 from xstilts_hpc.metrics.squad import SQUAD
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.squad_format import parse_squad
 from xstilts_hpc.tasks.translations import XTREME_TRANSLATIONS, translated
 
@@ -13,14 +13,14 @@ from xstilts_hpc.tasks.translations import XTREME_TRANSLATIONS, translated
 QA_RECIPE = {"max_length": 384, "batch_size": 16, "epochs": 2}
 
 
-def parse_answered(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_answered(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read SQuAD's form where every question has an answer, as in v1.1; one without, or an empty one, is a bad row.
 
     XTREME's translations have a few: most questions whose answer was lost in translation are left out, not all.
     """
     for row in parse_squad(paths, language):
         if isinstance(row, SpanExample) and _lacks_answer(row):
-            yield BadRow(f"{paths[0]}: question {row.id}: no answer, but every question of v1.1 has one")
+            yield BadRowError(f"{paths[0]}: question {row.id}: no answer, but every question of v1.1 has one")
         else:
             yield row
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from xstilts_hpc.examples import Example, SpanExample
-from xstilts_hpc.tasks.base import BadRow
+from xstilts_hpc.tasks.base import BadRowError
 from xstilts_hpc.tasks.squad_format import parse_squad
 
 
-def parse_evaluation(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_evaluation(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Yield the questions of a file; one whose only answer is an empty text has no gold.
 
     XTREME's utils_preprocess.py (remove_qa_test_annotations) puts the text "" at 0 in the place of the answers.
@@ -17,7 +17,7 @@ def parse_evaluation(paths: tuple[Path, ...], language: str) -> Iterator[Example
     return (_without_placeholder(row) for row in parse_squad(paths, language))
 
 
-def _without_placeholder(row: Example | BadRow) -> Example | BadRow:
+def _without_placeholder(row: Example | BadRowError) -> Example | BadRowError:
     if isinstance(row, SpanExample) and row.answers and not any(answer.text for answer in row.answers):
         return replace(row, answers=None)
     return row

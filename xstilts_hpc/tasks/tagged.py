@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Example, TokenExample
-from xstilts_hpc.tasks.base import BadRow
+from xstilts_hpc.tasks.base import BadRowError
 from xstilts_hpc.tasks.lines import fields_of, label_in
 
 # A word and its tag: no tag where the file was stripped of them.
@@ -26,7 +26,7 @@ def tagged_sentence(number: int, rows: Sequence[TaggedWord]) -> TokenExample:
     return TokenExample(str(number), words, tags or None)
 
 
-def numbered(rows: Iterable[Example | BadRow]) -> Iterator[Example | BadRow]:
+def numbered(rows: Iterable[Example | BadRowError]) -> Iterator[Example | BadRowError]:
     """Yield sentences with their place among all of them as their id."""
     for number, row in enumerate(rows, 1):
         yield replace(row, id=str(number)) if isinstance(row, TokenExample) else row

@@ -7,25 +7,25 @@ from pathlib import Path
 from xstilts_hpc.examples import Example, Kind, SpanExample
 from xstilts_hpc.languages import ENGLISH, LANGUAGES
 from xstilts_hpc.metrics.squad import SQUAD
-from xstilts_hpc.tasks.base import TARGET, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.squad_format import parse_squad
 from xstilts_hpc.tasks.squad_v1 import QA_RECIPE
 from xstilts_hpc.tasks.stripped_squad import parse_evaluation
 
 
-def parse_train(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_train(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read a training file of one language; its ids are cut short and repeat, so questions are numbered instead."""
     return _numbered(parse_squad(paths, language))
 
 
-def parse_release_train(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_release_train(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read the release's training file of all languages, whose ids begin with the English name of the language."""
     prefix = f"{LANGUAGES[language].name.lower()}-"
     rows = parse_squad(paths, language)
-    return _numbered(row for row in rows if isinstance(row, BadRow) or row.id.startswith(prefix))
+    return _numbered(row for row in rows if isinstance(row, BadRowError) or row.id.startswith(prefix))
 
 
-def _numbered(rows: Iterator[Example | BadRow]) -> Iterator[Example | BadRow]:
+def _numbered(rows: Iterator[Example | BadRowError]) -> Iterator[Example | BadRowError]:
     for number, row in enumerate(rows, 1):
         yield replace(row, id=f"train-{number}") if isinstance(row, SpanExample) else row
 

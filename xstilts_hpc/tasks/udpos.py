@@ -6,13 +6,13 @@ from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, TokenExample
 from xstilts_hpc.metrics.chunks import CHUNK_F1
-from xstilts_hpc.tasks.base import TARGET, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.conllu import UPOS, parse_conllu
 from xstilts_hpc.tasks.lines import each_block
 from xstilts_hpc.tasks.tagged import TaggedWord, numbered, tagged_sentence, tagged_word
 
 
-def parse_xtreme(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_xtreme(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read XTREME's `word TAB tag` lines; stripped test files have no tag."""
     (path,) = paths
     return numbered(each_block(path, partial(tagged_word, labels=UPOS), _sentence))

@@ -5,25 +5,25 @@ from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import TARGET, BadRow, Source, Split, Task
+from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in, object_of
 from xstilts_hpc.tasks.nli import NLI_LABELS
 from xstilts_hpc.tasks.xtreme_pairs import parse_labelled_pairs, parse_pairs
 
 
-def parse_xtreme(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_xtreme(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read XTREME's form: premise, hypothesis and, except in stripped test files, the label; no header."""
     (path,) = paths
     return parse_pairs(path, NLI_LABELS)
 
 
-def parse_with_labels(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_with_labels(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read a stripped test file beside a file of labels, one a line, that holds for every language."""
     path, label_path = paths
     return parse_labelled_pairs(path, label_path, NLI_LABELS)
 
 
-def parse_release(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_release(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read XNLI-1.0's own tsv: a header, 19 columns, all languages in one file, in no order to rely on."""
     (path,) = paths
 
@@ -35,7 +35,7 @@ def parse_release(paths: tuple[Path, ...], language: str) -> Iterator[Example | 
     return each_line(path, example, header=True)
 
 
-def parse_release_json(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRow]:
+def parse_release_json(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read the same rows in XNLI-1.0's JSON Lines."""
     (path,) = paths
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Example, SequenceExample
-from xstilts_hpc.tasks.base import BadRow
+from xstilts_hpc.tasks.base import BadRowError
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in, read_bytes, read_lines
 
 _QUOTE = '"'
 
 
-def parse_pairs(path: Path, labels: Sequence[str]) -> Iterator[Example | BadRow]:
+def parse_pairs(path: Path, labels: Sequence[str]) -> Iterator[Example | BadRowError]:
     """Yield the rows of a file without a header: two texts and, in all rows or in none, the label."""
     quoted, columns = _is_quoted(path), _columns(path)
 
@@ -22,7 +22,7 @@ def parse_pairs(path: Path, labels: Sequence[str]) -> Iterator[Example | BadRow]
     return each_line(path, example)
 
 
-def parse_labelled_pairs(path: Path, label_path: Path, labels: Sequence[str]) -> Iterator[Example | BadRow]:
+def parse_labelled_pairs(path: Path, label_path: Path, labels: Sequence[str]) -> Iterator[Example | BadRowError]:
     """Yield the rows of a stripped test file with the labels of a file beside it, one a line."""
     gold = [label for _, label in read_lines(label_path)]
     num_rows = sum(1 for _ in read_lines(path))
