@@ -21,10 +21,12 @@ test: $(ENVIRONMENT)   ## tools/check, then every test; a real Slurm is installe
 	tools/check
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
-bench: $(ENVIRONMENT)  ## the README's figures, as JSON (bench_submit.py needs a cluster, so it is run by hand)
+bench: $(ENVIRONMENT)  ## the README's figures, as JSON (bench_submit.py needs a cluster, bench_encode.py data)
 	$(BIN)/python tools/bench_help.py
 	$(BIN)/python tools/bench_plan.py
 	$(BIN)/python tools/bench_demo.py
+	$(BIN)/python tools/bench_collect.py
+	$(BIN)/python tools/bench_retrieval.py
 
 clean:                 ## the environment and the caches; experiments/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

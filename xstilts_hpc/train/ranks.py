@@ -33,12 +33,17 @@ class Ranks:
 
     @contextmanager
     def main_first(self) -> Iterator[None]:
-        """Collective. Let the main rank do something before the others, who then find it done (a cache filled)."""
+        """Collective. Let the main rank do something before the others, who then find it done (a cache filled).
+
+        Where the main rank fails the others go on, and fail by themselves rather than wait.
+        """
         if not self.is_main():
             self.barrier()
-        yield
-        if self.is_main():
-            self.barrier()
+        try:
+            yield
+        finally:
+            if self.is_main():
+                self.barrier()
 
     def total(self, value: torch.Tensor) -> float:
         """Collective. Return the sum of a scalar over all ranks."""

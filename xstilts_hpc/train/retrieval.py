@@ -1,13 +1,11 @@
-"""Sentence retrieval: pool hidden states into sentences, and compare these."""
+"""Sentence retrieval: pool hidden states into sentences."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from xstilts_hpc.data.batch import Batch
-from xstilts_hpc.logits import Floats, Integers
 from xstilts_hpc.model.encoder import keep_layers
 from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.train.neighbours import mutual_neighbours
 
 
 class SentenceModel(nn.Module):
@@ -27,11 +25,3 @@ class SentenceModel(nn.Module):
             return tokens[:, 0]
         mask = batch.attention_mask[..., None].to(tokens.dtype)
         return (tokens * mask).sum(1) / mask.sum(1)
-
-
-def nearest_neighbours(
-    queries: Float[Tensor, "queries hidden"], candidates: Float[Tensor, "candidates hidden"], k: int
-) -> tuple[Floats, Integers]:
-    """Return cosine and index of the k nearest candidates of each query, nearest first; the smaller index wins ties."""
-    found, _ = mutual_neighbours(queries, candidates, k)
-    return found.scores, found.indices
