@@ -88,7 +88,7 @@ def test_masked_text_and_translations_make_other_runs(tiny_root: Path) -> None:
     mixed = "[{task: mnli}, {task: mnli, mlm: {weight: 0.5}}, {task: mnli, mlm: {weight: 0.5, languages: [sw]}}]"
     plan = plan_of(tiny_root, intermediate=mixed, target="{task: xnli}")
     starts = [p.run.training for p in plan.runs.values() if p.stage is Stage.INTERMEDIATE and p.run.training]
-    assert [training.variant for training in starts] == ["", "MLM 0.5 in de-sw", "MLM 0.5 in sw"]
+    assert [training.variant for training in starts] == ["", "MLM 0.5 in de sw", "MLM 0.5 in sw"]
     assert len({cell.run for cell in plan.cells if not cell.own}) == 3
 
 
@@ -97,11 +97,13 @@ def test_masked_text_and_translations_make_other_runs(tiny_root: Path) -> None:
     [
         ("[{mixture: [mnli, none]}]", "the baseline is no part of a mixture"),
         ("[{mixture: [mnli]}]", "at least 2"),
-        ("[{mixture: [mnli, mnli]}]", "each task of a mixture once"),
+        ("[{mixture: [mnli, mnli]}]", "each name once"),
         ("[{task: mnli, mixture: [mnli, hellaswag]}]", "either `task`"),
         ("[{task: mnli, sampling: uniform}]", "`sampling` only beside `mixture`"),
         ("[{task: none, mlm: {weight: 0.5}}]", "put the baseline on a line of its own"),
         ("[{task: mnli, mlm: {weight: 1.0}}]", "less than 1"),
+        ("[{task: mnli, mlm: {weight: 0.5, languages: [de, de]}}]", "each name once"),
+        ("[{task: mnli, translated: [en, en]}]", "each name once"),
         ("[{task: hellaswag, translated: [de]}]", "the task has no such split"),
         ("[{task: mnli, mlm: {weight: 0.5}}]", "masked-language modelling text: no train file for language en"),
     ],
@@ -109,6 +111,33 @@ def test_masked_text_and_translations_make_other_runs(tiny_root: Path) -> None:
 def test_what_cannot_be_trained_jointly_is_refused(tiny_root: Path, intermediate: str, message: str) -> None:
     with pytest.raises(XstiltsError, match=message):
         plan_of(tiny_root, intermediate=intermediate)
+
+
+def test_two_texts_of_as_many_languages_are_two_rows(tiny_root: Path) -> None:
+    (tiny_root / "data" / "text").mkdir()
+    for code in ("af", "ar", "bg", "bn", "de", "el", "es", "et", "eu", "fa"):
+        (tiny_root / "data" / "text" / f"{code}.txt").write_text("one line\n", encoding="utf-8")
+    texts = ("[af, ar, bg, bn, de]", "[fa, eu, et, es, el]")
+    entries = ", ".join(f"{{task: mnli, mlm: {{weight: 0.5, languages: {text}}}}}" for text in texts)
+    plan = plan_of(tiny_root, intermediate=f"[{entries}]", target="{task: xnli}")
+    variants = {cell.variant for cell in plan.cells}
+    assert variants == {"MLM 0.5 in af ar bg bn de", "MLM 0.5 in el es et eu fa"}
+
+
+def test_a_dev_set_that_is_not_here_is_said(tiny_root: Path) -> None:
+    (tiny_root / "data" / "hellaswag_val.jsonl").unlink()
+    plan = plan_of(tiny_root, intermediate="[{task: [mnli, hellaswag]}]")
+    assert plan.absent["hellaswag"] == ("en",)
+    assert {cell.target for cell in plan.cells if cell.own} == {"mnli"}
+
+
+def test_an_exclusion_that_matches_nothing_lists_the_sizes_there_are(tiny_root: Path) -> None:
+    with pytest.raises(GridError, match=r"matches no cell \(sizes of mixture: 4, 6\)"):
+        plan_of(
+            tiny_root,
+            intermediate="[{mixture: [mnli, hellaswag], size: [2, 3]}]",
+            exclude="[{where: {task: mixture, size: 3}, reason: too small}]",
+        )
 
 
 def test_a_few_unreadable_training_rows_are_left_out_and_listed(tiny_root: Path) -> None:

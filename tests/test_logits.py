@@ -124,7 +124,7 @@ def test_logits_are_read_back_as_they_were_written(tmp_path: Path, kind: str, lo
 def test_plain_h5py_opens_the_file_and_every_dataset_is_checksummed(tmp_path: Path, kind: str, logits: Logits) -> None:
     with h5py.File(written(tmp_path, kind, sw=logits), "r") as file:
         group = file["sw"]
-        assert (file.attrs["schema"], file.attrs["kind"], file.attrs["run"]) == (1, kind, "mnli_full_s0-0123456789")
+        assert (file.attrs["schema"], file.attrs["kind"], file.attrs["run"]) == (2, kind, "mnli_full_s0-0123456789")
         assert (group.attrs["examples"], bool(group.attrs["complete"])) == (len(logits.example_id), True)
         assert all(dataset.fletcher32 for dataset in datasets(group) if dataset.size)
         assert all(dataset.compression is None for dataset in datasets(group))
@@ -229,7 +229,7 @@ def test_another_schema_says_which_one_is_read(tmp_path: Path) -> None:
     path = written(tmp_path, sw=SEQUENCE)
     with h5py.File(path, "r+") as file:
         file.attrs["schema"] = 99
-    with pytest.raises(LogitsError, match=r"x.h5: schema 99, this version reads 1; install the version that wrote it"):
+    with pytest.raises(LogitsError, match=r"x.h5: schema 99, this version reads 2; install the version that wrote it"):
         read_logits(path)
 
 

@@ -3,7 +3,15 @@
 import pytest
 
 from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.training import Part, Sampling, Training, order_of_parts, training_on, updates_of_parts
+from xstilts_hpc.training import (
+    Part,
+    Sampling,
+    Training,
+    order_of_parts,
+    short_variant,
+    training_on,
+    updates_of_parts,
+)
 
 NLI, QA, TEXT = Part("mnli", "d1"), Part("squad_v1", "d2"), Part("mlm", "d3", 0, ("de", "sw"))
 
@@ -20,9 +28,9 @@ def training(*parts: Part, exponent: float = 1.0, cap: int = 0, mlm: float = 0.0
         (training(NLI, QA), "mixture2_full_s0", "mnli+squad_v1"),
         (training(NLI, QA, exponent=0.0), "mixture2_full_s0", "mnli+squad_v1, uniform"),
         (training(NLI, QA, exponent=0.5, cap=9), "mixture2_full_s0", "mnli+squad_v1, temperature 2 cap 9"),
-        (training(NLI, TEXT, mlm=0.5), "mnli_mlm_full_s0", "MLM 0.5 in de-sw"),
+        (training(NLI, TEXT, mlm=0.5), "mnli_mlm_full_s0", "MLM 0.5 in de sw"),
         (training(Part("mnli", "d", 0, ("de", "sw"))), "mnli_de-sw_full_s0", "translated de sw"),
-        (training(Part("mnli", "d", 0, tuple("abcde"))), "mnli_5languages_full_s0", "translated a b c d e"),
+        (training(Part("mnli", "d", 0, tuple("abcde"))), "mnli_5-languages_full_s0", "translated a b c d e"),
     ],
 )
 def test_a_training_says_what_tells_it_from_others(made: Training, name: str, variant: str) -> None:
@@ -61,3 +69,25 @@ def test_the_order_of_parts_is_mixed_and_depends_on_the_seed_alone() -> None:
     assert order == order_of_parts([30, 10], seed=1) != order_of_parts([30, 10], seed=2)
     assert 1 in order[:20] and 0 in order[20:]
     assert order_of_parts([3], seed=1) == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("variant", "short"),
+    [
+        ("", ""),
+        ("a+b+c+d", "a+b+c+d"),
+        ("a+b+c+d+e, uniform, MLM 0.5 in de sw", "5 tasks, uniform, MLM 0.5 in de sw"),
+        ("a+b+c+d+e, temperature 2 cap 9", "5 tasks, temperature 2 cap 9"),
+        ("MLM 0.5 in de es fr it nl", "MLM 0.5 in 5 languages"),
+        ("translated de es fr it nl, MLM 0.1 in de", "translated 5 languages, MLM 0.1 in de"),
+        ("translated de es", "translated de es"),
+    ],
+)
+def test_a_long_variant_counts_what_a_short_one_names(variant: str, short: str) -> None:
+    assert short_variant(variant) == short
+
+
+def test_different_texts_are_different_variants_however_many_languages() -> None:
+    texts = (Part("mlm", "d", 0, tuple("abcde")), Part("mlm", "d", 0, tuple("fghij")))
+    first, second = (training(NLI, text, mlm=0.5).variant for text in texts)
+    assert first == "MLM 0.5 in a b c d e" != second

@@ -9,15 +9,13 @@ from typing import Any
 from xstilts_hpc.errors import GridError
 from xstilts_hpc.files import Memory
 from xstilts_hpc.grid import FULL, NO_TASK, Exclusion, Grid, IntermediateEntry
-from xstilts_hpc.languages import MADE_UP
+from xstilts_hpc.languages import ENGLISH, MADE_UP
 from xstilts_hpc.model_files import longest_text, model_source
-from xstilts_hpc.plan import Cell, Excluded, Plan, PlannedRun, Stage, cells_digest, parents_first
+from xstilts_hpc.plan import UNUSED_SEED, Cell, Excluded, Plan, PlannedRun, Stage, cells_digest, parents_first
 from xstilts_hpc.resolve import Resolver
 from xstilts_hpc.run import ModelSource, Run
 from xstilts_hpc.tasks.base import Task
 from xstilts_hpc.tasks.folder import DataFolder
-
-_UNUSED_SEED = -1
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class _Start:
     problem: str = ""
 
 
-_BASELINE = _Start(NO_TASK, 0, False, "", "", _UNUSED_SEED, _UNUSED_SEED, None)
+_BASELINE = _Start(NO_TASK, 0, False, "", "", UNUSED_SEED, UNUSED_SEED, None)
 
 
 @dataclass
@@ -48,6 +46,7 @@ class _Expander:
     runs: list[PlannedRun] = field(default_factory=list)
     excluded: list[Excluded] = field(default_factory=list)
     used_exclusions: set[int] = field(default_factory=set)
+    sizes: dict[str, set[int]] = field(default_factory=dict)
 
     def cells(self) -> Iterator[Cell]:
         """Yield the cells of the grid, gathering the runs that answer them."""
@@ -95,7 +94,8 @@ class _Expander:
     def cell(self, start: _Start, task: Task, target_seed: int) -> Iterator[Cell]:
         """Yield a cell with its target run, and the intermediate training's own cells; or note the exclusion."""
         planned = self.target_run(start, task, target_seed)
-        cell = _cell_of(start, task.name, target_seed if task.trains else _UNUSED_SEED, planned.run.id)
+        cell = _cell_of(start, task.name, target_seed if task.trains else UNUSED_SEED, planned.run.id)
+        self.sizes.setdefault(start.task, set()).add(start.size)
         matching = [number for number, item in enumerate(self.grid.exclude) if _matches(item, cell)]
         self.used_exclusions.update(matching)
         if matching:
@@ -105,7 +105,7 @@ class _Expander:
         if start.run:
             self.runs.append(start.run)
             for prediction in start.run.request.predictions:
-                yield _cell_of(start, prediction.task, _UNUSED_SEED, start.run.run.id)
+                yield _cell_of(start, prediction.task, UNUSED_SEED, start.run.run.id)
         self.runs.append(planned)
         yield cell
 
@@ -114,7 +114,11 @@ class _Expander:
         for number, item in enumerate(self.grid.exclude):
             if number not in self.used_exclusions:
                 where = item.where.model_dump(exclude_none=True)
-                self.resolver.problems.append(f"exclude: {where} ({item.reason}) matches no cell; correct or remove it")
+                sizes = sorted(self.sizes.get(str(item.where.task), ()))
+                hint = f" (sizes of {item.where.task}: {', '.join(map(str, sizes))})" if sizes else ""
+                self.resolver.problems.append(
+                    f"exclude: {where} ({item.reason}) matches no cell{hint}; correct or remove it"
+                )
 
     def target_run(self, start: _Start, task: Task, target_seed: int) -> PlannedRun:
         """Return the run that answers a target: a training on its English set, or a reading of the encoder."""
@@ -169,8 +173,11 @@ def expand(grid: Grid, *, root: Path) -> Plan:
     resolver = Resolver(grid, data, longest_text(source, root=root))
     _check_languages(resolver)
     expander = _Expander(grid, source, resolver)
-    cells = tuple(dict.fromkeys(expander.cells()))
-    memory.save()
+    try:
+        cells = tuple(dict.fromkeys(expander.cells()))
+    finally:
+        memory.save()  # what was found out of the other files, where one is wrong
+    _check_distinct(cells)
     expander.check_exclusions()
     if resolver.problems:
         raise GridError("\n".join(dict.fromkeys(resolver.problems)))
@@ -183,10 +190,20 @@ def expand(grid: Grid, *, root: Path) -> Plan:
         runs=parents_first(expander.runs),
         cells=cells,
         excluded=tuple(dict.fromkeys(expander.excluded)),
-        absent={task.name: _absent(resolver, task) for task in resolver.targets},
+        absent={task.name: _absent(resolver, task) for task in resolver.targets}
+        | dict.fromkeys(resolver.without_dev, (ENGLISH,)),
         digest=cells_digest(cells),
         left_out={name: tuple(rows) for name, rows in resolver.left_out.items() if rows},
     )
+
+
+def _check_distinct(cells: Sequence[Cell]) -> None:
+    """Refuse two runs that a table would show as one."""
+    runs: dict[Cell, str] = {}
+    for cell in cells:
+        other = runs.setdefault(replace(cell, run=""), cell.run)
+        if other != cell.run:
+            raise GridError(f"runs {other} and {cell.run} would be one row of the tables; take one out of the grid")
 
 
 def _under(root: Path, path: str) -> Path:

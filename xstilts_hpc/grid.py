@@ -64,6 +64,12 @@ def _language(code: str) -> str:
     return code if code == "all" else language(code).code
 
 
+def _each_once(values: list[str]) -> list[str]:
+    if len(set(values)) < len(values):
+        raise ValueError(f"expected each name once, found {', '.join(values)}")
+    return values
+
+
 def _size(value: int | str) -> int | str:
     if value != FULL and (not isinstance(value, int) or value < 1):
         raise ValueError(f"expected a number of examples from 1 on, or full; found {value!r}")
@@ -89,7 +95,10 @@ Targets = Annotated[
     list[Annotated[str, AfterValidator(_as_message(_target))]], BeforeValidator(_as_list), Field(min_length=1)
 ]
 ManyLanguages = Annotated[
-    list[Annotated[str, AfterValidator(_as_message(_language))]], BeforeValidator(_as_list), Field(min_length=1)
+    list[Annotated[str, AfterValidator(_as_message(_language))]],
+    BeforeValidator(_as_list),
+    Field(min_length=1),
+    AfterValidator(_each_once),
 ]
 Schedule = Literal["equal_epochs", "equal_steps"]
 
@@ -115,7 +124,12 @@ class IntermediateEntry(_Strict):
     """
 
     task: Intermediates | None = None
-    mixture: Annotated[list[Annotated[str, AfterValidator(_as_message(_mixed))]], Field(min_length=2)] | None = None
+    mixture: (
+        Annotated[
+            list[Annotated[str, AfterValidator(_as_message(_mixed))]], Field(min_length=2), AfterValidator(_each_once)
+        ]
+        | None
+    ) = None
     size: ManySizes = [FULL]
     sampling: Literal["proportional", "uniform"] | Temperature = "proportional"
     mlm: MlmEntry | None = None
@@ -125,8 +139,6 @@ class IntermediateEntry(_Strict):
     def _fits(self) -> "IntermediateEntry":
         if bool(self.task) == bool(self.mixture):
             raise ValueError("expected either `task` (one or several, each by itself) or `mixture` (trained jointly)")
-        if self.mixture and len(set(self.mixture)) < len(self.mixture):
-            raise ValueError("expected each task of a mixture once")
         if self.sampling != "proportional" and not self.mixture:
             raise ValueError("expected `sampling` only beside `mixture`")
         if self.translated and (self.mixture or "all" in self.translated):

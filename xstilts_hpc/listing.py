@@ -16,8 +16,8 @@ from xstilts_hpc.cluster.submission import Submission
 from xstilts_hpc.files import Memory
 from xstilts_hpc.forecast import Forecast, forecast
 from xstilts_hpc.plan import Plan, by_stage
-from xstilts_hpc.tasks import TASKS
-from xstilts_hpc.tasks.base import Split, Task
+from xstilts_hpc.tasks import TASKS, task_of
+from xstilts_hpc.tasks.base import Role, Split, Task
 from xstilts_hpc.tasks.folder import DataFolder
 
 # Unreadable rows that `plan` prints; --json has all of them.
@@ -93,8 +93,10 @@ def print_plan(plan: Plan, root: Path, console: Console, *, runs: bool) -> None:
     for reason, number in Counter(item.reason for item in plan.excluded).items():
         console.print(Text(f"excluded: {number:,} cells: {reason}"))
     for target, languages in plan.absent.items():
-        if languages:
+        if languages and Role.TARGET in task_of(target).roles:
             console.print(Text(f"not in the data: {target} in {', '.join(languages)}"))
+        elif languages:
+            console.print(Text(f"not in the data: the dev set of {target}, so its own score is not reported"))
     for task, rows in plan.left_out.items():
         console.print(Text(f"left out of the training set of {task}: {len(rows):,} unreadable rows"))
         for row in rows[:_LISTED]:

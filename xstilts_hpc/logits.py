@@ -15,7 +15,7 @@ from xstilts_hpc.errors import LogitsError
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.files import whole_file
 
-SCHEMA = 1
+SCHEMA = 2
 # The file format of HDF5 1.10 checksums the metadata too: before it, a flipped byte there could crash the reader.
 _FORMAT = "v110"
 # Small enough for a part of a file to be read, large enough to be read fast (4,096 rows took 3 times as long).

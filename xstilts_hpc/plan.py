@@ -13,6 +13,8 @@ from xstilts_hpc.tasks import task_of
 from xstilts_hpc.tasks.base import Role
 
 SCHEMA = 1
+# A seed that does not apply to a cell.
+UNUSED_SEED = -1
 
 
 class Stage(StrEnum):

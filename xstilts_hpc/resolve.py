@@ -39,6 +39,7 @@ class Resolver:
     longest_text: int
     problems: list[str] = field(default_factory=list)
     left_out: dict[str, dict[str, None]] = field(default_factory=dict)
+    without_dev: dict[str, None] = field(default_factory=dict)
     _requests: dict[tuple[str, Split], tuple[Request, int, float]] = field(default_factory=dict)
     _recipes: dict[tuple[Any, ...], Recipe] = field(default_factory=dict)
     _splits: dict[str, Split] = field(default_factory=dict)
@@ -54,7 +55,7 @@ class Resolver:
         self, entry: IntermediateEntry, names: Sequence[str], size: int | str, seeds: tuple[int, int]
     ) -> tuple[TrainingPlan, str]:
         """Return the training of some tasks in the form an entry asks for, and what is wrong with it ("": nothing)."""
-        languages = tuple(entry.translated or [ENGLISH])
+        languages = tuple(sorted(entry.translated or [ENGLISH]))
         found = [self._part(task_of(name), size, languages, capped=len(names) > 1) for name in names]
         parts = [part for part, *_ in found]
         if entry.mlm:
@@ -96,7 +97,7 @@ class Resolver:
     def _text(self, mlm: MlmEntry) -> Part:
         """Return the text of masked-language modelling, in the languages that are named or all that are here."""
         text = task_of(MASKED_TEXT)
-        codes = (*text.languages, *MADE_UP) if "all" in mlm.languages else mlm.languages
+        codes = (*text.languages, *MADE_UP) if "all" in mlm.languages else sorted(mlm.languages)
         here = tuple(code for code in codes if "all" not in mlm.languages or self.data.has(text, Split.TRAIN, code))
         if not here:
             self.data.locate(text, Split.TRAIN)
@@ -136,6 +137,8 @@ class Resolver:
     def own_request(self, names: Sequence[str]) -> tuple[Request, int, float]:
         """Return what is asked of an intermediate training: each task's own English dev score."""
         asked = [self.request(task_of(name), Split.DEV) for name in names if self.data.has(task_of(name), Split.DEV)]
+        have = {prediction.task for request, *_ in asked for prediction in request.predictions}
+        self.without_dev.update(dict.fromkeys(name for name in names if name not in have))
         requests = [request for request, *_ in asked]
         examples = sum(count for _, count, _ in asked)
         characters = sum(count * length for _, count, length in asked) / max(1, examples)

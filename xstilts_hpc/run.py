@@ -12,8 +12,8 @@ from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.training import Training
 
 # Raised when the same description would give other numbers than before.
-METHOD = 1
-SCHEMA = 1
+METHOD = 2
+SCHEMA = 2
 _DIGITS = 10
 
 
@@ -57,7 +57,7 @@ class Run:
         return {
             "method": METHOD,
             "model": self.model.describe(),
-            "training": self.training.describe() if self.training else None,
+            "training": self.training.to_json() if self.training else None,
             "recipe": self.recipe.describe(trains=self.training is not None),
             "parent": self.parent,
         }

@@ -76,11 +76,11 @@ class Training:
 
     @property
     def variant(self) -> str:
-        """Return what tells this training from the plain one on its task, as tables show it."""
+        """Return what tells this training from all others of its name and size: tasks, sampling, languages in full."""
         mixed = ["+".join(self.tasks), *_sampling_words(self.sampling)] if len(self.tasks) > 1 else []
         languages = self.task_parts[0].languages
         translated = [] if languages == (ENGLISH,) else ["translated " + " ".join(languages)]
-        mlm = [f"MLM {self.mlm_weight:g} in {_counted(self.parts[-1].languages)}"] if self.mlm_weight else []
+        mlm = [f"MLM {self.mlm_weight:g} in " + " ".join(self.parts[-1].languages)] if self.mlm_weight else []
         return ", ".join([*mixed, *translated, *mlm])
 
     @property
@@ -90,19 +90,11 @@ class Training:
         size = f"{max(sizes)}_d{self.data_seed}" if self.subset else "full"
         task = self.task if len(self.tasks) == 1 else f"{MIXTURE}{len(self.tasks)}"
         languages = self.task_parts[0].languages
-        translated = "" if languages == (ENGLISH,) else "_" + _counted(languages).replace(" ", "")
+        translated = "" if languages == (ENGLISH,) else "_" + _counted(languages, "languages").replace(" ", "-")
         return f"{task}{translated}{'_mlm' if self.mlm_weight else ''}_{size}_s{self.train_seed}"
 
-    def describe(self) -> dict[str, Any]:
-        """Return everything that decides the training set; one English task in the short form of earlier versions."""
-        part = self.parts[0]
-        if self == Training((Part(part.task, part.data, part.size),), self.data_seed, self.train_seed):
-            seeds = {"data_seed": self.data_seed, "train_seed": self.train_seed}
-            return {"task": part.task, "data": part.data, "size": part.size, **seeds}
-        return self.to_json()
-
     def to_json(self) -> dict[str, Any]:
-        """Return the training as JSON."""
+        """Return everything that decides the training set, as JSON."""
         return asdict(self)
 
     @staticmethod
@@ -117,8 +109,23 @@ def training_on(task: str, data: str, *, size: int = 0, data_seed: int = 0, trai
     return Training((Part(task, data, size),), data_seed, train_seed)
 
 
-def _counted(languages: Sequence[str]) -> str:
-    return "-".join(languages) if len(languages) <= _MOST_NAMED else f"{len(languages)} languages"
+def short_variant(variant: str) -> str:
+    """Return a variant with more than four tasks or languages counted instead of named."""
+    return ", ".join(map(_short_piece, variant.split(", ")))
+
+
+def _short_piece(piece: str) -> str:
+    if "+" in piece:
+        return _counted(piece.split("+"), "tasks", "+")
+    for beginning in ("translated ", "MLM "):
+        if piece.startswith(beginning):
+            head, between, languages = piece.rpartition(" in ") if " in " in piece else ("translated", " ", piece[11:])
+            return head + between + _counted(languages.split(), "languages")
+    return piece
+
+
+def _counted(names: Sequence[str], what: str, between: str = " ") -> str:
+    return between.join(names) if len(names) <= _MOST_NAMED else f"{len(names)} {what}"
 
 
 def _sampling_words(sampling: Sampling) -> list[str]:

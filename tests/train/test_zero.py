@@ -17,6 +17,7 @@ from tests.train.zero_ranks import RECIPE, training_of
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.recipe import Recipe
+from xstilts_hpc.train.ranks import deal
 from xstilts_hpc.train.zero import decay_groups, micro_batch, warmup_decay, zero_config
 
 RANKS = 2
@@ -95,6 +96,24 @@ def test_bf16_by_autocast_keeps_fp32_weights_and_learns_alike(tiny_root: Path) -
     assert result["types"] == ["torch.float32"]
     assert result["losses"][:5] == pytest.approx(losses[:5], rel=0.05)
     assert result["losses"][0] != losses[0]
+
+
+def test_biases_and_layer_norms_are_not_decayed_whoever_named_them(tiny_root: Path) -> None:
+    (tiny_root / "data" / "text").mkdir()
+    (tiny_root / "data" / "text" / "en.txt").write_text("a cat\n", encoding="utf-8")
+    model, _ = training_of(tiny_root, "mixture")
+    name_of = {id(parameter): name for name, parameter in model.named_parameters()}
+    decayed, plain = ([name_of[id(p)] for p in group["params"]] for group in decay_groups(model, 0.01))
+    assert not [name for name in decayed if "norm" in name.lower() or name.endswith("bias")]
+    assert all("norm" in name.lower() or name.endswith("bias") for name in plain)
+    assert "heads.mlm.layer_norm.weight" in plain and "heads.mlm.dense.weight" in decayed
+
+
+def test_the_costliest_languages_are_dealt_first_to_the_rank_with_the_least() -> None:
+    # 9 to the first; 5, 3 and 2 to the second (10 in all); 1 to the first.
+    assert deal([1, 9, 2, 5, 3], 2) == [0, 0, 1, 1, 1]
+    assert deal([1, 1, 1], 1) == [0, 0, 0]
+    assert deal([], 2) == []
 
 
 def test_micro_batch_accumulation_and_ranks_multiply_to_the_batch() -> None:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.tasks.base import Task
 
 # Raised when the same example would be encoded differently than before.
-VERSION = 1
+VERSION = 2
 # Examples encoded at a time: a whole evaluation set of most languages, and 0.5 GB in between for questions.
 _CHUNK = 16_384
 
@@ -67,10 +67,14 @@ class Encoder:
     def encode(self, task: Task, examples: Sequence[Example], data: str) -> Encoded:
         """Return the encoded set of a task's examples; `data` is the digest of what they were read from."""
         folder = self.cache / self.key(task, data)
-        if not folder.is_dir():
+        if not self.has(task, data):
             _save(folder, _table(self.tokenizer, task, examples, self.recipe))
         table = datasets.load_from_disk(str(folder)).with_format("arrow")[:]
         return Encoded(task.kind, table, len(task.labels) if task.kind is Kind.CHOICE else 1)
+
+    def has(self, task: Task, data: str) -> bool:
+        """Say whether the set is remembered, so that `encode` needs no examples."""
+        return (self.cache / self.key(task, data)).is_dir()
 
     def key(self, task: Task, data: str) -> str:
         """Return the name of an encoded set: everything that decides its content."""
@@ -133,11 +137,6 @@ def _encode_texts(
     return Columns(whole, ragged_from([()] * len(rows)), rows)
 
 
-def _encode_sentences(tokenizer: Any, task: Task, examples: Sequence[RetrievalExample], recipe: Recipe) -> Columns:
-    english = np.array([example.english for example in examples], dtype=bool)
-    return replace(_encode_texts(tokenizer, task, examples, recipe), more={"english": english})
-
-
 def _pairs(tokenizer: Any, first: Ragged, second: Ragged, max_length: int, *, keep_end: bool = False) -> Ragged:
     """Return `<s> first </s></s> second </s>`, cut to the length by shortening the longer text a token at a time.
 
@@ -163,6 +162,6 @@ _ENCODE: dict[Kind, Callable[..., Columns]] = {
     Kind.CHOICE: _encode_choices,
     Kind.TOKEN: encode_words,
     Kind.SPAN: encode_spans,
-    Kind.RETRIEVAL: _encode_sentences,
+    Kind.RETRIEVAL: _encode_texts,
     Kind.MASKED: _encode_texts,
 }

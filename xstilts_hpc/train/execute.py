@@ -35,7 +35,7 @@ from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.folder import DataFolder
 from xstilts_hpc.train.loop import fine_tune
 from xstilts_hpc.train.predict import Predictor, predict
-from xstilts_hpc.train.ranks import Ranks, join_ranks, leave_ranks
+from xstilts_hpc.train.ranks import Ranks, deal, join_ranks, leave_ranks
 from xstilts_hpc.train.record import BlockedError, Findings, attempt
 from xstilts_hpc.train.retrieval import SentenceModel
 from xstilts_hpc.train.trained import is_saved, load_trained, save_trained
@@ -142,10 +142,10 @@ def _predict_all(work: _Work) -> None:
     """Collective. Predict every language that is not on disk yet, then join the languages of each task."""
     with _timed(work, "predict_s"):
         # Shared out before looking at what is there: ranks that look at different moments would share differently.
-        everything = [(prediction, language) for prediction in work.request.predictions for language in prediction.data]
-        share = everything[work.ranks.rank :: work.ranks.world]
-        mine = [(prediction, language) for prediction, language in share if not _have(work, prediction, language)]
-        for head, languages in groupby(mine, key=lambda item: task_of(item[0].task).training_set):
+        mine = [
+            (prediction, language) for prediction, language in _share(work) if not _have(work, prediction, language)
+        ]
+        for head, languages in groupby(mine, key=_head):
             predictor = _predictor(work, head)
             for prediction, language in languages:
                 _predict_language(work, predictor, prediction, language)
@@ -154,6 +154,19 @@ def _predict_all(work: _Work) -> None:
             for prediction in work.request.predictions:
                 parts = [work.folder.logits_part(prediction.task, language) for language in prediction.languages]
                 merge_logits(work.folder.logits(prediction.task), _header(work, prediction), parts)
+
+
+def _head(item: tuple[Prediction, str]) -> str:
+    return task_of(item[0].task).training_set
+
+
+def _share(work: _Work) -> list[tuple[Prediction, str]]:
+    """Return this rank's languages, those of one head together."""
+    everything = [(prediction, language) for prediction in work.request.predictions for language in prediction.data]
+    places = [(task_of(prediction.task), Split(prediction.split), language) for prediction, language in everything]
+    facts = [work.data.facts(*place) for place in places]
+    ranks = deal([fact["examples"] * fact["characters"] for fact in facts], work.ranks.world)
+    return sorted((item for item, rank in zip(everything, ranks, strict=True) if rank == work.ranks.rank), key=_head)
 
 
 def _predictor(work: _Work, head: str) -> Predictor:

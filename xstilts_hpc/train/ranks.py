@@ -2,15 +2,19 @@
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch._C._distributed_c10d import HashStore
 
 from xstilts_hpc.model.libraries import settle_libraries
+
+# Ranks wait for each other while one encodes a training set or predicts a large language; a dead rank ends its step.
+_PATIENCE = timedelta(hours=2)
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,18 @@ def join_ranks(*, alone: bool = False) -> Ranks:
         if world == 1:
             dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
         else:
-            dist.init_process_group(backend, rank=rank, world_size=world)
+            dist.init_process_group(backend, rank=rank, world_size=world, timeout=_PATIENCE)
     _tell_deepspeed(rank, world, local_rank)
     return Ranks(rank, world, local_rank, device)
+
+
+def deal(costs: Sequence[float], world: int) -> list[int]:
+    """Return the rank of each item: the costliest first, each to the rank with the least to do so far."""
+    loads, ranks = [0.0] * world, [0] * len(costs)
+    for item in sorted(range(len(costs)), key=lambda i: -costs[i]):
+        ranks[item] = loads.index(min(loads))
+        loads[ranks[item]] += costs[item]
+    return ranks
 
 
 def leave_ranks() -> None:

@@ -44,29 +44,42 @@ def _part_set(part: Part, training: Training, data: DataFolder, encoder: Encoder
         paths = [p for code in part.languages for p in data.locate(task, data.training_split(task, code), code).paths]
         names = ", ".join(map(str, paths))
         raise DataError(f"{names}: changed since the run was planned; restore it, or submit the grid again")
-    encoded, strata = _encoded(task, part.languages, data, encoder)
+    encoded = _encoded(task, part.languages, data, encoder)
     items = np.arange(encoded.items)
     if part.size:
-        chosen = subset(strata, part.size, training.data_seed)
+        chosen = subset(_strata(task, part.languages, data), part.size, training.data_seed)
         items = np.flatnonzero(np.isin(encoded.flat("example")[:: encoded.rows_per_item], chosen))
     if task.kind is Kind.MASKED:
         return PartSet(MaskedBatchMaker(task.name, encoded, encoder.tokenizer, training.train_seed), items)
     return PartSet(BatchMaker(task.name, encoded, encoder.tokenizer.pad_token_id), items)
 
 
-def _encoded(task: Task, languages: Sequence[str], data: DataFolder, encoder: Encoder) -> tuple[Encoded, list[str]]:
-    """Return the encoded examples of all languages, one after the other, and the stratum of each example."""
-    sets, strata = [], list[str]()
+def _encoded(task: Task, languages: Sequence[str], data: DataFolder, encoder: Encoder) -> Encoded:
+    """Return the encoded examples of all languages, one after the other; files are read only where no set is cached."""
+    sets, count = [], 0
     for code in languages:
-        split = data.training_split(task, code)
-        examples: list[Example] = list(data.locate(task, split, code).examples())
-        digest = data.facts(task, split, code)["digest"]
-        sets.append(_shifted(encoder.encode(task, examples, f"{code}-{digest}"), len(strata)))
-        several = f"{code} " if len(languages) > 1 else ""
-        strata.extend(several + stratum(task, example) for example in examples)
+        facts = data.facts(task, data.training_split(task, code), code)
+        name = f"{code}-{facts['digest']}"
+        examples = () if encoder.has(task, name) else _examples(task, code, data)
+        sets.append(_shifted(encoder.encode(task, examples, name), count))
+        count += facts["examples"]
     first = sets[0]
     joined = first.table if len(sets) == 1 else pa.concat_tables([encoded.table for encoded in sets])
-    return Encoded(first.kind, joined, first.rows_per_item), strata
+    return Encoded(first.kind, joined, first.rows_per_item)
+
+
+def _strata(task: Task, languages: Sequence[str], data: DataFolder) -> list[str]:
+    """Return the stratum of each example: its language where there are several, and the task's own."""
+    several = len(languages) > 1
+    return [
+        (f"{code} " if several else "") + stratum(task, example)
+        for code in languages
+        for example in _examples(task, code, data)
+    ]
+
+
+def _examples(task: Task, language: str, data: DataFolder) -> list[Example]:
+    return list(data.locate(task, data.training_split(task, language), language).examples())
 
 
 def _shifted(encoded: Encoded, by: int) -> Encoded:

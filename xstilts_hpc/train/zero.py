@@ -13,6 +13,8 @@ from xstilts_hpc.recipe import Recipe
 # Larger buckets cost memory and bring nothing at fine-tuning batch sizes.
 _BUCKET = 50_000_000
 _SHARDED_WEIGHTS = 3
+# By name, since a sharded weight has no shape: biases and layer norms, ours and those of the encoder.
+_NOT_DECAYED = ("bias", "LayerNorm.weight", "layer_norm.weight")
 
 
 def micro_batch(batch_size: int, world: int, limit: int) -> tuple[int, int]:
@@ -81,7 +83,7 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     plain: list[Tensor] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            (plain if name.endswith("bias") or "LayerNorm" in name else decayed).append(parameter)
+            (plain if name.endswith(_NOT_DECAYED) else decayed).append(parameter)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
 
 
