@@ -89,7 +89,7 @@ def test_anli_plus_is_its_three_parts_one_after_the_other(tmp_path: Path) -> Non
     files["snli_1.0/snli_1.0_dev.jsonl"] = lines(snli, {**snli, "gold_label": "-"})
     with pytest.raises(DataError, match=r"ANLI\+ needs all of ANLI R1-R3, MNLI, SNLI; MNLI: no dev file"):
         read(tmp_path, "anli dev en", files)
-    files["MNLI/dev_matched.tsv"] = "header\n" + "\t".join(["7", *"x" * 7, "a", "b", *"x" * 5, "neutral"]) + "\n"
+    files["MNLI/dev_matched.tsv"] = "index\n" + "\t".join(["7", *"x" * 7, "a", "b", *"x" * 5, "neutral"]) + "\n"
     ids = ["anli_r1r2r3/R1-u", "anli_r1r2r3/R2-u", "anli_r1r2r3/R3-u", "mnli/dev_matched-7", "snli/7"]
     assert [e.id for e in read(tmp_path, "anli dev en", files)] == ids
 
@@ -112,7 +112,7 @@ def test_a_training_question_of_version_1_without_an_answer_is_a_bad_row(tmp_pat
     questions = [{"answers": []}, {"answers": [{"text": "", "answer_start": 0}]}]
     rows = list(place(tmp_path, "squad_v1 train en", {"squad/train-v1.1.json": squad_file("Ann", *questions)}).rows())
     assert [type(row) for row in rows] == [BadRowError, BadRowError]
-    assert str(rows[0]).endswith("question q0: no answer, but every question of v1.1 has one")
+    assert str(rows[0]).endswith("question q0: no answer, but every question here has one")
 
 
 def test_cells_of_cosmos_qa_may_hold_commas_quotes_and_line_ends(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ DAMAGED: list[tuple[str, dict[str, str | bytes], str]] = [
         {"QQP/dev.tsv": QQP_HEADER + "1\t2\t3\ta\tb\t2\n"},
         r"dev.tsv:2: unknown label '2', expected .* 0, 1",
     ),
-    ("qqp dev en", {"QQP/dev.tsv": b"header\n1\t2\t3\t\xe9\tb\t1\n"}, r"dev.tsv:2: not UTF-8 .*: '1\\t2\\t3\\t\\\\xe9"),
+    ("qqp dev en", {"QQP/dev.tsv": b"id\n1\t2\t3\t\xe9\tb\t1\n"}, r"dev.tsv:2: not UTF-8 .*: '1\\t2\\t3\\t\\\\xe9"),
     (
         "squad_v2 dev en",
         {"dev-v2.0.json": squad_file("Ann", {"is_impossible": True, "answers": [{"text": "Ann", "answer_start": 0}]})},
@@ -251,7 +251,7 @@ DAMAGED: list[tuple[str, dict[str, str | bytes], str]] = [
     ("commonsenseqa dev en", {DEV_QUESTIONS: lines(csqa_row()) + '{"id": "q'}, r"jsonl:2: not valid JSON .*: '\{\"id"),
     ("commonsenseqa dev en", {DEV_QUESTIONS: lines(csqa_row("ABCD"))}, r"jsonl:1: choices A, B, C, D, expected A, B,"),
     ("commonsenseqa dev en", {DEV_QUESTIONS: lines(csqa_row(answerKey="F"))}, r"jsonl:1: unknown label 'F', expected"),
-    ("commonsenseqa dev en", {DEV_QUESTIONS: lines(csqa_row(question={}))}, r"jsonl:1: no question with a stem"),
+    ("commonsenseqa dev en", {DEV_QUESTIONS: lines(csqa_row(question={}))}, r"jsonl:1: missing stem, choices: "),
     (
         "ccg dev en",
         {**auto_files(range(20, 22)), "ccgbank_1_1/data/AUTO/19/wsj_1901.auto": AUTO + LEAVES[0][:-2] + "\n"},

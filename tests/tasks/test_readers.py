@@ -71,6 +71,35 @@ def test_the_release_of_xnli_has_all_languages_in_one_file(tmp_path: Path) -> No
     assert (example.id, example.first, example.second, example.label) == ("1", "ja", "b", "neutral")
 
 
+@pytest.mark.parametrize("name", ["train", "dev"])
+def test_snli_of_glue_has_both_of_its_splits(tmp_path: Path, name: str) -> None:
+    text = GLUE_HEADER + glue_row(15, "a", "b", "neutral", at=7)
+    (example,) = read(tmp_path, f"snli {name} en", {f"SNLI/{name}.tsv": text})
+    assert (example.first, example.second, example.label) == ("a", "b", "neutral")
+
+
+HEADED = {
+    "mnli train en": ("MNLI/train.tsv", "index"),
+    "mnli translated de": ("XNLI-MT-1.0/multinli/multinli.train.de.tsv", "premise"),
+    "qqp dev en": ("QQP/dev.tsv", "id"),
+    "snli dev en": ("SNLI/dev.tsv", "index"),
+    "pawsx test de": ("x-final/de/test_2k.tsv", "id"),
+    "xnli dev de": ("XNLI-1.0/xnli.dev.tsv", "language"),
+}
+
+
+@pytest.mark.parametrize("where", HEADED)
+def test_a_file_that_has_lost_its_header_is_refused_before_its_first_row_is_lost(tmp_path: Path, where: str) -> None:
+    name, column = HEADED[where]
+    with pytest.raises(DataError, match=f"{name}:1: no header: .* begins with '7', expected the column '{column}'; .*"):
+        read(tmp_path, where, {name: "7\ta\tb\tneutral\n" * 2})
+
+
+def test_a_header_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    text = "\ufeff" + GLUE_HEADER + glue_row(12, "a", "b", "neutral")
+    assert len(read(tmp_path, "mnli train en", {"MNLI/train.tsv": text})) == 1
+
+
 @pytest.mark.parametrize("columns", [12, 16])
 def test_quotes_are_plain_characters_in_mnli(tmp_path: Path, columns: int) -> None:
     rows = [glue_row(columns, '"a', "b", "neutral"), glue_row(columns, 'c" d', '"e"', "entailment")]
@@ -156,7 +185,7 @@ def test_a_json_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
 def test_a_question_without_answers_is_told_from_one_whose_file_has_none(tmp_path: Path) -> None:
     qas = [{"id": "a", "question": "?", "answers": []}, {"id": "b", "question": "?"}]
     text = json.dumps({"data": [{"paragraphs": [{"context": "c", "qas": qas}]}]})
-    assert [e.answers for e in read(tmp_path, "xquad test en", {"xquad/xquad.en.json": text})] == [(), None]
+    assert [e.answers for e in read(tmp_path, "squad_v2 dev en", {"dev-v2.0.json": text})] == [(), None]
 
 
 def test_tatoeba_lines_are_translations_by_position(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ class Task:
     are then those of its training file (DataFolder.with_labels). A task with `union` has no sources of its own: its
     examples are those of the other tasks, one after the other. `unanswerable`: some questions have no answer.
     `mining`: pairs are mined from two pools, with a threshold from dev; else each sentence takes its nearest.
+    `dev_set`: what the dev split is, where its name does not say it.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Task:
     union: tuple["Task", ...] = ()
     unanswerable: bool = False
     mining: bool = False
+    dev_set: str = ""
 
     @property
     def open_labels(self) -> bool:

@@ -9,6 +9,7 @@ from xstilts_hpc.examples import ChoiceExample, Example, Kind
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.lines import each_line, label_in, object_of
+from xstilts_hpc.tasks.values import check_items, check_values
 
 _LABELS = ("A", "B", "C", "D", "E")
 
@@ -20,23 +21,24 @@ def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowEr
 
 
 def _example(number: int, line: str) -> Iterator[ChoiceExample]:
-    row = object_of(line, ("id", "question"))
+    row = object_of(line, ("id",), question=dict)
     stem, choices = _question(row["question"])
     key = row.get("answerKey")
     label = None if key is None else _LABELS.index(label_in(_LABELS, key))
     yield ChoiceExample(row["id"], stem, choices, label)
 
 
-def _question(question: Any) -> tuple[str, tuple[str, ...]]:
+def _question(question: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
     """Return the question and its choices."""
-    try:
-        text_of = {choice["label"]: choice["text"] for choice in question["choices"]}
-        stem = question["stem"]
-    except (KeyError, TypeError) as error:
-        raise DataError(f"no question with a stem and choices ({type(error).__name__}: {error})") from error
-    if sorted(text_of) != list(_LABELS):
-        raise DataError(f"choices {', '.join(sorted(text_of))}, expected {', '.join(_LABELS)}")
-    return stem, tuple(text_of[label] for label in _LABELS)
+    check_values(question, ("stem",), choices=list)
+    check_items("choices", question["choices"], dict)
+    for choice in question["choices"]:
+        check_values(choice, ("label", "text"))
+    letters = sorted(choice["label"] for choice in question["choices"])
+    if letters != list(_LABELS):
+        raise DataError(f"choices {', '.join(letters)}, expected {', '.join(_LABELS)}")
+    text_of = {choice["label"]: choice["text"] for choice in question["choices"]}
+    return question["stem"], tuple(text_of[label] for label in _LABELS)
 
 
 COMMONSENSEQA = Task(

@@ -9,6 +9,7 @@ from xstilts_hpc.examples import ChoiceExample, Example, Kind
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.lines import each_line, object_of
+from xstilts_hpc.tasks.values import check_items
 
 _LABELS = ("0", "1", "2", "3")
 
@@ -18,7 +19,8 @@ def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowEr
     (path,) = paths
 
     def example(number: int, line: str) -> Iterator[ChoiceExample]:
-        row = object_of(line, ("ctx_a", "ctx_b", "endings"))
+        row = object_of(line, ("ctx_a", "ctx_b"), endings=list)
+        check_items("endings", row["endings"], str)
         yield ChoiceExample(f"{path.stem}-{number}", row["ctx_a"], _choices(row), _label(row))
 
     return each_line(path, example)

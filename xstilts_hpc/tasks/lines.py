@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Example
 from xstilts_hpc.tasks.base import BadRowError
+from xstilts_hpc.tasks.values import check_values
 
 _SHOWN = 80
 
@@ -57,16 +58,30 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def each_line(
-    path: Path, make: Callable[[int, str], Iterable[Example]], *, header: bool = False
+    path: Path, make: Callable[[int, str], Iterable[Example]], *, header: str = ""
 ) -> Iterator[Example | BadRowError]:
-    """Yield what `make` gives for (number, line) of each line; its DataError becomes a BadRowError with the line."""
+    """Yield what `make` gives for (number, line) of each line; its DataError becomes a BadRowError with the line.
+
+    `header` is the name of the first column where the first line must be a header.
+    """
     for number, line in _numbered(path):
         if header and number == 1:
+            _check_header(path, header, line)
             continue
         try:
             yield from list(make(number, _decoded(line)))
         except DataError as error:
             yield _bad(path, number, error, line)
+
+
+def _check_header(path: Path, column: str, line: bytes) -> None:
+    """Refuse a first line that is not the header, for it may be a row that would be lost."""
+    found = line.decode("utf-8-sig", errors="backslashreplace").split("\t")[0]
+    if found != column:
+        raise DataError(
+            f"{path}:1: no header: the first line begins with {found[:_SHOWN]!r}, expected the column {column!r}; "
+            "put the line of column names back, or fetch the file again"
+        )
 
 
 def fields_of(line: str, columns: Sequence[int]) -> list[str]:
@@ -77,17 +92,15 @@ def fields_of(line: str, columns: Sequence[int]) -> list[str]:
     return fields
 
 
-def object_of(line: str, keys: Sequence[str]) -> dict[str, Any]:
-    """Return the JSON object of a line; it must have the keys."""
+def object_of(line: str, texts: Sequence[str], **others: type) -> dict[str, Any]:
+    """Return the JSON object of a line; it must have the keys, those in `texts` a text, others what is said here."""
     try:
         value = json.loads(line)
     except ValueError as error:
         raise DataError(f"not valid JSON ({error})") from error
     if not isinstance(value, dict):
         raise DataError(f"expected a JSON object, found a {type(value).__name__}")
-    missing = [key for key in keys if key not in value]
-    if missing:
-        raise DataError(f"missing {', '.join(missing)}")
+    check_values(value, texts, **others)
     return value
 
 

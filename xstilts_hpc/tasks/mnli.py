@@ -24,7 +24,7 @@ def parse_glue(paths: tuple[Path, ...], language: str) -> Iterator[Example | Bad
         row = fields_of(line, (12, 16))
         yield SequenceExample(f"{path.stem}-{row[0]}", row[8], row[9], label_in(NLI_LABELS, row[-1]))
 
-    return each_line(path, example, header=True)
+    return each_line(path, example, header="index")
 
 
 def parse_xtreme(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
@@ -46,7 +46,7 @@ def parse_translated(paths: tuple[Path, ...], language: str) -> Iterator[Example
 def parse_translated_release(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read XNLI's own translations: a header, the translated premise and hypothesis (cut into tokens), the label."""
     (path,) = paths
-    return each_line(path, partial(_translated, columns=(3,)), header=True)
+    return each_line(path, partial(_translated, columns=(3,)), header="premise")
 
 
 def _translated(number: int, line: str, *, columns: tuple[int, ...]) -> Iterator[SequenceExample]:

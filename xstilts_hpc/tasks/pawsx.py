@@ -25,7 +25,7 @@ def parse_release(paths: tuple[Path, ...], language: str) -> Iterator[Example | 
         _, first, second, label = fields_of(line, (4,))
         yield SequenceExample(str(number - 1), first.strip(), second.strip(), label_in(_LABELS, label.strip()))
 
-    return each_line(path, example, header=True)
+    return each_line(path, example, header="id")
 
 
 def parse_xtreme(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:

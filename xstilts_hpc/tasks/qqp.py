@@ -22,7 +22,7 @@ def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowEr
         row = fields_of(line, (6,))
         yield SequenceExample(f"{path.stem}-{row[0]}", row[3], row[4], label_in(_LABELS, row[5]))
 
-    return each_line(path, example, header=True)
+    return each_line(path, example, header="id")
 
 
 QQP = Task(

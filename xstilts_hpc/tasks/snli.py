@@ -35,7 +35,7 @@ def parse_glue(paths: tuple[Path, ...], language: str) -> Iterator[Example | Bad
         if row[-1] != _NO_GOLD:
             yield SequenceExample(row[2], row[7], row[8], label_in(NLI_LABELS, row[-1]))
 
-    return each_line(path, example, header=True)
+    return each_line(path, example, header="index")
 
 
 SNLI = Task(
@@ -50,6 +50,7 @@ SNLI = Task(
         Source(Split.TRAIN, ("snli_1.0/snli_1.0_train.jsonl",), parse_jsonl),
         Source(Split.TRAIN, ("SNLI/train.tsv",), parse_glue),
         Source(Split.DEV, ("snli_1.0/snli_1.0_dev.jsonl",), parse_jsonl),
+        Source(Split.DEV, ("SNLI/dev.tsv",), parse_glue),
     ),
     origin="https://nlp.stanford.edu/projects/snli/snli_1.0.zip (Bowman et al. 2015)",
     licence="CC BY-SA 4.0",

@@ -10,7 +10,7 @@ from xstilts_hpc.tasks.squad_format import parse_squad
 
 
 def parse_evaluation(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
-    """Yield the questions of a file; one whose only answer is an empty text has no gold.
+    """Yield the questions of a file of answerable questions; one without an answer, or with an empty one, has no gold.
 
     XTREME's utils_preprocess.py (remove_qa_test_annotations) puts the text "" at 0 in the place of the answers.
     """
@@ -18,6 +18,6 @@ def parse_evaluation(paths: tuple[Path, ...], language: str) -> Iterator[Example
 
 
 def _without_placeholder(row: Example | BadRowError) -> Example | BadRowError:
-    if isinstance(row, SpanExample) and row.answers and not any(answer.text for answer in row.answers):
+    if isinstance(row, SpanExample) and not any(answer.text for answer in row.answers or ()):
         return replace(row, answers=None)
     return row

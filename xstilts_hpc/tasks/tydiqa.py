@@ -8,20 +8,20 @@ from xstilts_hpc.examples import Example, Kind, SpanExample
 from xstilts_hpc.languages import ENGLISH, LANGUAGES
 from xstilts_hpc.metrics.squad import SQUAD
 from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task
-from xstilts_hpc.tasks.squad_format import parse_squad
+from xstilts_hpc.tasks.squad_format import parse_answered
 from xstilts_hpc.tasks.squad_v1 import QA_RECIPE
 from xstilts_hpc.tasks.stripped_squad import parse_evaluation
 
 
 def parse_train(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read a training file of one language; its ids are cut short and repeat, so questions are numbered instead."""
-    return _numbered(parse_squad(paths, language))
+    return _numbered(parse_answered(paths, language))
 
 
 def parse_release_train(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read the release's training file of all languages, whose ids begin with the English name of the language."""
     prefix = f"{LANGUAGES[language].name.lower()}-"
-    rows = parse_squad(paths, language)
+    rows = parse_answered(paths, language)
     return _numbered(row for row in rows if isinstance(row, BadRowError) or row.id.startswith(prefix))
 
 
@@ -46,6 +46,7 @@ TYDIQA = Task(
     languages=_LANGUAGES,
     training_set="tydiqa",
     recipe=QA_RECIPE,
+    dev_set="training files of languages that are not trained on",
     sources=(
         Source(Split.TRAIN, (_TRAIN,), parse_train, (ENGLISH,)),
         Source(Split.TRAIN, (_RELEASE_TRAIN,), parse_release_train, (ENGLISH,)),

@@ -32,7 +32,7 @@ def parse_release(paths: tuple[Path, ...], language: str) -> Iterator[Example | 
         if row[0] == language:
             yield SequenceExample(row[9], row[6], row[7], label_in(NLI_LABELS, row[1]))
 
-    return each_line(path, example, header=True)
+    return each_line(path, example, header="language")
 
 
 def parse_release_json(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
