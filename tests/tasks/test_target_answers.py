@@ -21,9 +21,12 @@ from xstilts_hpc.tasks.base import Split, has_gold
         ("tydiqa", "tydiqa-goldp-v1.1-dev/tydiqa.goldp.fi.dev.json"),
     ],
 )
-def test_the_empty_answer_of_xtremes_test_files_is_no_gold(tmp_path: Path, task: str, name: str) -> None:
+@pytest.mark.parametrize("answers", [[("", 0)], []], ids=["an empty answer", "no answer"])
+def test_a_test_file_without_its_answers_has_no_gold(
+    tmp_path: Path, task: str, name: str, answers: list[tuple[str, int]]
+) -> None:
     language = "fi" if task == "tydiqa" else "de"
-    folder = folder_of(tmp_path, {name: squad(question("q1", ("", 0)))})
+    folder = folder_of(tmp_path, {name: squad(question("q1", *answers))})
     (example,) = folder.locate(TASKS[task], Split.TEST, language).examples()
     assert example == SpanExample("q1", "who?", "Ann sat", None)
     assert folder.languages(TASKS[task], Split.TEST) == ()
@@ -48,6 +51,13 @@ def test_repeated_ids_of_tydiqa_become_places_in_the_file(tmp_path: Path) -> Non
     name = "tydiqa/tydiqa-goldp-v1.1-train/tydiqa.goldp.en.train.json"
     examples = read(tmp_path, "tydiqa train en", {name: text})
     assert [e.id for e in examples] == ["train-1", "train-2", "train-3"]
+
+
+def test_a_training_question_of_tydiqa_without_an_answer_is_a_bad_row(tmp_path: Path) -> None:
+    name = "tydiqa-goldp-v1.1-train/tydiqa.goldp.en.train.json"
+    folder = folder_of(tmp_path, {name: squad(question("0"), question("1", ("Ann", 0)))})
+    with pytest.raises(DataError, match=r"1 of 2 training rows .*\n .*question 0: no answer, but every question here"):
+        folder.facts(TASKS["tydiqa"], Split.TRAIN)
 
 
 def test_both_forms_of_tydiqas_training_file_give_the_same_examples(tmp_path: Path) -> None:
@@ -107,6 +117,19 @@ def test_a_bucc_test_set_whose_pairs_xtreme_removed_has_no_gold(tmp_path: Path) 
     assert len(examples) == 5
     assert not any(has_gold(example) for example in examples)
     assert folder.evaluation_split(TASKS["bucc2018"]) is Split.DEV
+
+
+def test_a_bucc_test_set_without_dev_pairs_for_its_threshold_cannot_be_scored(tmp_path: Path) -> None:
+    gold = {f"bucc2018/zh-en.{split}.gold": "zh-000000008\ten-000000011\n" for split in ("dev", "test")}
+    test: Files = {name.replace("dev", "test"): text for name, text in POOLS.items()}
+    test["bucc2018/zh-en.test.gold"] = gold["bucc2018/zh-en.test.gold"]
+    alone = folder_of(tmp_path / "alone", test)
+    assert alone.languages(TASKS["bucc2018"], Split.TEST) == ()
+    with pytest.raises(DataError, match=r"no file there has labels \(test needs dev's too, for its threshold\)"):
+        alone.evaluation_split(TASKS["bucc2018"])
+    both = folder_of(tmp_path / "both", {**POOLS, **test, "bucc2018/zh-en.dev.gold": gold["bucc2018/zh-en.dev.gold"]})
+    assert both.languages(TASKS["bucc2018"], Split.TEST) == ("zh",)
+    assert both.evaluation_split(TASKS["bucc2018"]) is Split.TEST
 
 
 SORTED: Files = {"tatoeba/de-en.de": "zwei\ndrei\neins\n", "tatoeba/de-en.en": "one\nthree\ntwo\n"}
@@ -183,6 +206,7 @@ def test_tydiqas_training_files_of_other_languages_are_dev_and_only_english_is_t
     release = squad(question("korean-7", ("Ann", 0)), question("english-8", ("Ann", 0)))
     (korean,) = read(tmp_path, "tydiqa dev ko", {"tydiqa-goldp-v1.1-train.json": release})
     assert (korean.id, korean.answers) == ("train-1", (Answer("Ann", 0),))
+    assert TASKS["tydiqa"].dev_set == "training files of languages that are not trained on"
     for place in ("tydiqa train ko", "tydiqa dev en"):
         with pytest.raises(DataError, match=f"no {place.split()[1]} file for language"):
             read(tmp_path, place, {})

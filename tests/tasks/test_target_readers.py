@@ -59,6 +59,14 @@ def test_both_forms_of_pawsx_give_the_same_examples(tmp_path: Path) -> None:
     assert read(tmp_path / "b", "pawsx dev de", {**xtreme}) == expected
 
 
+@pytest.mark.parametrize(("tested", "split"), [("en", "dev"), ("de en", "test"), ("de en es", "test"), ("", "dev")])
+def test_the_split_that_has_labels_in_the_most_languages_is_scored(tmp_path: Path, tested: str, split: str) -> None:
+    labelled = [f"{name}-{code}" for name, codes in (("dev", "de en"), ("test", tested)) for code in codes.split()]
+    files: Files = {f"pawsx/{name}.tsv": "a\tb\t1\n" for name in labelled}
+    stripped: Files = {f"pawsx/test-{code}.tsv": "a\tb\n" for code in ("de", "en")}
+    assert folder_of(tmp_path, {**stripped, **files}).evaluation_split(TASKS["pawsx"]) is Split(split)
+
+
 def test_xnli_is_read_from_the_json_lines_of_its_release(tmp_path: Path) -> None:
     rows = [
         {"language": language, "gold_label": "neutral", "sentence1": f"a {language}", "sentence2": "b", "pairID": "3"}

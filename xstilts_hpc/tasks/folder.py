@@ -14,7 +14,7 @@ from xstilts_hpc.tasks.base import BadRowError, Role, Source, Split, Task, has_g
 # A data root may be XTREME's download/ folder, a folder above it, or one folder per task.
 _PREFIXES = ("", "download/", "intermediate/")
 # Raised when other facts are found out about the same files.
-_FACTS = 3
+_FACTS = 4
 
 
 # Of the rows of a training file so many may be unreadable; they are left out and listed.
@@ -104,7 +104,7 @@ class DataFolder:
 
     def _labelled(self, task: Task, split: Split, language: str) -> bool:
         located = self._find(task, split, language)
-        if located is None:
+        if located is None or (_needs_dev(task, split) and not self._labelled(task, Split.DEV, language)):
             return False
         # A file of all languages may lack this one; a file of one language may not be empty.
         if not located.by_language and next(located.examples(), None) is None:
@@ -112,11 +112,13 @@ class DataFolder:
         return bool(self.facts(task, split, language)["gold"])
 
     def evaluation_split(self, task: Task) -> Split:
-        """Return the split that is scored by default: test if it has labels here, else dev."""
-        for split in (Split.TEST, Split.DEV):
-            if self.languages(task, split):
-                return split
-        raise DataError(self._not_found(task, Split.TEST, task.languages[0]) + "; or no file there has labels")
+        """Return the split that is scored by default: the one with labels in the most languages, of equals test."""
+        numbers = {split: len(self.languages(task, split)) for split in (Split.TEST, Split.DEV)}
+        if not any(numbers.values()):
+            threshold = " (test needs dev's too, for its threshold)" if task.mining else ""
+            not_found = self._not_found(task, Split.TEST, task.languages[0])
+            raise DataError(f"{not_found}; or no file there has labels{threshold}")
+        return max(numbers, key=numbers.__getitem__)
 
     def facts(self, task: Task, split: Split, language: str = ENGLISH) -> dict[str, Any]:
         """Return what is in a split.
@@ -131,7 +133,7 @@ class DataFolder:
             parsers = [part.source.parse.__name__ for part in located.parts]
             pinned = [_FACTS, task.name, language, parsers, stat_key(located.paths)]
             facts = self.memory.recall(digest_of(pinned), lambda: _read_facts(located))
-            if task.mining and split is Split.TEST:
+            if _needs_dev(task, split):
                 digests = [facts["digest"], self.facts(task, Split.DEV, language)["digest"]]
                 facts = {**facts, "digest": digest_of(digests)}
             self._facts[key] = facts
@@ -189,6 +191,11 @@ class DataFolder:
             f"{task.title}: no {split} file for language {language} under {self.root}; expected {names}"
             f" (also under download/, intermediate/ or {task.name}/); get it from {task.origin}"
         )
+
+
+def _needs_dev(task: Task, split: Split) -> bool:
+    """Say whether a split cannot be scored without dev: pairs are mined with a threshold from there."""
+    return task.mining and split is Split.TEST
 
 
 def _matching(folder: Path, name: str) -> list[Path]:
