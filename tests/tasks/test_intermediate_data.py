@@ -7,7 +7,7 @@ import pytest
 
 from xstilts_hpc.files import Memory
 from xstilts_hpc.tasks import TASKS
-from xstilts_hpc.tasks.base import BadRowError, Split
+from xstilts_hpc.tasks.base import Split
 from xstilts_hpc.tasks.folder import DataFolder
 
 pytestmark = pytest.mark.shared
@@ -33,16 +33,6 @@ def test_every_row_of_the_real_files_is_read(shared_data: Path, tmp_path: Path, 
     facts = [folder.facts(TASKS[name], split) for split in (Split.TRAIN, Split.DEV)]
     assert tuple(fact["examples"] for fact in facts) == REAL[name]
     assert [(fact["bad"], fact["gold"]) for fact in facts] == [([], True)] * 2
-
-
-def test_files_of_the_real_data_that_are_not_trained_or_scored_read_as_well(shared_data: Path) -> None:
-    folder = shared_data / "intermediate"
-    rounds = tuple(folder / f"anli/anli_v1.0/R{i}/test.jsonl" for i in (1, 2, 3))
-    others = {"mnli": "mnli/MNLI/dev_mismatched.tsv", "commonsenseqa": "commonsenseqa/test_rand_split_no_answers.jsonl"}
-    read_as = {"anli_r1r2r3": rounds, **{task: (folder / name,) for task, name in others.items()}}
-    rows = {task: list(TASKS[task].sources[0].parse(paths, "en")) for task, paths in read_as.items()}
-    assert {task: len(found) for task, found in rows.items()} == {"anli_r1r2r3": 9, "mnli": 300, "commonsenseqa": 200}
-    assert not any(isinstance(row, BadRowError) for found in rows.values() for row in found)
 
 
 def test_half_of_the_real_questions_of_squad_v2_have_no_answer(shared_data: Path, tmp_path: Path) -> None:
