@@ -264,8 +264,7 @@ def measure(folder: Path, xtreme: Path | None, python: str) -> dict[str, Any]:
     # What the official script does within the noise of its start has no ratio.
     timed = {group: taken for group, taken in report["official_s"].items() if taken > report["official_start_s"]}
     ratios = {group: round(taken / report["ours_s"][group], 1) for group, taken in timed.items()}
-    same = agree({name: parts for name, (_, parts) in ours.items()}, found)
-    return {**report, "ratio": ratios, "same_scores": same}
+    return {**report, "ratio": ratios, "same_scores": agree({name: parts for name, (_, parts) in ours.items()}, found)}
 
 
 def _by_group(seconds: Mapping[str, float]) -> dict[str, float]:

@@ -32,7 +32,7 @@ def write_world(root: Path) -> None:
         (root / "data" / folder).mkdir(parents=True)
     for name, columns in (("train", 12), ("dev_matched", 16)):
         rows = ["\t".join(["x"] * (columns - 1) + ["neutral"])] * ROWS
-        (root / "data" / "MNLI" / f"{name}.tsv").write_text("\n".join(["header", *rows]))
+        (root / "data" / "MNLI" / f"{name}.tsv").write_text("\n".join(["index", *rows]))
     for language in ("en", "de", "sw"):
         (root / "data" / "xnli" / f"dev-{language}.tsv").write_text("a\tb\tneutral\n" * ROWS)
         (root / "data" / "panx" / f"dev-{language}.tsv").write_text("a\tO\n\n" * ROWS)
