@@ -1,7 +1,7 @@
 """What one training is trained on: one task or several, in which languages, and how their updates are shared out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,8 @@ class Training:
 
     def to_json(self) -> dict[str, Any]:
         """Return everything that decides the training set, as JSON."""
-        return asdict(self)
+        parts = [dict(vars(part)) for part in self.parts]  # dataclasses.asdict takes half the time of a large plan
+        return {**vars(self), "parts": parts, "sampling": dict(vars(self.sampling))}
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> "Training":
