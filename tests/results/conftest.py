@@ -58,6 +58,8 @@ class GridBuilder:
     name: str = "small"
     question: str = "Does size matter?"
     data: str = "data"
+    split_of: dict[str, str] = field(default_factory=lambda: {"mnli": "dev"})
+    absent: dict[str, tuple[str, ...]] = field(default_factory=dict)
     runs: dict[str, PlannedRun] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
     excluded: list[Excluded] = field(default_factory=list)
@@ -79,7 +81,7 @@ class GridBuilder:
         training = training_on(task, "digest", train_seed=seed)
         run = Run(MODEL, training, Recipe(), parent, parent and "parent")
         predictions = tuple(
-            Prediction(name, "dev" if name == "mnli" else "test", {code: f"{name}-{code}" for code in codes})
+            Prediction(name, self.split_of.get(name, "test"), {code: f"{name}-{code}" for code in codes})
             for name, codes in asks.items()
         )
         stage = Stage.TARGET if parent else Stage.INTERMEDIATE
@@ -100,10 +102,9 @@ class GridBuilder:
 
     def plan(self) -> Plan:
         """Return the plan so far."""
-        cells = tuple(self.cells)
-        return Plan(
-            self.name, self.question, self.data, self.runs, cells, tuple(self.excluded), {}, cells_digest(cells)
-        )
+        cells, excluded = tuple(self.cells), tuple(self.excluded)
+        described = self.name, self.question, self.data
+        return Plan(*described, self.runs, cells, excluded, self.absent, cells_digest(cells))
 
     def folder(self, number: int) -> RunFolder:
         """Return the folder of the run of the cell with this number."""

@@ -18,6 +18,9 @@ from xstilts_hpc.errors import GridError, IncompleteError
 from xstilts_hpc.logits import Floats, Logits, RetrievalLogits, SequenceLogits, SpanLogits, TokenLogits
 from xstilts_hpc.results.collect import gather
 from xstilts_hpc.results.export import export
+from xstilts_hpc.results.means import Means
+from xstilts_hpc.results.table import Number, Plain
+from xstilts_hpc.results.table import by_language as language_tables
 from xstilts_hpc.results.xtreme_layout import ALL_TASKS
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.tasks.base import Task
@@ -138,6 +141,11 @@ def by_language(report: Mapping[str, Any]) -> dict[tuple[str, str, str], float]:
     }
 
 
+def number(cell: Plain) -> float:
+    assert isinstance(cell, Number)
+    return cell.value
+
+
 def test_all_nine_tasks_score_the_same_when_read_back(builder: Any, tmp_path: Path) -> None:
     nine(builder)
     (folder,) = export("small", builder.root, tmp_path / "out")
@@ -148,6 +156,22 @@ def test_all_nine_tasks_score_the_same_when_read_back(builder: Any, tmp_path: Pa
     assert report["all_task"] == pytest.approx(np.mean([report[task]["avg_metric"] for task in ALL_TASKS]))
     # The logits are made so that languages differ: neither everything nor nothing is right.
     assert all(0 < report[task]["avg_metric"] < 100 for task in ALL_TASKS)
+
+
+def test_tables_by_language_hold_the_parts_of_the_official_report(builder: Any, tmp_path: Path) -> None:
+    (folder,) = export("small", nine(builder).root, tmp_path / "out")
+    report = json.loads((folder / "expected_scores.json").read_text("utf-8"))
+    tables = {table.name: table for table in language_tables(Means(gather(builder.plan(), builder.root)))}
+    answers = {"exact match": "exact_match", "F1": "f1"}
+    tagged = {"chunk F1": "f1", "word accuracy": "word_accuracy"}
+    for target, parts in {"xquad": answers, "mlqa": answers, "tydiqa": answers, "udpos": tagged}.items():
+        table, official = tables[f"by_language_{target}"], report[target]
+        rows = {row[2]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+        assert list(rows)[-2:] == list(parts)
+        for name, part in parts.items():
+            shown = {code: number(rows[name][code]) for code in official[part]}
+            assert shown == pytest.approx(official[part], abs=1e-9)
+            assert number(rows[name]["all"]) == pytest.approx(official[f"avg_{part}"], abs=1e-9)
 
 
 def test_the_official_script_finds_the_same_scores(builder: Any, tmp_path: Path) -> None:
@@ -221,15 +245,13 @@ def test_the_readme_says_split_run_and_that_the_script_needs_all_languages(small
     assert json.loads((folder / "expected_scores.json").read_text()) == {}
 
 
-def test_only_folders_of_a_name_are_written(small: Any, tmp_path: Path) -> None:
-    written = export("small", small.root, tmp_path, only="none_*")
-    assert [path.name for path in written] == ["none_t0", "none_t1"]
-    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("mnli")) == []
-
-
-def test_a_name_that_fits_nothing_is_one_message(small: Any, tmp_path: Path) -> None:
-    with pytest.raises(GridError, match=r"nothing called 'none_t2' to export; did you mean 'none_t1'\?"):
-        export("small", small.root, tmp_path, only="none_t2")
+def test_the_readme_says_what_a_dev_split_is_whose_name_does_not(builder: Any, span: Any, tmp_path: Path) -> None:
+    builder.split_of["tydiqa"] = "dev"
+    builder.cell(builder.run("tydiqa", 0, {"tydiqa": {"fi": span}}), "tydiqa")
+    builder.save()
+    (folder,) = export("small", builder.root, tmp_path)
+    split = "dev (training files of languages that are not trained on)"
+    assert f"  tydiqa: {split}, 1 of 9 languages, run " in (folder / "README.txt").read_text()
 
 
 def test_a_grid_without_targets_of_xtreme_has_nothing_to_export(builder: Any, sequence: Any, tmp_path: Path) -> None:

@@ -38,16 +38,25 @@ def test_by_task_averages_languages_then_seeds_baseline_first(small: Any) -> Non
     ]
 
 
-def test_a_mixture_of_many_tasks_is_named_by_their_number_and_spelt_out_below(builder: Any, sequence: Any) -> None:
+def test_a_variant_of_many_tasks_or_languages_is_counted_and_spelt_out_below(builder: Any, sequence: Any) -> None:
     run = builder.run("mnli", 0, {"xnli": {"sw": sequence(4)}})
-    variants = ("a+b+c+d+e", "a+b+c+d+e, uniform", "a+b+c+d+e+f", "a+b+c+d+e+g", "a+b")
+    many = ("a+b+c+d+e", "a+b+c+d+e, uniform", "translated ar de es fr sw", "MLM 0.5 in ar de es fr sw zh")
+    # Two more would both be "6 tasks".
+    variants = (*many, "a+b+c+d+e+f", "a+b+c+d+e+g", "a+b")
     for size, variant in enumerate(variants, 100):
         builder.cell(run, "xnli", size=size, seeds=(0, 0, 0))
         builder.cells[-1] = replace(builder.cells[-1], intermediate="mixture", variant=variant)
     table = by_task(means_of(builder))
     names = {row[2] for row in shown(table)}
-    assert names == {"5 tasks", "5 tasks, uniform", "a+b+c+d+e+f", "a+b+c+d+e+g", "a+b"}
-    assert "5 tasks, uniform: a, b, c, d, e" in table.footer
+    short = ["5 tasks", "5 tasks, uniform", "translated 5 languages", "MLM 0.5 in 6 languages"]
+    assert names == {*short, "a+b+c+d+e+f", "a+b+c+d+e+g", "a+b"}
+    # In the order of the rows, under the notes: mean, gain and the missing baseline.
+    assert table.footer[2:6] == (
+        "MLM 0.5 in 6 languages: MLM 0.5 in ar de es fr sw zh",
+        "5 tasks: a+b+c+d+e",
+        "5 tasks, uniform: a+b+c+d+e, uniform",
+        "translated 5 languages: translated ar de es fr sw",
+    )
 
 
 def test_a_group_of_tasks_is_averaged_when_all_of_them_are_asked(builder: Any, sequence: Any) -> None:
@@ -169,6 +178,25 @@ def test_the_footer_says_grid_seeds_split_and_flags(small: Any) -> None:
         "cells missing: 0/4",
         "flagged runs: none",
     )
+
+
+def test_the_footer_names_languages_without_a_labelled_file_in_the_split(builder: Any, xnli_run: Any) -> None:
+    builder.absent = {"xnli": ("de", "es", "zh")}
+    builder.split_of["xnli"] = "dev"
+    builder.cell(xnli_run(0, {"en": 5}), "xnli")
+    assert "XNLI: no labelled dev file for de es zh" in by_task(means_of(builder)).footer
+
+
+@pytest.mark.parametrize(
+    ("split", "expected"),
+    [("dev", "TyDiQA-GoldP dev (training files of languages that are not trained on)"), ("test", "TyDiQA-GoldP test")],
+)
+def test_the_footer_says_what_a_dev_split_is_whose_name_does_not(
+    builder: Any, span: Any, split: str, expected: str
+) -> None:
+    builder.split_of["tydiqa"] = split
+    builder.cell(builder.run("tydiqa", 0, {"tydiqa": {"fi": span}}), "tydiqa")
+    assert f"split: {expected}" in by_task(means_of(builder)).footer
 
 
 def test_made_up_languages_are_announced_under_every_table(builder: Any, xnli_run: Any) -> None:

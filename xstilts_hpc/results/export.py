@@ -10,14 +10,14 @@ from xstilts_hpc.errors import GridError, nearest
 from xstilts_hpc.files import write_json, write_text
 from xstilts_hpc.grid import NO_TASK
 from xstilts_hpc.logits import read_logits
-from xstilts_hpc.plan import Cell, Plan, load_plan
+from xstilts_hpc.plan import UNUSED_SEED, Cell, Plan, load_plan
 from xstilts_hpc.results.collect import asked, find_grid, gather, require_complete
+from xstilts_hpc.results.footer import shown_split
+from xstilts_hpc.results.means import short_variants
 from xstilts_hpc.results.rows import WHOLE_FILE
 from xstilts_hpc.results.xtreme_layout import ALL_TASKS, file_of, score_folders, write_language
 from xstilts_hpc.run import Prediction, run_folder
 from xstilts_hpc.tasks import task_of
-
-_UNUSED_SEED = -1
 
 
 @dataclass(frozen=True)
@@ -127,29 +127,31 @@ def systems_of(plan: Plan) -> dict[str, list[Cell]]:
     A target without training has no target seed: it belongs to the systems of all target seeds.
     """
     cells = [cell for cell in plan.cells if cell.target in ALL_TASKS and asked(plan, cell)]
+    shown = short_variants(cell.variant for cell in plan.cells)
+    name_of = {cell: _name(cell, shown[cell.variant]) for cell in cells}
     names: dict[Cell, dict[str, None]] = {}
     for cell in cells:
-        if cell.target_seed != _UNUSED_SEED:
-            names.setdefault(_start(cell), {})[_name(cell)] = None
+        if cell.target_seed != UNUSED_SEED:
+            names.setdefault(_start(cell), {})[name_of[cell]] = None
     found: dict[str, list[Cell]] = {}
     for cell in cells:
-        own = cell.target_seed != _UNUSED_SEED or _start(cell) not in names
-        for name in (_name(cell),) if own else names[_start(cell)]:
+        own = cell.target_seed != UNUSED_SEED or _start(cell) not in names
+        for name in (name_of[cell],) if own else names[_start(cell)]:
             found.setdefault(name, []).append(cell)
     return found
 
 
 def _start(cell: Cell) -> Cell:
     """Return the cell without target, run and target seed: what names the intermediate training."""
-    return replace(cell, target="", run="", target_seed=_UNUSED_SEED)
+    return replace(cell, target="", run="", target_seed=UNUSED_SEED)
 
 
-def _name(cell: Cell) -> str:
+def _name(cell: Cell, variant: str) -> str:
     """Return a name such as `mnli_1000_equal_epochs_d0_s0_t1`, fit for a folder."""
     size = "" if cell.intermediate == NO_TASK else "full" if cell.full else str(cell.size)
     seeds = {"d": cell.data_seed, "s": cell.train_seed, "t": cell.target_seed}
-    used = [f"{letter}{seed}" for letter, seed in seeds.items() if seed != _UNUSED_SEED]
-    variant = re.sub(r"[^A-Za-z0-9.+-]+", "-", cell.variant)
+    used = [f"{letter}{seed}" for letter, seed in seeds.items() if seed != UNUSED_SEED]
+    variant = re.sub(r"[^A-Za-z0-9.+-]+", "-", variant)
     return "_".join(filter(None, (cell.intermediate, variant, size, cell.schedule, *used)))
 
 
@@ -171,11 +173,14 @@ def _readme(folder: ExportFolder, exported: Sequence[_Exported], plan: Plan) -> 
     yield f"Predictions and labels of grid {plan.name} in the layout of XTREME's evaluate.py (with seqeval 0.0.12):"
     yield f"  python evaluate.py --prediction_folder {predictions} --label_folder {labels} --output_file scores.json"
     yield f"{folder.expected.name} is what the script should write, computed here for the tasks in all their languages."
+    for name in dict.fromkeys(f"{i.cell.intermediate}, {i.cell.variant}" for i in exported if i.cell.variant):
+        yield f"The intermediate training in full: {name}"
     yield ""
     yield "All files are called test-*, as the script asks. The split they are from:"
     for item in exported:
-        number = f"{len(item.written)} of {len(task_of(item.cell.target).languages)} languages"
-        yield f"  {item.cell.target}: {item.prediction.split}, {number}, run {item.cell.run}"
+        task = task_of(item.cell.target)
+        number = f"{len(item.written)} of {len(task.languages)} languages"
+        yield f"  {task.name}: {shown_split(task, item.prediction.split)}, {number}, run {item.cell.run}"
         for reason, codes in item.missing.items():
             yield f"    missing: {' '.join(codes)}: {reason}"
     incomplete = [item.cell.target for item in exported if not item.complete]

@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from xstilts_hpc.files import whole_file, write_text
 from xstilts_hpc.results.means import Entry, Means
-from xstilts_hpc.results.table import entry_title, shown_variant
+from xstilts_hpc.results.table import entry_title
 from xstilts_hpc.tasks import task_of
 
 # Okabe and Ito's colours without black and yellow: told apart by colour-blind readers, legible on white and on dark.
@@ -44,7 +44,7 @@ def curves(means: Means) -> tuple[Curve, ...]:
     schedules = len({entry.schedule for entry in entries}) > 1
     grouped: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
-        name = (entry_title(entry), shown_variant(means, entry), entry.schedule if schedules else "")
+        name = (entry_title(entry), means.shown_variants[entry.variant], entry.schedule if schedules else "")
         grouped.setdefault(name, []).append(entry)
     return tuple(Curve(", ".join(filter(None, name)), tuple(found)) for name, found in grouped.items())
 

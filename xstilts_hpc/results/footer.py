@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from xstilts_hpc.languages import LANGUAGES
-from xstilts_hpc.plan import Plan
+from xstilts_hpc.plan import UNUSED_SEED, Plan
 from xstilts_hpc.results.collect import Scores
 from xstilts_hpc.results.means import FEWEST_FOR_SPREAD, Means
 from xstilts_hpc.tasks import task_of
+from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.version import code_version
 
 MADE_UP_NOTICE = "These are made-up languages: the numbers mean nothing beyond the demonstration."
 _DIGITS = 10
-_UNUSED_SEED = -1
 _MOST_NAMES = 5
 
 
@@ -36,12 +36,19 @@ def _lines(means: Means, targets: Sequence[str]) -> Iterator[str]:
     yield f"grid {plan.name}, digest {plan.digest[:_DIGITS]}; xstilts_hpc {code_version()}; {datetime.now(UTC).date()}"
     yield _seeds(plan)
     yield _counts(means, targets)
-    yield "split: " + ", ".join(f"{task_of(name).title} {means.splits[name]}" for name in targets) if targets else ""
+    splits = {name: means.splits[name] for name in targets}
+    shown = (f"{task_of(name).title} {shown_split(task_of(name), split)}" for name, split in splits.items())
+    yield "split: " + ", ".join(shown) if targets else ""
     yield completeness(scores)
-    for name in targets:
+    for name, split in splits.items():
         absent = " ".join(plan.absent.get(name, ()))
-        yield f"{task_of(name).title}: no labelled file for {absent}" if absent else ""
+        yield f"{task_of(name).title}: no labelled {split} file for {absent}" if absent else ""
     yield _flagged(scores)
+
+
+def shown_split(task: Task, split: str) -> str:
+    """Return the name of a split, and what it is where the name does not say it."""
+    return f"{split} ({task.dev_set})" if task.dev_set and split == Split.DEV else split
 
 
 def completeness(scores: Scores) -> str:
@@ -59,7 +66,7 @@ def flagged(scores: Scores) -> list[tuple[str, str, str, str]]:
 
 def _seeds(plan: Plan) -> str:
     names = {"data": "data_seed", "training": "train_seed", "target": "target_seed"}
-    used = {word: sorted({getattr(cell, name) for cell in plan.cells} - {_UNUSED_SEED}) for word, name in names.items()}
+    used = {word: sorted({getattr(cell, name) for cell in plan.cells} - {UNUSED_SEED}) for word, name in names.items()}
     return "seeds: " + "; ".join(f"{word} {' '.join(map(str, seeds))}" for word, seeds in used.items() if seeds)
 
 

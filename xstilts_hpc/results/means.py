@@ -1,6 +1,7 @@
 """Means over languages and seeds, and gains over the baseline; fractions, and blank where a member is missing."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,14 +10,20 @@ import numpy as np
 
 from xstilts_hpc.grid import NO_TASK
 from xstilts_hpc.languages import ENGLISH, LANGUAGES
-from xstilts_hpc.plan import Cell, Plan
+from xstilts_hpc.plan import UNUSED_SEED, Cell, Plan
 from xstilts_hpc.results.collect import Scores, asked
+from xstilts_hpc.results.parts import HEADLINE, parts_beside
 from xstilts_hpc.tasks import task_of
+from xstilts_hpc.training import short_variant
 
 # A standard deviation of fewer values says nothing.
 FEWEST_FOR_SPREAD = 3
 
 Seeds = tuple[int, int, int]
+_COLUMNS = (
+    *("intermediate", "size", "full", "variant", "schedule"),
+    *("data_seed", "train_seed", "target_seed", "target", "language", "metric", "value"),
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,11 @@ class Means:
         )
 
     @cached_property
+    def shown_variants(self) -> Mapping[str, str]:
+        """Return each variant as tables show it."""
+        return short_variants(entry.variant for entry in self.entries)
+
+    @cached_property
     def targets(self) -> tuple[str, ...]:
         """Return the target tasks in the plan's order, those that are asked in some language."""
         return tuple(dict.fromkeys(c.target for c in self.plan.cells if not c.own and asked(self.plan, c)))
@@ -118,13 +130,27 @@ class Means:
         return {key: tuple(seeds) for key, seeds in found.items()}
 
     @cached_property
-    def _values(self) -> Mapping[tuple[Entry, str, Seeds, str], float]:
-        parts: dict[tuple[Entry, str, Seeds, str], dict[str, float]] = {}
-        for row in self.scores.frame.to_dict("records"):
-            entry = Entry(row["intermediate"], row["size"], row["full"], row["variant"], row["schedule"])
-            seeds = (row["data_seed"], row["train_seed"], row["target_seed"])
-            parts.setdefault((entry, row["target"], seeds, row["language"]), {})[row["metric"]] = row["value"]
-        return {key: task_of(key[1]).metric.headline(values) for key, values in parts.items()}
+    def _values(self) -> Mapping[tuple[Entry, str, Seeds, str], Mapping[str, float]]:
+        """Return the parts of every score, its headline among them."""
+        found: dict[tuple[Entry, str, Seeds, str], dict[str, float]] = {}
+        columns = (self.scores.frame[name].tolist() for name in _COLUMNS)
+        for *entry, data_seed, train_seed, target_seed, target, language, part, value in zip(*columns, strict=True):
+            key = (Entry(*entry), target, (data_seed, train_seed, target_seed), language)
+            found.setdefault(key, {})[part] = value
+        for key, parts in found.items():
+            parts[HEADLINE] = task_of(key[1]).metric.headline(parts)
+        return found
+
+    @cached_property
+    def _parts(self) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, dict[str, None]] = {}
+        for target, part in self.scores.frame[["target", "metric"]].drop_duplicates().itertuples(index=False):
+            found.setdefault(target, {})[part] = None
+        return {target: tuple(parts) for target, parts in found.items()}
+
+    def parts(self, target: str) -> tuple[str, ...]:
+        """Return the parts of a task's metric that tables show beside its headline."""
+        return parts_beside(task_of(target).metric, self._parts.get(target, ()))
 
     def languages(self, target: str) -> tuple[str, ...]:
         """Return the languages a task is asked in, English first."""
@@ -134,20 +160,20 @@ class Means:
         """Return the languages a task is asked in, without English."""
         return tuple(code for code in self.languages(target) if code != ENGLISH)
 
-    def by_seed(self, entry: Entry, target: str, languages: Sequence[str]) -> list[float]:
+    def by_seed(self, entry: Entry, target: str, languages: Sequence[str], *, part: str = HEADLINE) -> list[float]:
         """Return the mean over languages for each set of seeds, NaN where a language is missing."""
-        return [self._over_languages(entry, target, s, languages) for s in self._seeds.get((entry, target), ())]
+        return [self._over_languages(entry, target, s, languages, part) for s in self._seeds.get((entry, target), ())]
 
-    def score(self, entry: Entry, target: str, languages: Sequence[str]) -> Mean:
-        """Return the mean over languages, then over seeds."""
-        return self._mean(self.by_seed(entry, target, languages))
+    def score(self, entry: Entry, target: str, languages: Sequence[str], *, part: str = HEADLINE) -> Mean:
+        """Return the mean over languages, then over seeds, of the headline or of a part of the metric."""
+        return self._mean(self.by_seed(entry, target, languages, part=part))
 
     def gain(self, entry: Entry, target: str, languages: Sequence[str]) -> Mean:
         """Return the mean over seeds of the score minus the baseline's with the same target seed."""
         gains = []
         for seeds in self._seeds.get((entry, target), ()):
             own = self._over_languages(entry, target, seeds, languages)
-            gains.append(own - self._over_languages(_BASELINE, target, (-1, -1, seeds[2]), languages))
+            gains.append(own - self._over_languages(_BASELINE, target, (UNUSED_SEED, UNUSED_SEED, seeds[2]), languages))
         return self._mean(gains)
 
     def over(self, means: Iterable[Mean]) -> Mean:
@@ -158,8 +184,11 @@ class Means:
         blank = not values or (len(values) < len(listed) and not self.partial)
         return Mean(math.nan if blank else float(np.mean(values)), math.nan, found, expected)
 
-    def _over_languages(self, entry: Entry, target: str, seeds: Seeds, languages: Sequence[str]) -> float:
-        values = [self._values.get((entry, target, seeds, language), math.nan) for language in languages]
+    def _over_languages(
+        self, entry: Entry, target: str, seeds: Seeds, languages: Sequence[str], part: str = HEADLINE
+    ) -> float:
+        scores = (self._values.get((entry, target, seeds, language), _NO_SCORE) for language in languages)
+        values = [parts.get(part, math.nan) for parts in scores]
         return float(np.mean(values)) if values else math.nan
 
     def _mean(self, values: Sequence[float]) -> Mean:
@@ -171,6 +200,14 @@ class Means:
 
 
 _BASELINE = Entry(NO_TASK)
+_NO_SCORE: Mapping[str, float] = {}
+
+
+def short_variants(variants: Iterable[str]) -> dict[str, str]:
+    """Return each variant in short, or in full where another is shortened to the same."""
+    short = {variant: short_variant(variant) for variant in variants}
+    times = Counter(short.values())
+    return {variant: shown if times[shown] == 1 else variant for variant, shown in short.items()}
 
 
 def _entry(cell: Cell) -> Entry:

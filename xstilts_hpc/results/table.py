@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 from xstilts_hpc.results.collect import Scores
 from xstilts_hpc.results.footer import footer
 from xstilts_hpc.results.means import Entry, Mean, Means
+from xstilts_hpc.results.parts import HEADLINE, headline_note, part_name
 from xstilts_hpc.results.xtreme_layout import ALL_TASKS, GROUPS
 from xstilts_hpc.tasks import task_of
-from xstilts_hpc.tasks.base import Task
 from xstilts_hpc.training import MIXTURE
 
 MISSING = "--"
 _MORE_KEYS = ("variant", "schedule")
-# Tasks of a mixture that are named in a row; of more, the number.
-_MOST_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -118,16 +116,31 @@ def _by_group_row(means: Means, entry: Entry, groups: Iterable[Sequence[str]]) -
 
 
 def by_language(means: Means) -> Iterator[Table]:
-    """Yield a table for each target task: a column per language, English first, then the means."""
+    """Yield a table for each target task: a column per language, English first, then the means.
+
+    A row per entry; where the metric has parts, they are rows below.
+    """
     for target in means.targets:
+        metric, parted = task_of(target).metric, bool(means.parts(target))
         everywhere, zero_shot = means.languages(target), means.zero_shot(target)
-        rows = tuple(_row(*_keys(means, entry), *_by_language_row(means, entry, target)) for entry in means.entries)
-        columns = (*_key_columns(means), *everywhere, "all", *(["zero-shot"] if zero_shot else []))
+        keys = (*_key_columns(means), "metric") if parted else _key_columns(means)
+        rows = tuple(
+            _row(*_keys(means, entry), *([name] if parted else []), *_by_language_row(means, entry, target, part))
+            for entry in means.entries
+            for part, name in _parts(means, target)
+        )
         counted = f"; zero-shot: over the {len(zero_shot)} that are not English" if zero_shot else ""
-        notes = (f"all: mean over {counted_languages(len(everywhere))}{counted}",)
-        title = f"{task_of(target).title} by language, {task_of(target).metric.name} in per cent"
-        lines = _footer(means, (target,), notes)
-        yield Table(title, columns, rows, lines, _num_keys(means), f"by_language_{target}")
+        notes = (f"all: mean over {counted_languages(len(everywhere))}{counted}", headline_note(metric))
+        title = f"{task_of(target).title} by language, {'' if parted else f'{metric.name} in '}per cent"
+        columns = (*keys, *everywhere, "all", *(["zero-shot"] if zero_shot else []))
+        yield Table(title, columns, rows, _footer(means, (target,), notes), len(keys), f"by_language_{target}")
+
+
+def _parts(means: Means, target: str) -> Iterator[tuple[str, str]]:
+    """Yield the headline of a task's metric and each part that is shown beside it, with their names."""
+    yield HEADLINE, task_of(target).metric.name
+    for part in means.parts(target):
+        yield part, part_name(part)
 
 
 def counted_languages(number: int) -> str:
@@ -135,12 +148,12 @@ def counted_languages(number: int) -> str:
     return f"{number} language" + ("" if number == 1 else "s")
 
 
-def _by_language_row(means: Means, entry: Entry, target: str) -> Iterator[Number]:
+def _by_language_row(means: Means, entry: Entry, target: str, part: str) -> Iterator[Number]:
     """Yield a number per language, without its spread to keep 40 columns narrow, then the means with theirs."""
     for code in means.languages(target):
-        yield replace(_number(means.score(entry, target, (code,))), spread=math.nan)
+        yield replace(_number(means.score(entry, target, (code,), part=part)), spread=math.nan)
     for codes in filter(None, (means.languages(target), means.zero_shot(target))):
-        yield _number(means.score(entry, target, codes))
+        yield _number(means.score(entry, target, codes, part=part))
 
 
 def gains(means: Means) -> Table:
@@ -160,20 +173,22 @@ def gains(means: Means) -> Table:
 
 
 def intermediate(means: Means) -> Table:
-    """Return the intermediate tasks' scores on their own English dev sets."""
-    pairs = [(entry, task_of(name)) for entry in means.entries for name in means.own.get(entry, ())]
+    """Return the intermediate tasks' scores on their own English dev sets, parts of a metric in rows of their own."""
+    pairs = [(entry, name) for entry in means.entries for name in means.own.get(entry, ())]
     rows = tuple(
-        _row(*_keys(means, entry), task.title, task.metric.name, _number(_own_score(means, entry, task)))
+        _row(*_keys(means, entry), task_of(task).title, name, _number(_own_score(means, entry, task, part)))
         for entry, task in pairs
+        for part, name in _parts(means, task)
     )
-    own = tuple(dict.fromkeys(task.name for _, task in pairs))
+    own = tuple(dict.fromkeys(task for _, task in pairs))
+    notes = tuple(dict.fromkeys(headline_note(task_of(task).metric) for task in own))
     columns = (*_key_columns(means), "dev set", "metric", "score")
     title = "Intermediate tasks on their own dev sets, per cent"
-    return Table(title, columns, rows, _footer(means, own, ()), _num_keys(means) + 2, "intermediate")
+    return Table(title, columns, rows, _footer(means, own, notes), _num_keys(means) + 2, "intermediate")
 
 
-def _own_score(means: Means, entry: Entry, task: Task) -> Mean:
-    return means.score(entry, task.name, means.languages(task.name))
+def _own_score(means: Means, entry: Entry, task: str, part: str) -> Mean:
+    return means.score(entry, task, means.languages(task), part=part)
 
 
 def _row(*cells: Plain) -> tuple[Plain, ...]:
@@ -214,7 +229,7 @@ def _num_keys(means: Means) -> int:
 
 
 def _keys(means: Means, entry: Entry) -> tuple[str, ...]:
-    shown = {"variant": shown_variant(means, entry), "schedule": entry.schedule}
+    shown = {"variant": means.shown_variants[entry.variant], "schedule": entry.schedule}
     more = [shown[name] for name in _more_keys(means)]
     if entry.baseline:
         return ("none (baseline)", "", *more)
@@ -228,25 +243,6 @@ def entry_title(entry: Entry) -> str:
     return MIXTURE if entry.intermediate == MIXTURE else task_of(entry.intermediate).title
 
 
-def shown_variant(means: Means, entry: Entry) -> str:
-    """Return an entry's variant; a mixture of many tasks by their number, where that names no other mixture."""
-    short = _short(entry.variant)
-    return (
-        short if {e.variant for e in means.entries if _short(e.variant) == short} == {entry.variant} else entry.variant
-    )
-
-
-def _short(variant: str) -> str:
-    tasks, *rest = variant.split(", ")
-    number = tasks.count("+") + 1
-    return variant if number <= _MOST_NAMED else ", ".join([f"{number} tasks", *rest])
-
-
-def _names(variant: str) -> str:
-    return variant.split(", ")[0].replace("+", ", ")
-
-
 def _footer(means: Means, targets: Sequence[str], notes: Sequence[str]) -> tuple[str, ...]:
-    named = {shown_variant(means, entry): entry.variant for entry in means.entries}
-    spelt = (f"{shown}: {_names(full)}" for shown, full in named.items() if shown != full)
+    spelt = (f"{shown}: {full}" for full, shown in means.shown_variants.items() if shown != full)
     return (*filter(None, notes), *spelt, *footer(means, targets))
