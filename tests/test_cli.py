@@ -93,7 +93,7 @@ def test_a_plan_says_cells_runs_exclusions_and_the_next_command(tiny_root: Path)
     # 4 baseline cells, 4 after mnli and mnli's own; the baseline of xnli is mnli's own training.
     assert "9 cells from 8 runs, 0 of them done" in found.stdout
     assert "excluded: 4 cells: too few" in found.stdout
-    assert "not in the data: xquad in ar, el, es, hi, ru, th, tr, vi, zh" in found.stdout
+    assert "no labelled file of the scored split: xquad in ar, el, es, hi, ru, th, tr, vi, zh" in found.stdout
     assert f"next: xstilts submit {path}" in found.stdout
     assert not (tiny_root / "runs").exists()
 

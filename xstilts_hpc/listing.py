@@ -94,7 +94,7 @@ def print_plan(plan: Plan, root: Path, console: Console, *, runs: bool) -> None:
         console.print(Text(f"excluded: {number:,} cells: {reason}"))
     for target, languages in plan.absent.items():
         if languages and Role.TARGET in task_of(target).roles:
-            console.print(Text(f"not in the data: {target} in {', '.join(languages)}"))
+            console.print(Text(f"no labelled file of the scored split: {target} in {', '.join(languages)}"))
         elif languages:
             console.print(Text(f"not in the data: the dev set of {target}, so its own score is not reported"))
     for task, rows in plan.left_out.items():

@@ -79,8 +79,8 @@ class Excluded:
 class Plan:
     """The runs of a grid in an order that puts parents first, and its cells.
 
-    `absent` lists the languages of each target task that have no labelled file in the data folder, `left_out` the
-    unreadable rows of each training set, which are not trained on.
+    `absent` lists the languages of each target task without a labelled file of the scored split (and intermediate
+    tasks without a dev set), `left_out` the unreadable rows of each training set, which are not trained on.
     """
 
     name: str
