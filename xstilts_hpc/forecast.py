@@ -121,7 +121,8 @@ def _measured_tflops(finished: Iterable[PlannedRun], root: Path, size: ModelSize
     for planned in finished:
         folder = run_folder(root, planned.run.id)
         attempts = folder.attempts()
-        if attempts and folder.done_json.is_file():
+        # A run that went on from a checkpoint measured only the rest of its training.
+        if attempts and folder.done_json.is_file() and not attempts[-1].get("from_step"):
             seconds = sum(attempts[-1].get("measured", {}).values()) * attempts[-1]["ranks"]
             if seconds:
                 speeds.append(flops(planned, size) / seconds / 1e12)

@@ -179,6 +179,11 @@ class RunFolder:
         """Return the folder of the trained model (encoder and head) that predictions are made from."""
         return self.path / "trained"
 
+    @property
+    def checkpoints(self) -> Path:
+        """Return the folder of the training state; gone once the training is done."""
+        return self.path / "checkpoints"
+
     def provenance(self, attempt: int) -> Path:
         """Return the path of the record of an attempt, counted from 1."""
         return self.path / "provenance" / f"{attempt}.json"

@@ -23,14 +23,16 @@ from xstilts_hpc.train.zero import decay_groups, micro_batch, warmup_decay, zero
 RANKS = 2
 
 
-def train_on_ranks(root: Path, machine: Machine, cases: list[str]) -> dict[str, Any]:
+def train_on_ranks(
+    root: Path, machine: Machine, cases: list[str], module: str = "tests.train.zero_ranks"
+) -> dict[str, Any]:
     """Train the cases (a stage and a task) with two processes; return what the main rank wrote."""
     out = root / "out.json"
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     common = {"WORLD_SIZE": str(RANKS), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "tests.train.zero_ranks", str(root), str(out), json.dumps(asdict(machine)), *cases]
+    command = [sys.executable, "-m", module, str(root), str(out), json.dumps(asdict(machine)), *cases]
     processes = [
         subprocess.Popen(
             command,

@@ -27,8 +27,8 @@ RECIPE = Recipe(learning_rate=1e-2, batch_size=8, steps=20, max_length=64)
 MIXTURE = ("mnli", "hellaswag", "squad_v1", "panx", "mlm")
 
 
-def training_of(root: Path, name: str) -> tuple[TaskModel, TrainingSet]:
-    """Return a model without dropout (which differs between ranks by design) and the training set of a task.
+def training_of(root: Path, name: str, *, dropout: bool = False) -> tuple[TaskModel, TrainingSet]:
+    """Return a model and the training set of a task; dropout, which differs between ranks by design, only on request.
 
     The name `mixture` stands for a task of each kind with masked text mixed in.
     """
@@ -38,13 +38,18 @@ def training_of(root: Path, name: str) -> tuple[TaskModel, TrainingSet]:
     parts = tuple(Part(task, data.training_digest(task_of(task), ("en",))) for task in names)
     training = Training(parts, 0, 3, mlm_weight=0.2 if "mlm" in names else 0.0)
     model = TaskModel(load_encoder(str(root / "models" / "tiny")), [task_of(task) for task in names], seed=0)
+    if not dropout:
+        _without_dropout(model)
+    return model, read_training_set(training, data, Encoder(tokenizer, RECIPE, root / "cache"))
+
+
+def _without_dropout(model: TaskModel) -> None:
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
     model.encoder.config.attention_probs_dropout_prob = 0.0
     for layer in model.encoder.encoder.layer:
         layer.attention.self.dropout.p = 0.0
-    return model, read_training_set(training, data, Encoder(tokenizer, RECIPE, root / "cache"))
 
 
 def main(root: Path, out: Path, machine: Machine, cases: list[str]) -> None:

@@ -11,9 +11,12 @@ from typing import Any
 
 from rich.console import Console
 
+from xstilts_hpc.cluster import slurm_commands as slurm
 from xstilts_hpc.cluster.submission import read_submission
-from xstilts_hpc.errors import XstiltsError
+from xstilts_hpc.errors import ClusterError, XstiltsError
 
+# What `call` returns for a run that stopped and is to be started again (EX_TEMPFAIL of sysexits.h).
+AGAIN = 75
 _FIRST_PORT, _NUM_PORTS = 20_000, 12_000  # below the ports that Linux gives out by itself
 
 
@@ -25,7 +28,8 @@ def run_element(submission: str, run_id: str) -> int:
     """
     record = read_submission(Path(submission))
     os.environ.update(rank_variables(os.environ))
-    return call(record.entry, record.root, run_id, record.machine)
+    code = call(record.entry, record.root, run_id, record.machine)
+    return requeue() if code == AGAIN else code
 
 
 def collect_element(submission: str) -> int:
@@ -41,7 +45,22 @@ def call(entry: str, *arguments: Any, **options: Any) -> int:
         function_of(entry)(*arguments, **options)
     except XstiltsError as error:
         sys.stderr.write(f"{error}\n")
-        return error.exit_code
+        return AGAIN if getattr(error, "again", False) else error.exit_code
+    return 0
+
+
+def requeue() -> int:
+    """Ask Slurm to run this element again; return the exit code of this process.
+
+    Only the main rank asks. The others leave with 0, since srun would end the main rank before it has asked.
+    """
+    if os.environ.get("SLURM_PROCID", "0") != "0":
+        return 0
+    try:
+        slurm.answer(["scontrol", "requeue", os.environ["SLURM_JOB_ID"]])
+    except (ClusterError, KeyError) as error:
+        sys.stderr.write(f"the run is saved but could not be requeued ({error}); submit its grid again\n")
+        return ClusterError.exit_code
     return 0
 
 

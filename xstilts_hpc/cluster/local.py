@@ -178,13 +178,13 @@ class _Active:
         """Say whether a process has failed, so that the others would wait for it in vain."""
         return any(process.exitcode for process in self.processes)
 
-    def stop(self) -> None:
-        """Ask the processes to stop, once; kill those that still live a while after."""
+    def stop(self, *, wait: bool = False) -> None:
+        """Ask the processes to stop, once; unless told to wait for them, kill those that still live a while after."""
         if not self.stop_s:
             self.stop_s = time.monotonic()
             for process in self.alive():
                 process.terminate()
-        elif time.monotonic() > self.stop_s + _GRACE_S:
+        elif not wait and time.monotonic() > self.stop_s + _GRACE_S:
             self.kill()
 
     def kill(self) -> None:
@@ -260,7 +260,7 @@ class _Pool:
             if len(interrupts) > 1:
                 active.kill()
             elif interrupts or active.lost_one():
-                active.stop()
+                active.stop(wait=not active.lost_one())
 
     def _reap(self, interrupts: Sequence[float]) -> None:
         for active in [active for active in self._active if not active.alive()]:

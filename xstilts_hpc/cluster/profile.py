@@ -110,6 +110,7 @@ class Profile(_Strict):
     zero_stage: Annotated[int, Field(ge=0, le=3)] = 2
     precision: Literal["fp32", "bf16"] = "fp32"
     micro_batch: Count = 0
+    checkpoint_min: Annotated[float, Field(ge=0)] = 15.0
     slots: Count = 0
     threads: Count = 0
     slurm: dict[Annotated[str, AfterValidator(_option)], Scalar] = {}
@@ -150,7 +151,7 @@ class Profile(_Strict):
 
     def machine(self) -> Machine:
         """Return what a run needs to know of this machine."""
-        return Machine(self.zero_stage, self.precision, self.micro_batch, self.num_threads)
+        return Machine(self.zero_stage, self.precision, self.micro_batch, self.num_threads, self.checkpoint_min)
 
     def variables(self) -> dict[str, str]:
         """Return the environment of a run: offline and so many threads, unless the profile says otherwise."""

@@ -2,18 +2,14 @@
 
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from xstilts_hpc.data.encode import Encoder
 from xstilts_hpc.errors import DataError
-from xstilts_hpc.files import Memory, append_json_line
+from xstilts_hpc.files import Memory
 from xstilts_hpc.logits import (
     Header,
     Logits,
@@ -26,49 +22,27 @@ from xstilts_hpc.logits import (
 )
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.model.encoder import load_encoder, load_tokenizer, model_location
-from xstilts_hpc.model.heads import TaskModel
-from xstilts_hpc.model.text_head import fill_text_head
-from xstilts_hpc.run import Prediction, Request, Run, RunFolder, run_folder
+from xstilts_hpc.run import Prediction, Request, Run, run_folder
 from xstilts_hpc.scoring import score
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.folder import DataFolder
-from xstilts_hpc.train.loop import fine_tune
+from xstilts_hpc.train.fit import fit
 from xstilts_hpc.train.predict import Predictor, predict
-from xstilts_hpc.train.ranks import Ranks, deal, join_ranks, leave_ranks
-from xstilts_hpc.train.record import BlockedError, Findings, attempt
+from xstilts_hpc.train.ranks import deal, join_ranks, leave_ranks
+from xstilts_hpc.train.record import BlockedError, attempt
 from xstilts_hpc.train.retrieval import SentenceModel
-from xstilts_hpc.train.trained import is_saved, load_trained, save_trained
-from xstilts_hpc.train.training_set import left_out, read_training_set
-from xstilts_hpc.train.zero import full_weights, start_engine
-from xstilts_hpc.training import MASKED_TEXT
+from xstilts_hpc.train.stop import listening
+from xstilts_hpc.train.trained import load_trained
+from xstilts_hpc.train.work import Work
 from xstilts_hpc.version import code_version
-
-
-@dataclass(frozen=True)
-class _Work:
-    """All that the steps of one execution share; `start` is where weights and tokenizer come from, and a revision."""
-
-    root: Path
-    folder: RunFolder
-    run: Run
-    request: Request
-    machine: Machine
-    ranks: Ranks
-    data: DataFolder
-    start: tuple[str, str]
-    tokenizer: Any
-    findings: Findings
-
-    def encoder(self) -> Encoder:
-        """Return how this run turns text into ids."""
-        return Encoder(self.tokenizer, self.run.recipe, self.root / "cache" / "encoded")
 
 
 def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -> None:
     """Collective. Bring a run to its commit record; a run that is done already is left as it is.
 
     Raises BlockedError where the parent is not done, DataError where the data changed since the run was planned.
+    StoppedError where a signal asked it to stop: what it had is saved, and the next execution goes on from there.
     `alone` ignores a process group named by the environment (a run in the user's own shell).
     """
     folder = run_folder(root, run_id)
@@ -79,11 +53,12 @@ def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -
         torch.set_num_threads(machine.threads)
     ranks = join_ranks(alone=alone)
     try:
-        with attempt(folder, machine, ranks) as findings:
+        with listening() as stop, attempt(folder, machine, ranks) as findings:
             data = DataFolder(root / Path(request.data).expanduser(), Memory(root / "cache" / "data.json"))
             start = _start(root, run)
-            work = _Work(root, folder, run, request, machine, ranks, data, start, load_tokenizer(*start), findings)
-            _train(work)
+            tokenizer = load_tokenizer(*start)
+            work = Work(root, folder, run, request, machine, ranks, data, start, tokenizer, findings, stop)
+            fit(work)
             _predict_all(work)
             _commit(work)
     finally:
@@ -106,41 +81,9 @@ def _start(root: Path, run: Run) -> tuple[str, str]:
     return str(parent.encoder), "main"
 
 
-def _train(work: _Work) -> None:
-    """Collective. Fine-tune and save the trained model, unless the run trains nothing or did so before."""
-    training = work.run.training
-    if training is None or is_saved(work.folder.trained):
-        return
-    with _timed(work, "train_s"):
-        encoder = load_encoder(*work.start, seed=training.train_seed)
-        model = TaskModel(encoder, [_task(work, part.task) for part in training.parts], seed=training.train_seed)
-        if training.mlm_weight:
-            work.findings.notes["text_head"] = fill_text_head(model.heads[MASKED_TEXT], *work.start)
-        with work.ranks.main_first():
-            training_set = read_training_set(training, work.data, work.encoder())
-        work.findings.notes["rows_left_out"] = left_out(training, work.data)
-        steps = sum(training_set.updates)
-        engine = start_engine(model, work.run.recipe, work.machine, steps=steps, world=work.ranks.world)
-        if work.ranks.is_main():
-            work.folder.history.unlink(missing_ok=True)
-            shutil.rmtree(work.folder.logits("").parent, ignore_errors=True)  # of an earlier training
-        for step in fine_tune(engine, training_set, work.run.recipe, work.machine, ranks=work.ranks):
-            if work.ranks.is_main():
-                append_json_line(work.folder.history, vars(step))
-        weights = full_weights(engine, model.state_dict())
-    if work.ranks.is_main():
-        save_trained(work.folder.trained, model, weights, work.tokenizer)
-    engine.destroy()
-    work.ranks.barrier()
-
-
-def _task(work: _Work, name: str) -> Task:
-    return work.data.with_labels(task_of(name))
-
-
-def _predict_all(work: _Work) -> None:
+def _predict_all(work: Work) -> None:
     """Collective. Predict every language that is not on disk yet, then join the languages of each task."""
-    with _timed(work, "predict_s"):
+    with work.timed("predict_s"):
         # Shared out before looking at what is there: ranks that look at different moments would share differently.
         mine = [
             (prediction, language) for prediction, language in _share(work) if not _have(work, prediction, language)
@@ -148,6 +91,8 @@ def _predict_all(work: _Work) -> None:
         for head, languages in groupby(mine, key=_head):
             predictor = _predictor(work, head)
             for prediction, language in languages:
+                if work.stop.asked:
+                    raise work.stop.error(work.run.id, "between two languages")
                 _predict_language(work, predictor, prediction, language)
         work.ranks.barrier()
         if work.ranks.is_main():
@@ -160,7 +105,7 @@ def _head(item: tuple[Prediction, str]) -> str:
     return task_of(item[0].task).training_set
 
 
-def _share(work: _Work) -> list[tuple[Prediction, str]]:
+def _share(work: Work) -> list[tuple[Prediction, str]]:
     """Return this rank's languages, those of one head together."""
     everything = [(prediction, language) for prediction in work.request.predictions for language in prediction.data]
     places = [(task_of(prediction.task), Split(prediction.split), language) for prediction, language in everything]
@@ -169,24 +114,24 @@ def _share(work: _Work) -> list[tuple[Prediction, str]]:
     return sorted((item for item, rank in zip(everything, ranks, strict=True) if rank == work.ranks.rank), key=_head)
 
 
-def _predictor(work: _Work, head: str) -> Predictor:
+def _predictor(work: Work, head: str) -> Predictor:
     """Return the plain trained model of this process: never a ZeRO engine, whose ranks must step together."""
     if work.run.training:
-        model: torch.nn.Module = load_trained(work.folder.trained, _task(work, head))
+        model: torch.nn.Module = load_trained(work.folder.trained, work.task(head))
     else:
         model = SentenceModel(load_encoder(*work.start), work.run.recipe)
     bf16 = work.machine.precision == "bf16"
     return Predictor(model.to(work.ranks.device), work.ranks.device, work.tokenizer.pad_token_id, bf16)
 
 
-def _have(work: _Work, prediction: Prediction, language: str) -> bool:
+def _have(work: Work, prediction: Prediction, language: str) -> bool:
     part = work.folder.logits_part(prediction.task, language)
     return part.is_file() and data_digests(part).get(language) == prediction.data[language]
 
 
-def _predict_language(work: _Work, predictor: Predictor, prediction: Prediction, language: str) -> None:
+def _predict_language(work: Work, predictor: Predictor, prediction: Prediction, language: str) -> None:
     """Write one language's logits to a file of its own; one writer per file, so ranks share the languages."""
-    task, split, digest = _task(work, prediction.task), Split(prediction.split), prediction.data[language]
+    task, split, digest = work.task(prediction.task), Split(prediction.split), prediction.data[language]
     if work.data.facts(task, split, language)["digest"] != digest:
         names = ", ".join(map(str, work.data.locate(task, split, language).paths))
         raise DataError(f"{names}: changed since run {work.run.id} was planned; submit the grid again")
@@ -198,14 +143,14 @@ def _predict_language(work: _Work, predictor: Predictor, prediction: Prediction,
     write_logits(work.folder.logits_part(task.name, language), _header(work, prediction), {language: (logits, digest)})
 
 
-def _logits(work: _Work, predictor: Predictor, task: Task, split: Split, language: str) -> Logits:
+def _logits(work: Work, predictor: Predictor, task: Task, split: Split, language: str) -> Logits:
     examples = list(work.data.locate(task, split, language).examples())
     digest = work.data.facts(task, split, language)["digest"]
     return predict(predictor, task, examples, work.encoder().encode(task, examples, f"{language}-{digest}"))
 
 
-def _header(work: _Work, prediction: Prediction) -> Header:
-    source, task = work.run.model, _task(work, prediction.task)
+def _header(work: Work, prediction: Prediction) -> Header:
+    source, task = work.run.model, work.task(prediction.task)
     return Header(
         run=work.run.id,
         task=prediction.task,
@@ -218,7 +163,7 @@ def _header(work: _Work, prediction: Prediction) -> Header:
     )
 
 
-def _commit(work: _Work) -> None:
+def _commit(work: Work) -> None:
     """Score what was written, keep the encoder if asked, write DONE.json last, drop what is no longer needed."""
     if work.ranks.is_main():
         files = [work.folder.logits(prediction.task) for prediction in work.request.predictions]
@@ -246,10 +191,3 @@ def _link(source: str, target: str) -> None:
         Path(target).hardlink_to(source)
     except OSError:
         shutil.copy2(source, target)
-
-
-@contextmanager
-def _timed(work: _Work, name: str) -> Iterator[None]:
-    started = time.perf_counter()
-    yield
-    work.findings.seconds[name] = round(time.perf_counter() - started, 3)

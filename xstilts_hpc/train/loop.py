@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -58,11 +59,13 @@ class TrainingSet:
             yield self.parts[part], next(orders[part])
 
 
-def fine_tune(engine: Any, training: TrainingSet, recipe: Recipe, machine: Machine, *, ranks: Ranks) -> Iterator[Step]:
-    """Collective. Train to the end, yielding a Step after every update."""
+def fine_tune(
+    engine: Any, training: TrainingSet, recipe: Recipe, machine: Machine, *, ranks: Ranks, first: int = 0
+) -> Iterator[Step]:
+    """Collective. Train to the end, yielding a Step after every update; the `first` updates were done before."""
     micro, accumulation = micro_batch(recipe.batch_size, ranks.world, machine.micro_batch)
     engine.train()
-    for step, (part, items) in enumerate(training.effective_batches(recipe.batch_size)):
+    for step, (part, items) in islice(enumerate(training.effective_batches(recipe.batch_size)), first, None):
         started = time.perf_counter()
         rate = float(engine.optimizer.param_groups[0]["lr"])
         shares = items.reshape(accumulation, ranks.world, micro)[:, ranks.rank]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -48,6 +49,22 @@ class Ranks:
         finally:
             if self.is_main():
                 self.barrier()
+
+    def highest(self, value: int) -> int:
+        """Collective. Return the highest value that any rank gives."""
+        if self.world == 1:
+            return value
+        found = torch.tensor(value, device=self.device)
+        dist.all_reduce(found, op=dist.ReduceOp.MAX)
+        return int(found)
+
+    def from_main(self, value: Any) -> Any:
+        """Collective. Return what the main rank gives."""
+        if self.world == 1:
+            return value
+        values = [value]
+        dist.broadcast_object_list(values, src=0, device=self.device)
+        return values[0]
 
     def total(self, value: torch.Tensor) -> float:
         """Collective. Return the sum of a scalar over all ranks."""

@@ -16,6 +16,7 @@ from xstilts_hpc.files import write_json
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.run import RunFolder
 from xstilts_hpc.train.ranks import Ranks
+from xstilts_hpc.train.stop import StoppedError
 from xstilts_hpc.version import code_version
 
 _PACKAGES = ("torch", "transformers", "deepspeed", "datasets", "tokenizers", "numpy", "h5py", "submitit")
@@ -34,6 +35,9 @@ class Findings:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
+_CAUSES: dict[type[XstiltsError], str] = {BlockedError: "blocked", StoppedError: "stopped"}
+
+
 @contextmanager
 def attempt(folder: RunFolder, machine: Machine, ranks: Ranks) -> Iterator[Findings]:
     """Write the record of an attempt at its start and at its end; yield what is filled in in between."""
@@ -47,7 +51,7 @@ def attempt(folder: RunFolder, machine: Machine, ranks: Ranks) -> Iterator[Findi
         yield findings
         cause = "completed"
     except XstiltsError as failure:
-        cause, error = "blocked" if isinstance(failure, BlockedError) else "failed", str(failure)
+        cause, error = _CAUSES.get(type(failure), "failed"), str(failure)
         raise
     except Exception:
         cause, error = "failed", traceback.format_exc()

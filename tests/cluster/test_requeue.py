@@ -1,0 +1,80 @@
+"""On a real Slurm an element that is asked to stop saves, is requeued, and ends with the same scores."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.test_end_to_end import wait_for, xstilts
+from tests.tiny import grid_text
+from xstilts_hpc.cluster.devcluster import DevCluster
+from xstilts_hpc.cluster.submission import submissions
+from xstilts_hpc.run import RunFolder, run_folder
+
+GRID = {"intermediate": "[{task: none}]", "target": "{task: xnli}", "recipe_for": "{mnli: {epochs: 200}}"}
+
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
+
+
+def submit(root: Path) -> tuple[RunFolder, str]:
+    """Submit a grid of one run of 300 updates; return the run's folder and its element."""
+    (root / "grid.yaml").write_text(grid_text(**GRID), encoding="utf-8")
+    answer = xstilts("submit", str(root / "grid.yaml"), "--profile", "devcluster", "--root", str(root))
+    assert answer.returncode == 0, answer.stderr
+    (submission,) = submissions(root)
+    ((run_id, element),) = submission.arrays[0].elements().items()
+    return run_folder(root, run_id), element
+
+
+def wait_for_updates(run: RunFolder, number: int) -> None:
+    deadline = time.monotonic() + 200
+    while not run.history.is_file() or run.history.read_text(encoding="utf-8").count("\n") < number:
+        assert time.monotonic() < deadline, f"no {number} updates in 200 s"
+        time.sleep(0.1)
+
+
+def test_an_element_asked_to_stop_is_requeued_and_goes_on(
+    tiny_root: Path, tmp_path: Path, devcluster: DevCluster
+) -> None:
+    run, element = submit(tiny_root)
+    for number in (20, 60):
+        wait_for_updates(run, number)
+        subprocess.run(["scancel", "--signal=USR2", element], check=True, timeout=30)
+        deadline = time.monotonic() + 60
+        while run.attempts()[-1]["cause"] != "stopped" and time.monotonic() < deadline:
+            time.sleep(0.1)
+    wait_for(run.done_json, tiny_root, 300)
+    attempts = run.attempts()
+    assert [attempt["cause"] for attempt in attempts] == ["stopped", "stopped", "completed"]
+    assert [attempt["from_step"] for attempt in attempts[1:]] == [attempt["to_step"] for attempt in attempts[:-1]]
+    assert attempts[1]["job"]["SLURM_RESTART_COUNT"] == "1"
+    disturbed = run.scores()
+    run.path.rename(tmp_path / "disturbed")
+    again, _ = submit_again(tiny_root)
+    wait_for(again.done_json, tiny_root, 300)
+    assert len(again.attempts()) == 1
+    assert again.scores() == disturbed
+
+
+def submit_again(root: Path) -> tuple[RunFolder, str]:
+    """Submit the grid a second time; return the run's folder and its new element."""
+    answer = xstilts("submit", str(root / "grid.yaml"), "--profile", "devcluster", "--root", str(root))
+    assert answer.returncode == 0, answer.stderr
+    latest = submissions(root)[-1]
+    ((run_id, element),) = latest.arrays[0].elements().items()
+    return run_folder(root, run_id), element
+
+
+def test_a_cancelled_element_keeps_its_checkpoint_and_is_not_requeued(tiny_root: Path, devcluster: DevCluster) -> None:
+    run, element = submit(tiny_root)
+    wait_for_updates(run, 20)
+    subprocess.run(["scancel", element], check=True, timeout=30)
+    deadline = time.monotonic() + 60
+    while not run.attempts()[-1]["end"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert run.attempts()[-1]["cause"] == "stopped"
+    again, _ = submit_again(tiny_root)
+    wait_for(again.done_json, tiny_root, 300)
+    assert [attempt["cause"] for attempt in again.attempts()] == ["stopped", "completed"]
+    assert again.attempts()[1]["from_step"] == again.attempts()[0]["to_step"] >= 20

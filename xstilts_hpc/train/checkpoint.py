@@ -1,0 +1,103 @@
+"""The training state in the middle of a run: two slots, each with a manifest that is written last."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xstilts_hpc.errors import RunError, XstiltsError
+from xstilts_hpc.files import fsync, read_json, sha256_of, write_json
+from xstilts_hpc.train.ranks import Ranks
+
+_SLOTS = ("a", "b")
+_TAG = "state"
+_MANIFEST = "MANIFEST.json"
+_CURRENT = "CURRENT.json"
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """The step a training goes on from (0: from the beginning), and what was not used, and why."""
+
+    step: int = 0
+    passed_over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of one training; `identity` must be equal for one to be used (ranks, ZeRO stage, updates)."""
+
+    folder: Path
+    ranks: Ranks
+    identity: Mapping[str, Any]
+
+    def save(self, engine: Any, step: int) -> None:
+        """Collective. Save after `step` updates to the slot that does not hold the newest checkpoint.
+
+        DeepSpeed's own `latest` is not written: it names a checkpoint before all ranks have written theirs.
+        """
+        slot = self.folder / str(self.ranks.from_main(self._free_slot() if self.ranks.is_main() else ""))
+        if self.ranks.is_main():
+            shutil.rmtree(slot, ignore_errors=True)
+        self.ranks.barrier()
+        engine.save_checkpoint(str(slot), tag=_TAG, client_state={"step": step}, save_latest=False)
+        self.ranks.barrier()
+        if self.ranks.is_main():
+            manifest = {"slot": slot.name, "step": step, **self.identity, "files": list(_described(slot))}
+            write_json(slot / _MANIFEST, manifest)
+            write_json(self.folder / _CURRENT, {"slot": slot.name, "step": step})
+        self.ranks.barrier()  # nobody leaves before the manifest is there: whoever ends first ends the others
+
+    def load(self, engine: Any) -> Resumed:
+        """Collective. Load the newest checkpoint that is whole and of this training, and say which were passed over."""
+        choice: tuple[str, Resumed] = self.ranks.from_main(self._choose() if self.ranks.is_main() else ("", Resumed()))
+        slot, resumed = choice
+        if slot:
+            path, _ = engine.load_checkpoint(str(self.folder / slot), tag=_TAG)
+            if path is None:
+                raise RunError(f"{self.folder / slot}: DeepSpeed found no checkpoint in a slot that was verified")
+        return resumed
+
+    def _free_slot(self) -> str:
+        """Return the slot to write to: never the newest one that is whole."""
+        newest, _ = self._choose()
+        return next(slot for slot in _SLOTS if slot != newest)
+
+    def _choose(self) -> tuple[str, Resumed]:
+        """Return the newest slot whose files verify ("": none), and where it resumes."""
+        manifests, passed_over = [], []
+        for slot in _SLOTS:
+            path = self.folder / slot / _MANIFEST
+            if (self.folder / slot).is_dir():
+                try:
+                    manifests.append(read_json(path))
+                except (XstiltsError, OSError) as error:
+                    passed_over.append(f"{slot}: no manifest, so its writing was cut off ({error})")
+        for manifest in sorted(manifests, key=lambda found: -int(found.get("step", 0))):
+            problem = self._problem(manifest)
+            if not problem:
+                return str(manifest["slot"]), Resumed(int(manifest["step"]), tuple(passed_over))
+            passed_over.append(f"{manifest.get('slot')}: {problem}")
+        return "", Resumed(0, tuple(passed_over))
+
+    def _problem(self, manifest: Mapping[str, Any]) -> str:
+        """Return why a checkpoint cannot be used, "" where it can: it is of another training, or damaged."""
+        for name, wanted in self.identity.items():
+            if manifest.get(name) != wanted:
+                return f"{name} was {manifest.get(name)!r}, now {wanted!r}"
+        folder = self.folder / str(manifest["slot"])
+        for file in manifest["files"]:
+            path = folder / file["path"]
+            if not path.is_file() or path.stat().st_size != file["bytes"]:
+                return f"{file['path']} is missing or of another size"
+            if sha256_of(path) != file["sha256"]:
+                return f"{file['path']} differs from its SHA-256"
+        return ""
+
+
+def _described(slot: Path) -> Iterator[dict[str, Any]]:
+    """Yield path, size and SHA-256 of every file of a slot, each forced to disk."""
+    for path in sorted(path for path in slot.rglob("*") if path.is_file()):
+        fsync(path)
+        yield {"path": str(path.relative_to(slot)), "bytes": path.stat().st_size, "sha256": sha256_of(path)}

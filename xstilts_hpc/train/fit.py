@@ -1,0 +1,103 @@
+"""Fine-tune one run, from its last checkpoint where there is one, and save the trained model."""
+
+import shutil
+import time
+from itertools import islice
+from typing import Any
+
+from xstilts_hpc.files import append_json_line, write_text
+from xstilts_hpc.model.encoder import load_encoder
+from xstilts_hpc.model.heads import TaskModel
+from xstilts_hpc.model.text_head import fill_text_head
+from xstilts_hpc.train.checkpoint import Checkpoints
+from xstilts_hpc.train.loop import TrainingSet, fine_tune
+from xstilts_hpc.train.trained import is_saved, save_trained
+from xstilts_hpc.train.training_set import left_out, read_training_set
+from xstilts_hpc.train.work import Work
+from xstilts_hpc.train.zero import full_weights, start_engine
+from xstilts_hpc.training import MASKED_TEXT, Training
+
+_GO_ON, _SAVE, _SAVE_AND_STOP = 0, 1, 2
+
+
+def fit(work: Work) -> None:
+    """Collective. Fine-tune and save the trained model, unless the run trains nothing or did so before."""
+    training = work.run.training
+    if training is None or is_saved(work.folder.trained):
+        return
+    with work.timed("train_s"):
+        model = _model(work, training)
+        with work.ranks.main_first():
+            training_set = read_training_set(training, work.data, work.encoder())
+        work.findings.notes["rows_left_out"] = left_out(training, work.data)
+        steps = sum(training_set.updates)
+        engine = start_engine(model, work.run.recipe, work.machine, steps=steps, world=work.ranks.world)
+        _train(work, engine, training_set)
+        weights = full_weights(engine, model.state_dict())
+    if work.ranks.is_main():
+        save_trained(work.folder.trained, model, weights, work.tokenizer)
+        shutil.rmtree(work.folder.checkpoints, ignore_errors=True)
+    engine.destroy()
+    work.ranks.barrier()
+
+
+def _model(work: Work, training: Training) -> TaskModel:
+    encoder = load_encoder(*work.start, seed=training.train_seed)
+    model = TaskModel(encoder, [work.task(part.task) for part in training.parts], seed=training.train_seed)
+    if training.mlm_weight:
+        work.findings.notes["text_head"] = fill_text_head(model.heads[MASKED_TEXT], *work.start)
+    return model
+
+
+def _train(work: Work, engine: Any, training_set: TrainingSet) -> None:
+    """Collective. Do the updates that are left; save a checkpoint now and then, and when asked to stop."""
+    steps = sum(training_set.updates)
+    checkpoints = _checkpoints(work, steps)
+    resumed = checkpoints.load(engine)
+    work.findings.notes.update(from_step=resumed.step, checkpoints_passed_over=list(resumed.passed_over))
+    if work.ranks.is_main():
+        _begin_history(work, resumed.step)
+    saved_s = time.monotonic()
+    training = fine_tune(engine, training_set, work.run.recipe, work.machine, ranks=work.ranks, first=resumed.step)
+    for step in training:
+        if work.ranks.is_main():
+            append_json_line(work.folder.history, vars(step))
+        work.findings.notes["to_step"] = step.step
+        order = work.ranks.highest(_wish(work, saved_s)) if step.step < steps else _GO_ON
+        if order:
+            checkpoints.save(engine, step.step)
+            saved_s = time.monotonic()
+        if order == _SAVE_AND_STOP:
+            raise work.stop.error(work.run.id, f"after update {step.step} of {steps}")
+
+
+def _wish(work: Work, saved_s: float) -> int:
+    """Return what this rank wants to happen between two updates; the strongest wish of any rank is done by all."""
+    if work.stop.asked:
+        return _SAVE_AND_STOP
+    interval_s = 60 * work.machine.checkpoint_min
+    due = interval_s and work.ranks.is_main() and time.monotonic() > saved_s + interval_s
+    return _SAVE if due else _GO_ON
+
+
+def _checkpoints(work: Work, steps: int) -> Checkpoints:
+    """Return the checkpoints of this run; those of another number of ranks or another ZeRO stage cannot be loaded."""
+    identity = {
+        "run": work.run.id,
+        "updates": steps,
+        "ranks": work.ranks.world,
+        "zero_stage": work.machine.zero_stage,
+        "precision": work.machine.precision,
+    }
+    return Checkpoints(work.folder.checkpoints, work.ranks, identity)
+
+
+def _begin_history(work: Work, step: int) -> None:
+    """Keep the history up to the step that the training goes on from; from the beginning, drop what is of before."""
+    history = work.folder.history
+    if step and history.is_file():
+        with history.open(encoding="utf-8") as file:
+            write_text(history, "".join(islice(file, step)))
+    else:
+        history.unlink(missing_ok=True)
+        shutil.rmtree(work.folder.logits("").parent, ignore_errors=True)  # of an earlier training

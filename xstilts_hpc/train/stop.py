@@ -1,0 +1,62 @@
+"""Signals that ask a run to save and stop: they set a flag, and every rank agrees on it between two steps."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from xstilts_hpc.errors import RunError
+
+# Slurm sends USR2 before the time limit and (where it is set so) before a preemption: the element is to run again.
+# TERM comes from scancel, from a preemption without a signal of its own, or from the pool of this machine: whoever
+# sent it decides what happens next.
+_AGAIN = (signal.SIGUSR1, signal.SIGUSR2)
+_SIGNALS = (signal.SIGTERM, *_AGAIN)
+
+
+class StoppedError(RunError):
+    """A run was asked to stop, and saved what it had; `again` says whether it is to be requeued."""
+
+    def __init__(self, message: str, *, again: bool) -> None:
+        """Take the message, and whether the run is to be started again at once."""
+        super().__init__(message)
+        self.again = again
+
+
+@dataclass
+class Stop:
+    """The last signal that asked this process to stop; 0 where none did."""
+
+    number: int = 0
+
+    @property
+    def asked(self) -> bool:
+        """Say whether a signal has come."""
+        return bool(self.number)
+
+    def error(self, run: str, where: str) -> StoppedError:
+        """Return the error that ends a run which has been asked to stop."""
+        name = signal.Signals(self.number).name if self.number else "a signal to another rank"
+        message = f"run {run} was stopped by {name} {where}; submit its grid again, and it goes on from there"
+        return StoppedError(message, again=self.number in _AGAIN)
+
+
+@contextmanager
+def listening() -> Iterator[Stop]:
+    """Yield what the signals set; outside the main thread, where no handler can be installed, nothing does."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def note(number: int, _frame: Any) -> None:
+        stop.number = stop.number if stop.number in _AGAIN else number
+
+    before = {number: signal.signal(number, note) for number in _SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
