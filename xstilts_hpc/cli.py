@@ -27,6 +27,7 @@ app = typer.Typer(
 
 GridPath = Annotated[Path, typer.Argument(help="The grid file.", metavar="GRID")]
 GridName = Annotated[str, typer.Argument(help="A grid file, or the name of a grid that was submitted.", metavar="GRID")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run id, or its unique beginning.")]
 Root = Annotated[Path, typer.Option("--root", help="The folder of runs, data and results.")]
 ProfileName = Annotated[str, typer.Option("--profile", "-p", help="A profile of slurm/profiles, or a profile file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -147,8 +148,37 @@ def status(grid: GridName, root: Root = EXPERIMENTS, as_json: AsJson = False) ->
 
 
 @app.command()
+def why(run_id: RunId, root: Root = EXPERIMENTS, as_json: AsJson = False) -> None:
+    """Tell the history of one run: its attempts, why it stands where it stands, and what happens next.
+
+    Example: xstilts why xnli_full_s0
+    """
+    from dataclasses import asdict
+
+    from xstilts_hpc.cluster.explain import explain
+    from xstilts_hpc.one_run import find_run
+
+    found = explain(find_run(run_id, root, None), root)
+    typer.echo(json.dumps(asdict(found), indent=1) if as_json else "\n".join(found.lines()))
+
+
+@app.command()
+def logs(
+    run_id: RunId, root: Root = EXPERIMENTS, on: Annotated[bool, typer.Option("-f", help="Follow it.")] = False
+) -> None:
+    """Print the log of one run, by the run's name; with -f go on until the run has ended.
+
+    Example: xstilts logs xnli_full_s0 -f
+    """
+    from xstilts_hpc.cluster.explain import follow
+    from xstilts_hpc.one_run import find_run
+
+    follow(find_run(run_id, root, None), root, on=on, write=lambda text: typer.echo(text, nl=False))
+
+
+@app.command()
 def run(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run id, or its unique beginning.")],
+    run_id: RunId,
     grid: Annotated[
         Path | None, typer.Option("--grid", help="The grid of the run, if it was not submitted yet.")
     ] = None,

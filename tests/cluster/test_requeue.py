@@ -69,6 +69,9 @@ def submit_again(root: Path) -> tuple[RunFolder, str]:
 def test_a_cancelled_element_keeps_its_checkpoint_and_is_not_requeued(tiny_root: Path, devcluster: DevCluster) -> None:
     run, element = submit(tiny_root)
     wait_for_updates(run, 20)
+    told = xstilts("why", run.path.name, "--root", str(tiny_root)).stdout
+    assert f"Slurm: element {element}, state RUNNING" in told
+    assert "attempt 1: has not ended" in told
     subprocess.run(["scancel", element], check=True, timeout=30)
     deadline = time.monotonic() + 60
     while not run.attempts()[-1]["end"] and time.monotonic() < deadline:
