@@ -12,7 +12,7 @@ from tests.tiny import grid_text
 from xstilts_hpc.tasks import TASKS
 
 TOP = Path(__file__).resolve().parent.parent
-COMMANDS = ("demo", "tasks", "plan", "submit", "status", "why", "logs", "run", "collect", "export", "report")
+COMMANDS = ("demo", "tasks", "plan", "submit", "status", "why", "logs", "run", "cancel", "collect", "export", "report")
 HEAVY = ("torch", "transformers", "deepspeed", "datasets", "submitit", "pandas")
 
 

@@ -199,6 +199,24 @@ def run(
 
 
 @app.command()
+def cancel(
+    grid: GridName,
+    root: Root = EXPERIMENTS,
+    now: Annotated[bool, typer.Option("--now", help="Kill running elements instead of letting them save.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Take a grid out of Slurm: pending runs at once, running ones after they have saved a checkpoint.
+
+    Example: xstilts cancel size_sweep
+    """
+    from xstilts_hpc.cluster.cancel import cancel as take_out
+
+    found = take_out(_submitted_plan(grid, root), root, now=now, dry_run=dry_run)
+    typer.echo(f"would do: {found}" if dry_run else str(found))
+    _next(f"xstilts status {grid}", root)
+
+
+@app.command()
 def collect(grid: GridName, root: Root = EXPERIMENTS, allow_partial: Partial = False) -> None:
     """Compute scores and tables from the logits of a grid's runs; needs neither torch nor the data.
 

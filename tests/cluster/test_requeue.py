@@ -66,17 +66,22 @@ def submit_again(root: Path) -> tuple[RunFolder, str]:
     return run_folder(root, run_id), element
 
 
-def test_a_cancelled_element_keeps_its_checkpoint_and_is_not_requeued(tiny_root: Path, devcluster: DevCluster) -> None:
+def test_a_cancelled_grid_keeps_its_checkpoints_and_is_not_requeued(tiny_root: Path, devcluster: DevCluster) -> None:
     run, element = submit(tiny_root)
     wait_for_updates(run, 20)
     told = xstilts("why", run.path.name, "--root", str(tiny_root)).stdout
     assert f"Slurm: element {element}, state RUNNING" in told
     assert "attempt 1: has not ended" in told
-    subprocess.run(["scancel", element], check=True, timeout=30)
+    would = xstilts("cancel", "tiny", "--root", str(tiny_root), "--dry-run").stdout
+    assert "would do: 1 pending cancelled, 1 running asked to save and stop" in would
+    assert run.attempts()[-1]["end"] == ""
+    assert "1 running asked to save" in xstilts("cancel", "tiny", "--root", str(tiny_root)).stdout
     deadline = time.monotonic() + 60
     while not run.attempts()[-1]["end"] and time.monotonic() < deadline:
         time.sleep(0.1)
     assert run.attempts()[-1]["cause"] == "stopped"
+    while "nothing is queued" not in xstilts("cancel", "tiny", "--root", str(tiny_root)).stdout:
+        assert time.monotonic() < deadline, "the element is still in the queue"
     again, _ = submit_again(tiny_root)
     wait_for(again.done_json, tiny_root, 300)
     assert [attempt["cause"] for attempt in again.attempts()] == ["stopped", "completed"]

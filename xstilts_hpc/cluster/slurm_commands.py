@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from xstilts_hpc.errors import ClusterError
 
 _REMEDY = "check that Slurm answers here (`sinfo`); to try things on this machine run `tools/devcluster start`"
+_MOST_IDS = 1_000
 # What squeue says of an element that will run, runs, or will run again; every other word is an end.
 PENDING = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
 RUNNING = {"RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
@@ -65,6 +66,16 @@ def elements_of(job_ids: Iterable[str], *, timeout_s: float = 20.0) -> dict[str,
 
 
 def cancel(job_ids: Sequence[str]) -> None:
-    """Cancel whole arrays by their main ids, in one call."""
-    if job_ids:
-        answer(["scancel", *job_ids])
+    """Cancel jobs, whole arrays by their main ids or single elements."""
+    _scancel([], job_ids)
+
+
+def send(signal: str, job_ids: Sequence[str]) -> None:
+    """Send a signal to the processes of running jobs or elements, and to nothing else."""
+    _scancel([f"--signal={signal}"], job_ids)
+
+
+def _scancel(options: Sequence[str], job_ids: Sequence[str]) -> None:
+    """Call scancel for so many jobs at a time as fit a command line."""
+    for start in range(0, len(job_ids), _MOST_IDS):
+        answer(["scancel", *options, *job_ids[start : start + _MOST_IDS]])
