@@ -8,6 +8,7 @@ import pytest
 
 from tests.cluster.test_end_to_end import wait_for, xstilts
 from tests.tiny import grid_text
+from xstilts_hpc.cluster import slurm_commands as slurm
 from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.submission import submissions
 from xstilts_hpc.run import RunFolder, run_folder
@@ -50,11 +51,20 @@ def test_an_element_asked_to_stop_is_requeued_and_goes_on(
     assert [attempt["from_step"] for attempt in attempts[1:]] == [attempt["to_step"] for attempt in attempts[:-1]]
     assert attempts[1]["job"]["SLURM_RESTART_COUNT"] == "1"
     disturbed = run.scores()
+    wait_for_end(element)
     run.path.rename(tmp_path / "disturbed")
     again, _ = submit_again(tiny_root)
     wait_for(again.done_json, tiny_root, 300)
     assert len(again.attempts()) == 1
     assert again.scores() == disturbed
+
+
+def wait_for_end(element: str) -> None:
+    """Wait until Slurm no longer holds an element, which is a moment after its last file is written."""
+    deadline = time.monotonic() + 60
+    while slurm.elements_of([element.partition("_")[0]]).get(element, "") in slurm.PENDING | slurm.RUNNING:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def submit_again(root: Path) -> tuple[RunFolder, str]:
@@ -80,8 +90,8 @@ def test_a_cancelled_grid_keeps_its_checkpoints_and_is_not_requeued(tiny_root: P
     while not run.attempts()[-1]["end"] and time.monotonic() < deadline:
         time.sleep(0.1)
     assert run.attempts()[-1]["cause"] == "stopped"
-    while "nothing is queued" not in xstilts("cancel", "tiny", "--root", str(tiny_root)).stdout:
-        assert time.monotonic() < deadline, "the element is still in the queue"
+    wait_for_end(element)
+    assert "nothing is queued" in xstilts("cancel", "tiny", "--root", str(tiny_root)).stdout
     again, _ = submit_again(tiny_root)
     wait_for(again.done_json, tiny_root, 300)
     assert [attempt["cause"] for attempt in again.attempts()] == ["stopped", "completed"]
