@@ -32,7 +32,7 @@ from xstilts_hpc.train.predict import Predictor, predict
 from xstilts_hpc.train.ranks import deal, join_ranks, leave_ranks
 from xstilts_hpc.train.record import BlockedError, attempt
 from xstilts_hpc.train.retrieval import SentenceModel
-from xstilts_hpc.train.stop import listening
+from xstilts_hpc.train.stop import Order, listening
 from xstilts_hpc.train.trained import load_trained
 from xstilts_hpc.train.work import Work
 from xstilts_hpc.version import code_version
@@ -88,17 +88,25 @@ def _predict_all(work: Work) -> None:
         mine = [
             (prediction, language) for prediction, language in _share(work) if not _have(work, prediction, language)
         ]
-        for head, languages in groupby(mine, key=_head):
-            predictor = _predictor(work, head)
-            for prediction, language in languages:
-                if work.stop.asked:
-                    raise work.stop.error(work.run.id, "between two languages")
-                _predict_language(work, predictor, prediction, language)
-        work.ranks.barrier()
+        _predict_mine(work, mine)
+        # Also the barrier before the parts are joined: a rank that was asked to stop comes here early.
+        order = Order(work.ranks.highest(work.stop.wish))
+        if order >= Order.STOP:
+            raise work.stop.error(work.run.id, "between two languages", order)
         if work.ranks.is_main():
             for prediction in work.request.predictions:
                 parts = [work.folder.logits_part(prediction.task, language) for language in prediction.languages]
                 merge_logits(work.folder.logits(prediction.task), _header(work, prediction), parts)
+
+
+def _predict_mine(work: Work, mine: list[tuple[Prediction, str]]) -> None:
+    """Predict this rank's languages, as far as nobody asks it to stop."""
+    for head, languages in groupby(mine, key=_head):
+        predictor = _predictor(work, head)
+        for prediction, language in languages:
+            if work.stop.wish:
+                return
+            _predict_language(work, predictor, prediction, language)
 
 
 def _head(item: tuple[Prediction, str]) -> str:

@@ -11,13 +11,12 @@ from xstilts_hpc.model.heads import TaskModel
 from xstilts_hpc.model.text_head import fill_text_head
 from xstilts_hpc.train.checkpoint import Checkpoints
 from xstilts_hpc.train.loop import TrainingSet, fine_tune
+from xstilts_hpc.train.stop import Order
 from xstilts_hpc.train.trained import is_saved, save_trained
 from xstilts_hpc.train.training_set import left_out, read_training_set
 from xstilts_hpc.train.work import Work
 from xstilts_hpc.train.zero import full_weights, start_engine
 from xstilts_hpc.training import MASKED_TEXT, Training
-
-_GO_ON, _SAVE, _SAVE_AND_STOP = 0, 1, 2
 
 
 def fit(work: Work) -> None:
@@ -63,21 +62,19 @@ def _train(work: Work, engine: Any, training_set: TrainingSet) -> None:
         if work.ranks.is_main():
             append_json_line(work.folder.history, vars(step))
         work.findings.notes["to_step"] = step.step
-        order = work.ranks.highest(_wish(work, saved_s)) if step.step < steps else _GO_ON
+        order = Order(work.ranks.highest(_wish(work, saved_s))) if step.step < steps else Order.GO_ON
         if order:
             checkpoints.save(engine, step.step)
             saved_s = time.monotonic()
-        if order == _SAVE_AND_STOP:
-            raise work.stop.error(work.run.id, f"after update {step.step} of {steps}")
+        if order >= Order.STOP:
+            raise work.stop.error(work.run.id, f"after update {step.step} of {steps}", order)
 
 
-def _wish(work: Work, saved_s: float) -> int:
-    """Return what this rank wants to happen between two updates; the strongest wish of any rank is done by all."""
-    if work.stop.asked:
-        return _SAVE_AND_STOP
+def _wish(work: Work, saved_s: float) -> Order:
+    """Return what this rank wants to happen between two updates; when a checkpoint is due, the main rank says."""
     interval_s = 60 * work.machine.checkpoint_min
     due = interval_s and work.ranks.is_main() and time.monotonic() > saved_s + interval_s
-    return _SAVE if due else _GO_ON
+    return max(work.stop.wish, Order.SAVE if due else Order.GO_ON)
 
 
 def _checkpoints(work: Work, steps: int) -> Checkpoints:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from xstilts_hpc.errors import RunError
@@ -25,6 +26,15 @@ class StoppedError(RunError):
         self.again = again
 
 
+class Order(IntEnum):
+    """What all ranks do between two steps: the strongest wish of any rank."""
+
+    GO_ON = 0
+    SAVE = 1
+    STOP = 2
+    STOP_AND_REQUEUE = 3
+
+
 @dataclass
 class Stop:
     """The last signal that asked this process to stop; 0 where none did."""
@@ -32,15 +42,17 @@ class Stop:
     number: int = 0
 
     @property
-    def asked(self) -> bool:
-        """Say whether a signal has come."""
-        return bool(self.number)
+    def wish(self) -> Order:
+        """Return what the signals of this rank ask for."""
+        if not self.number:
+            return Order.GO_ON
+        return Order.STOP_AND_REQUEUE if self.number in _AGAIN else Order.STOP
 
-    def error(self, run: str, where: str) -> StoppedError:
-        """Return the error that ends a run which has been asked to stop."""
+    def error(self, run: str, where: str, order: Order) -> StoppedError:
+        """Return the error that ends a run as the ranks agreed; this rank's own signal may still be on its way."""
         name = signal.Signals(self.number).name if self.number else "a signal to another rank"
         message = f"run {run} was stopped by {name} {where}; submit its grid again, and it goes on from there"
-        return StoppedError(message, again=self.number in _AGAIN)
+        return StoppedError(message, again=order is Order.STOP_AND_REQUEUE)
 
 
 @contextmanager
