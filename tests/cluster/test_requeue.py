@@ -19,12 +19,11 @@ pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
 
 
 def submit(root: Path) -> tuple[RunFolder, str]:
-    """Submit a grid of one run of 300 updates; return the run's folder and its element."""
+    """Submit a grid of one run of 300 updates, for the first time or again; return the run's folder and its element."""
     (root / "grid.yaml").write_text(grid_text(**GRID), encoding="utf-8")
     answer = xstilts("submit", str(root / "grid.yaml"), "--profile", "devcluster", "--root", str(root))
     assert answer.returncode == 0, answer.stderr
-    (submission,) = submissions(root)
-    ((run_id, element),) = submission.arrays[0].elements().items()
+    ((run_id, element),) = submissions(root)[-1].elements.items()
     return run_folder(root, run_id), element
 
 
@@ -53,7 +52,7 @@ def test_an_element_asked_to_stop_is_requeued_and_goes_on(
     disturbed = run.scores()
     wait_for_end(element)
     run.path.rename(tmp_path / "disturbed")
-    again, _ = submit_again(tiny_root)
+    again, _ = submit(tiny_root)
     wait_for(again.done_json, tiny_root, 300)
     assert len(again.attempts()) == 1
     assert again.scores() == disturbed
@@ -65,15 +64,6 @@ def wait_for_end(element: str) -> None:
     while slurm.elements_of([element.partition("_")[0]]).get(element, "") in slurm.PENDING | slurm.RUNNING:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-
-
-def submit_again(root: Path) -> tuple[RunFolder, str]:
-    """Submit the grid a second time; return the run's folder and its new element."""
-    answer = xstilts("submit", str(root / "grid.yaml"), "--profile", "devcluster", "--root", str(root))
-    assert answer.returncode == 0, answer.stderr
-    latest = submissions(root)[-1]
-    ((run_id, element),) = latest.arrays[0].elements().items()
-    return run_folder(root, run_id), element
 
 
 def test_a_cancelled_grid_keeps_its_checkpoints_and_is_not_requeued(tiny_root: Path, devcluster: DevCluster) -> None:
@@ -92,7 +82,7 @@ def test_a_cancelled_grid_keeps_its_checkpoints_and_is_not_requeued(tiny_root: P
     assert run.attempts()[-1]["cause"] == "stopped"
     wait_for_end(element)
     assert "nothing is queued" in xstilts("cancel", "tiny", "--root", str(tiny_root)).stdout
-    again, _ = submit_again(tiny_root)
+    again, _ = submit(tiny_root)
     wait_for(again.done_json, tiny_root, 300)
     assert [attempt["cause"] for attempt in again.attempts()] == ["stopped", "completed"]
     assert again.attempts()[1]["from_step"] == again.attempts()[0]["to_step"] >= 20

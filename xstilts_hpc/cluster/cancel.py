@@ -46,8 +46,7 @@ def _elements(plan: Plan, root: Path) -> tuple[list[str], list[str]]:
     elements: dict[str, None] = {}
     collectors = []
     for submission in submissions(root):
-        for array in submission.arrays:
-            elements |= {name: None for run_id, name in array.elements().items() if run_id in plan.runs}
+        elements |= {name: None for run_id, name in submission.elements.items() if run_id in plan.runs}
         if submission.grid == plan.name and submission.collector:
             collectors.append(submission.collector)
     return list(elements), collectors

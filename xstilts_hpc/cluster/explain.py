@@ -9,7 +9,7 @@ from typing import Any
 
 from xstilts_hpc.cluster import slurm_commands as slurm
 from xstilts_hpc.cluster.status import State, states
-from xstilts_hpc.cluster.submission import Submission, submissions
+from xstilts_hpc.cluster.submission import latest_elements, submissions
 from xstilts_hpc.errors import ClusterError, RunError
 from xstilts_hpc.plan import Plan, load_plan
 from xstilts_hpc.run import RunFolder, run_folder
@@ -44,11 +44,11 @@ class Explanation:
 
 
 def explain(run_id: str, root: Path) -> Explanation:
-    """Return the history of a run, from its folder, the plans that hold it, and one question to Slurm."""
+    """Return the history of a run, from its folder, the plans that hold it, and what Slurm says."""
     plan, folder = _plan_of(run_id, root), run_folder(root, run_id)
     state = states(plan, root)[run_id]
     queued = state in (State.SUBMITTED, State.RUNNING)
-    words = _slurm_words(_element(run_id, root)) if queued else {}
+    words = _slurm_words(latest_elements(root).get(run_id, "")) if queued else {}
     step = _next(plan, run_id, state, root)
     return Explanation(run_id, plan.name, str(state), tuple(folder.attempts()), str(_log(run_id, root)), words, step)
 
@@ -85,21 +85,11 @@ def _plan_of(run_id: str, root: Path) -> Plan:
     raise RunError(f"run {run_id} is in no submitted grid under {root}; submit a grid that needs it")
 
 
-def _submission(run_id: str, root: Path) -> Submission | None:
-    found = [s for s in submissions(root) if any(run_id in array.elements() for array in s.arrays)]
-    return found[-1] if found else None
-
-
-def _element(run_id: str, root: Path) -> str:
-    submission = _submission(run_id, root)
-    arrays = submission.arrays if submission else ()
-    return next((array.elements()[run_id] for array in arrays if run_id in array.elements()), "")
-
-
 def _log(run_id: str, root: Path) -> Path:
     """Return the newer of the logs that Slurm and this machine's pool wrote."""
-    submission, own = _submission(run_id, root), run_folder(root, run_id).log
-    paths = [path for path in (own, submission.log(run_id) if submission else own) if path.is_file()]
+    own = run_folder(root, run_id).log
+    slurms = [submission.log(run_id) for submission in submissions(root) if run_id in submission.elements]
+    paths = [path for path in (own, *slurms[-1:]) if path.is_file()]
     return max(paths, key=lambda path: path.stat().st_mtime, default=own)
 
 

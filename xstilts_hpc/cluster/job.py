@@ -14,6 +14,7 @@ from rich.console import Console
 from xstilts_hpc.cluster import slurm_commands as slurm
 from xstilts_hpc.cluster.submission import read_submission
 from xstilts_hpc.errors import ClusterError, XstiltsError
+from xstilts_hpc.train.stop import StoppedError
 
 # What `call` returns for a run that stopped and is to be started again (EX_TEMPFAIL of sysexits.h).
 AGAIN = 75
@@ -45,7 +46,7 @@ def call(entry: str, *arguments: Any, **options: Any) -> int:
         function_of(entry)(*arguments, **options)
     except XstiltsError as error:
         sys.stderr.write(f"{error}\n")
-        return AGAIN if getattr(error, "again", False) else error.exit_code
+        return AGAIN if isinstance(error, StoppedError) and error.again else error.exit_code
     return 0
 
 

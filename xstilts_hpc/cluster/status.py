@@ -12,7 +12,7 @@ from typing import Any
 from rich.table import Table
 
 from xstilts_hpc.cluster import slurm_commands as slurm
-from xstilts_hpc.cluster.submission import is_alive, submissions
+from xstilts_hpc.cluster.submission import is_alive, latest_elements
 from xstilts_hpc.errors import ClusterError
 from xstilts_hpc.plan import Plan, by_stage
 from xstilts_hpc.run import run_folder
@@ -55,10 +55,7 @@ def states(plan: Plan, root: Path) -> dict[str, State]:
 
 def queue_of(plan: Plan, root: Path) -> Queue:
     """Ask Slurm once about the latest element of every run that was submitted."""
-    elements: dict[str, str] = {}
-    for submission in submissions(root):
-        for array in submission.arrays:
-            elements |= {run_id: element for run_id, element in array.elements().items() if run_id in plan.runs}
+    elements = {run_id: element for run_id, element in latest_elements(root).items() if run_id in plan.runs}
     job_ids = {element.partition("_")[0] for element in elements.values()}
     try:
         words = slurm.elements_of(job_ids, timeout_s=_SQUEUE_LIMIT_S)

@@ -81,10 +81,14 @@ class Submission:
         """Return the runs of all arrays."""
         return tuple(run_id for array in self.arrays for run_id in array.runs)
 
+    @property
+    def elements(self) -> dict[str, str]:
+        """Return what leads from a run to its element, over all arrays that have a job id."""
+        return {run_id: element for array in self.arrays for run_id, element in array.elements().items()}
+
     def log(self, run_id: str, rank: int = 0) -> Path:
         """Return where an element's process writes standard output and error."""
-        element = next(elements[run_id] for array in self.arrays if run_id in (elements := array.elements()))
-        return self.folder / f"{element}_{rank}_log.out"
+        return self.folder / f"{self.elements[run_id]}_{rank}_log.out"
 
     def with_job(self, number: int, job_id: str, dependency: str) -> "Submission":
         """Return the submission with one array's job id and dependency."""
@@ -133,6 +137,14 @@ def submissions(root: Path) -> list[Submission]:
     """Return all submissions under a root, of every grid (grids share runs), oldest first."""
     found = [read_submission(path) for path in (root / "grids").glob("*/submissions/*/submission.json")]
     return sorted(found, key=lambda submission: submission.created)
+
+
+def latest_elements(root: Path) -> dict[str, str]:
+    """Return what leads from a run to its latest element, whichever grid submitted it."""
+    elements: dict[str, str] = {}
+    for submission in submissions(root):
+        elements |= submission.elements
+    return elements
 
 
 def prepare_all(plan: Plan, root: Path, run_ids: Iterable[str]) -> None:

@@ -23,10 +23,10 @@ from xstilts_hpc.cluster.submission import (
     EXECUTE,
     Submission,
     SubmittedArray,
+    latest_elements,
     lock,
     now,
     prepare_all,
-    submissions,
 )
 from xstilts_hpc.errors import ClusterError, ProfileError, nearest
 from xstilts_hpc.plan import Plan, grid_folder
@@ -97,10 +97,7 @@ def _planned(
 
 def queued_elements(root: Path) -> dict[str, str]:
     """Return what leads from a run to its element that is still queued or running, whichever grid submitted it."""
-    elements: dict[str, str] = {}
-    for submission in submissions(root):
-        for array in submission.arrays:
-            elements |= array.elements()
+    elements = latest_elements(root)
     words = slurm.elements_of(element.partition("_")[0] for element in elements.values())
     return {run_id: e for run_id, e in elements.items() if words.get(e) in slurm.PENDING | slurm.RUNNING}
 

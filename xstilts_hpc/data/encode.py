@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,10 @@ class Encoder:
         table = datasets.load_from_disk(str(folder)).with_format("arrow")[:]
         return Encoded(task.kind, table, len(task.labels) if task.kind is Kind.CHOICE else 1)
 
+    @cached_property
+    def _tokenizer_digest(self) -> str:
+        return tokenizer_digest(self.tokenizer)
+
     def has(self, task: Task, data: str) -> bool:
         """Say whether the set is remembered, so that `encode` needs no examples."""
         return (self.cache / self.key(task, data)).is_dir()
@@ -79,7 +84,7 @@ class Encoder:
     def key(self, task: Task, data: str) -> str:
         """Return the name of an encoded set: everything that decides its content."""
         lengths = [self.recipe.max_length, self.recipe.doc_stride, self.recipe.max_query_length]
-        content = [VERSION, task.name, task.kind, task.labels, data, tokenizer_digest(self.tokenizer), lengths]
+        content = [VERSION, task.name, task.kind, task.labels, data, self._tokenizer_digest, lengths]
         return f"{task.name}-{digest_of(content)[:20]}"
 
 

@@ -1,6 +1,7 @@
 """Rows of different lengths in two flat arrays, as Arrow stores them."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,10 @@ class Ragged:
 
     def lengths(self) -> NDArray[np.int64]:
         """Return the length of every row."""
+        return self._lengths
+
+    @cached_property
+    def _lengths(self) -> NDArray[np.int64]:
         return np.diff(self.first)
 
 

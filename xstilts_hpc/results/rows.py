@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from typing import Any
 
@@ -14,8 +14,7 @@ from xstilts_hpc.errors import IncompleteError, LogitsError, XstiltsError
 from xstilts_hpc.files import read_json, sha256_of
 from xstilts_hpc.logits import Logits, RetrievalLogits, SpanLogits, data_digests, read_header, read_logits
 from xstilts_hpc.run import Prediction, RunFolder
-from xstilts_hpc.scoring import score
-from xstilts_hpc.tasks import task_of
+from xstilts_hpc.scoring import score, task_of_file
 from xstilts_hpc.tasks.base import Task
 
 NOT_FINISHED = "run not finished"
@@ -88,9 +87,7 @@ def score_file(job: LogitsJob) -> FileScore:
     except (XstiltsError, OSError, KeyError, TypeError, ValueError) as error:
         return FileScore(problems={WHOLE_FILE: f"file damaged: {error}"})
     problems = dict(_unlike_plan(job.prediction, have))
-    task = task_of(header.task)
-    task = replace(task, labels=header.labels) if task.open_labels else task
-    scores = tuple(_scores(job, task, problems))
+    scores = tuple(_scores(job, task_of_file(header), problems))
     return FileScore(scores, problems, header.code)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,18 @@ from numpy.typing import NDArray
 
 from xstilts_hpc.errors import LogitsError
 from xstilts_hpc.examples import Kind
-from xstilts_hpc.logits import Logits, RetrievalLogits, SequenceLogits, SpanLogits, TokenLogits
+from xstilts_hpc.logits import Header, Logits, RetrievalLogits, SequenceLogits, SpanLogits, TokenLogits
 from xstilts_hpc.metrics.tags import Tags
 from xstilts_hpc.scoring.pairs import gold_candidates, gold_pairs, mined_pairs, nearest_candidates
 from xstilts_hpc.scoring.spans import answers, nullable_answers
+from xstilts_hpc.tasks import task_of
 from xstilts_hpc.tasks.base import Task
+
+
+def task_of_file(header: Header) -> Task:
+    """Return the task of a logits file; one whose labels stand in its data has those that the file names."""
+    task = task_of(header.task)
+    return replace(task, labels=header.labels) if task.open_labels else task
 
 
 def score(task: Task, logits: Logits, language: str) -> dict[str, float]:

@@ -98,6 +98,10 @@ class Task:
     mining: bool = False
     dev_set: str = ""
 
+    def needs_dev(self, split: Split) -> bool:
+        """Say whether a split cannot be scored without dev: pairs are mined with a threshold from there."""
+        return self.mining and split is Split.TEST
+
     @property
     def open_labels(self) -> bool:
         """Say whether the labels are known only from the training file."""

@@ -104,7 +104,7 @@ class DataFolder:
 
     def _labelled(self, task: Task, split: Split, language: str) -> bool:
         located = self._find(task, split, language)
-        if located is None or (_needs_dev(task, split) and not self._labelled(task, Split.DEV, language)):
+        if located is None or (task.needs_dev(split) and not self._labelled(task, Split.DEV, language)):
             return False
         # A file of all languages may lack this one; a file of one language may not be empty.
         if not located.by_language and next(located.examples(), None) is None:
@@ -133,7 +133,7 @@ class DataFolder:
             parsers = [part.source.parse.__name__ for part in located.parts]
             pinned = [_FACTS, task.name, language, parsers, stat_key(located.paths)]
             facts = self.memory.recall(digest_of(pinned), lambda: _read_facts(located))
-            if _needs_dev(task, split):
+            if task.needs_dev(split):
                 digests = [facts["digest"], self.facts(task, Split.DEV, language)["digest"]]
                 facts = {**facts, "digest": digest_of(digests)}
             self._facts[key] = facts
@@ -191,11 +191,6 @@ class DataFolder:
             f"{task.title}: no {split} file for language {language} under {self.root}; expected {names}"
             f" (also under download/, intermediate/ or {task.name}/); get it from {task.origin}"
         )
-
-
-def _needs_dev(task: Task, split: Split) -> bool:
-    """Say whether a split cannot be scored without dev: pairs are mined with a threshold from there."""
-    return task.mining and split is Split.TEST
 
 
 def _matching(folder: Path, name: str) -> list[Path]:

@@ -2,12 +2,12 @@
 
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.errors import RunError, XstiltsError
-from xstilts_hpc.files import fsync, read_json, sha256_of, write_json
+from xstilts_hpc.files import fsync, read_json, sha256_of, stat_key, write_json
 from xstilts_hpc.train.ranks import Ranks
 
 _SLOTS = ("a", "b")
@@ -31,6 +31,7 @@ class Checkpoints:
     folder: Path
     ranks: Ranks
     identity: Mapping[str, Any]
+    _verified: dict[str, list[Any]] = field(default_factory=dict)
 
     def save(self, engine: Any, step: int) -> None:
         """Collective. Save after `step` updates to the slot that does not hold the newest checkpoint.
@@ -46,6 +47,7 @@ class Checkpoints:
         if self.ranks.is_main():
             manifest = {"slot": slot.name, "step": step, **self.identity, "files": list(_described(slot))}
             write_json(slot / _MANIFEST, manifest)
+            self._verified[slot.name] = self._stat_key(manifest)
             write_json(self.folder / _CURRENT, {"slot": slot.name, "step": step})
         self.ranks.barrier()  # nobody leaves before the manifest is there: whoever ends first ends the others
 
@@ -91,8 +93,21 @@ class Checkpoints:
             path = folder / file["path"]
             if not path.is_file() or path.stat().st_size != file["bytes"]:
                 return f"{file['path']} is missing or of another size"
-            if sha256_of(path) != file["sha256"]:
+        return self._differs(folder, manifest)
+
+    def _stat_key(self, manifest: Mapping[str, Any]) -> list[Any]:
+        folder = self.folder / str(manifest["slot"])
+        return stat_key(folder / file["path"] for file in manifest["files"])
+
+    def _differs(self, folder: Path, manifest: Mapping[str, Any]) -> str:
+        """Return which file is not what was written; what this process wrote or read since is not read again."""
+        key = self._stat_key(manifest)
+        if self._verified.get(folder.name) == key:
+            return ""
+        for file in manifest["files"]:
+            if sha256_of(folder / file["path"]) != file["sha256"]:
                 return f"{file['path']} differs from its SHA-256"
+        self._verified[folder.name] = key
         return ""
 
 

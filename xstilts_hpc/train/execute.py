@@ -23,7 +23,7 @@ from xstilts_hpc.logits import (
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.model.encoder import load_encoder, load_tokenizer, model_location
 from xstilts_hpc.run import Prediction, Request, Run, run_folder
-from xstilts_hpc.scoring import score
+from xstilts_hpc.scoring import score, task_of_file
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.folder import DataFolder
@@ -144,7 +144,7 @@ def _predict_language(work: Work, predictor: Predictor, prediction: Prediction, 
         names = ", ".join(map(str, work.data.locate(task, split, language).paths))
         raise DataError(f"{names}: changed since run {work.run.id} was planned; submit the grid again")
     logits = _logits(work, predictor, task, split, language)
-    if isinstance(logits, RetrievalLogits) and task.mining and split is Split.TEST:
+    if isinstance(logits, RetrievalLogits) and task.needs_dev(split):
         dev = _logits(work, predictor, task, Split.DEV, language)
         assert isinstance(dev, RetrievalLogits)
         logits = replace(logits, dev=dev)
@@ -154,7 +154,7 @@ def _predict_language(work: Work, predictor: Predictor, prediction: Prediction, 
 def _logits(work: Work, predictor: Predictor, task: Task, split: Split, language: str) -> Logits:
     examples = list(work.data.locate(task, split, language).examples())
     digest = work.data.facts(task, split, language)["digest"]
-    return predict(predictor, task, examples, work.encoder().encode(task, examples, f"{language}-{digest}"))
+    return predict(predictor, task, examples, work.encoder.encode(task, examples, f"{language}-{digest}"))
 
 
 def _header(work: Work, prediction: Prediction) -> Header:
@@ -189,7 +189,7 @@ def _commit(work: Work) -> None:
 
 
 def _scores(path: Path) -> dict[str, dict[str, float]]:
-    task = replace(task_of(path.stem), labels=read_header(path).labels)
+    task = task_of_file(read_header(path))
     return {language: score(task, logits, language) for language, logits in read_logits(path).items()}
 
 

@@ -27,7 +27,7 @@ def fit(work: Work) -> None:
     with work.timed("train_s"):
         model = _model(work, training)
         with work.ranks.main_first():
-            training_set = read_training_set(training, work.data, work.encoder())
+            training_set = read_training_set(training, work.data, work.encoder)
         work.findings.notes["rows_left_out"] = left_out(training, work.data)
         steps = sum(training_set.updates)
         engine = start_engine(model, work.run.recipe, work.machine, steps=steps, world=work.ranks.world)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class Work:
     findings: Findings
     stop: Stop
 
+    @cached_property
     def encoder(self) -> Encoder:
         """Return how this run turns text into ids."""
         return Encoder(self.tokenizer, self.run.recipe, self.root / "cache" / "encoded")
