@@ -1,0 +1,115 @@
+"""Commands that take a grid from file to runs."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xstilts_hpc.commands.options import (
+    EXPERIMENTS,
+    AsJson,
+    DryRun,
+    GridPath,
+    ProfileName,
+    Root,
+    RunId,
+    console,
+    expand_grid,
+    print_value,
+    say_next,
+)
+
+
+def demo(
+    root: Root = EXPERIMENTS, slots: Annotated[int, typer.Option(help="Runs side by side; 0 = one per core.")] = 0
+) -> None:
+    """Run the whole pipeline on a made-up miniature world: grid to accuracy table, in minutes.
+
+    Example: xstilts demo
+    """
+    from xstilts_hpc.demo import run_demo
+
+    raise typer.Exit(run_demo(root, console(), slots=slots))
+
+
+def tasks(
+    root: Root = EXPERIMENTS, data: Annotated[Path, typer.Option(help="Data folder.")] = Path(), as_json: AsJson = False
+) -> None:
+    """List the tasks: kind, role, languages, metric, and whether their data are here.
+
+    Example: xstilts tasks --data experiments/data
+    """
+    from xstilts_hpc.listing import task_rows, task_table
+
+    rows = task_rows(data if data != Path() else root / "data")
+    print_value(rows, lambda: task_table(rows), as_json=as_json)
+
+
+def plan(
+    grid: GridPath,
+    root: Root = EXPERIMENTS,
+    runs: Annotated[bool, typer.Option("--runs", help="List every run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a grid needs: cells, runs, arrays, what is done, what is excluded and why, GPU-hours and bytes.
+
+    Example: xstilts plan grids/size_sweep.yaml
+    """
+    from xstilts_hpc.listing import plan_json, print_plan
+
+    expanded = expand_grid(grid, root)
+    if as_json:
+        typer.echo(json.dumps(plan_json(expanded, root), indent=1))
+    else:
+        print_plan(expanded, root, console(), runs=runs)
+        say_next(f"xstilts submit {grid} --profile local", root)
+
+
+def submit(grid: GridPath, profile: ProfileName, root: Root = EXPERIMENTS, dry_run: DryRun = False) -> None:
+    """Hand over the runs that are not done: to Slurm as arrays, or with a local profile run them here.
+
+    Example: xstilts submit grids/size_sweep.yaml --profile local
+    """
+    from xstilts_hpc.cluster.profile import load_profile
+    from xstilts_hpc.model_files import require_model
+
+    loaded, expanded = load_profile(profile), expand_grid(grid, root)
+    require_model(next(iter(expanded.runs.values())).run.model)
+    if loaded.kind == "slurm":
+        from xstilts_hpc.cluster.submit import submit as hand_over
+        from xstilts_hpc.listing import print_submission
+
+        print_submission(hand_over(expanded, root, loaded, dry_run=dry_run), console(), dry_run=dry_run)
+        say_next(f"xstilts status {grid}", root)
+    elif dry_run:
+        todo = len(expanded.runs) - len(expanded.done(root))
+        typer.echo(f"would run {todo} of {len(expanded.runs)} runs here")
+    else:
+        from xstilts_hpc.cluster.local import run_local
+        from xstilts_hpc.cluster.local_progress import LocalProgress
+
+        code = run_local(expanded, root, loaded, progress=LocalProgress(console()))
+        say_next(f"xstilts collect {grid}", root)
+        raise typer.Exit(code)
+
+
+def run(
+    run_id: RunId,
+    grid: Annotated[
+        Path | None, typer.Option("--grid", help="The grid of the run, if it was not submitted yet.")
+    ] = None,
+    profile: ProfileName = "local",
+    root: Root = EXPERIMENTS,
+    debug: Annotated[bool, typer.Option("--debug", help="Open pdb where it fails.")] = False,
+) -> None:
+    """Execute one run in this shell, in this process: for debugging, salloc, or a workstation.
+
+    Example: xstilts run xnli_full_s0 --grid grids/size_sweep.yaml --debug
+    """
+    from xstilts_hpc.cluster.profile import load_profile
+    from xstilts_hpc.one_run import execute_here, find_run
+
+    found = find_run(run_id, root, expand_grid(grid, root) if grid else None)
+    execute_here(found, root, load_profile(profile).machine(), debug=debug)
+    typer.echo(f"run {found} is done: {root / 'runs' / found}")

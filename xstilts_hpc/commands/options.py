@@ -1,0 +1,62 @@
+"""What commands share: their options, and how they print."""
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+# Heavy packages are imported inside the commands that need them: `xstilts --help` must answer at once.
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from xstilts_hpc.plan import Plan
+
+GridPath = Annotated[Path, typer.Argument(help="The grid file.", metavar="GRID")]
+GridName = Annotated[str, typer.Argument(help="A grid file, or the name of a grid that was submitted.", metavar="GRID")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run id, or its unique beginning.")]
+Root = Annotated[Path, typer.Option("--root", help="The folder of runs, data and results.")]
+ProfileName = Annotated[str, typer.Option("--profile", "-p", help="A profile of slurm/profiles, or a profile file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
+Partial = Annotated[bool, typer.Option("--allow-partial", help="Accept missing cells: exit 0, averages marked n=k/N.")]
+
+EXPERIMENTS = Path("experiments")
+
+
+def expand_grid(grid: Path, root: Path) -> "Plan":
+    """Read a grid file and return its plan."""
+    from xstilts_hpc.expand import expand
+    from xstilts_hpc.grid import load_grid
+
+    return expand(load_grid(grid), root=root)
+
+
+def submitted_plan(grid: str, root: Path) -> "Plan":
+    """Return the plan of a grid that was submitted."""
+    from xstilts_hpc.plan import load_plan
+    from xstilts_hpc.results.collect import find_grid
+
+    return load_plan(find_grid(grid, root).plan)
+
+
+def console() -> "Console":
+    """Return the console that tables are printed on."""
+    from rich.console import Console
+
+    return Console()
+
+
+def print_value(value: Any, table: Callable[[], Any], *, as_json: bool) -> None:
+    """Print a value as JSON or as a table."""
+    if as_json:
+        typer.echo(json.dumps(value, indent=1))
+    else:
+        console().print(table())
+
+
+def say_next(command: str, root: Path) -> None:
+    """Print the next useful command."""
+    typer.echo(f"next: {command}" + ("" if root == EXPERIMENTS else f" --root {shlex.quote(str(root))}"))
