@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster.programs import require_programs
 from xstilts_hpc.cluster import devcluster_daemons
-from xstilts_hpc.cluster.devcluster import ClusterSettings, DevCluster, DevClusterError, main
+from xstilts_hpc.cluster.devcluster import ClusterSettings, DevCluster, DevClusterError
 from xstilts_hpc.cluster.devcluster_files import cgroup_conf, gres_conf, slurm_conf, slurmdbd_conf
 from xstilts_hpc.cluster.devcluster_processes import Process, alive, end, identify, open_files
 from xstilts_hpc.cluster.devcluster_settings import node_name, ports, settings_from_json, settings_to_json
@@ -122,16 +122,6 @@ def test_a_folder_with_other_things_in_it_is_refused(cluster_folder: Path, monke
         DevCluster(ClusterSettings(folder=cluster_folder)).start()
 
 
-def test_missing_binaries_name_the_line_that_installs_them(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(devcluster_daemons, "SLURM_BINARIES", ("slurmctld-of-nowhere",))
-    assert main(["start"]) == 5
-    said = capsys.readouterr().err
-    assert said.startswith("devcluster: not found on this machine: slurmctld-of-nowhere")
-    assert said.endswith("sudo apt-get install -y --no-install-recommends slurmctld slurmd slurm-client munge\n")
-
-
 def test_a_reused_pid_is_not_ended() -> None:
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
         process = identify(other.pid)
@@ -139,12 +129,6 @@ def test_a_reused_pid_is_not_ended() -> None:
         assert alive(process)
         end(process)
         assert other.wait() == -signal.SIGTERM
-
-
-def test_verbs_without_a_cluster_say_how_to_start_one(cluster_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["env", "--folder", str(cluster_folder)]) == 5
-    assert f"start one: tools/devcluster start --folder {cluster_folder}" in capsys.readouterr().err
-    assert main(["stop", "--folder", str(cluster_folder)]) == 0
 
 
 @pytest.mark.slurm
@@ -280,3 +264,16 @@ def test_accounting_remembers_finished_jobs(
     job = submit(wrap="exit 3")
     wait_until(lambda: slurm("sacct", "-X", "-n", "-P", "-j", job, "-o", "State,ExitCode") == "FAILED|3:0")
     cluster.stop()
+
+
+@pytest.mark.slurm
+def test_jobs_outlive_a_restart_of_the_controller(devcluster: DevCluster, tmp_path: Path) -> None:
+    job = submit(wrap=f"echo $$ > {tmp_path}/pids; sleep 300")
+    (process,) = begun_by_job(tmp_path / "pids")
+    before = devcluster.processes()["slurmctld"]
+    devcluster.stop_controller()
+    assert not alive(before) and not devcluster.running()
+    devcluster.start_controller()
+    assert devcluster.running()
+    assert alive(process) and job_states(job) == ["RUNNING"]
+    slurm("scancel", job)

@@ -1,12 +1,8 @@
 """A throw-away but complete Slurm on one machine: loopback only, no root, no systemd; standard library only."""
 
-import argparse
 import fcntl
-import shlex
 import signal
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,17 +21,16 @@ from xstilts_hpc.cluster.devcluster_settings import (
     ClusterFolder,
     ClusterSettings,
     daemon_of_node,
-    default_folder,
     node_name,
     ports,
 )
 
-__all__ = ["ClusterSettings", "DevCluster", "DevClusterError", "main", "missing_binaries"]
+__all__ = ["ClusterSettings", "DevCluster", "DevClusterError", "missing_binaries"]
 
-CORE_DAEMONS = {"munged", "slurmctld"}
+CONTROLLER = "slurmctld"
+CORE_DAEMONS = {"munged", CONTROLLER}
 NODE_IS_UP = {"idle", "mixed", "allocated", "completing"}
 JOBS_END_LIMIT_S = 10
-EXIT_CODE = 5
 
 
 class DevCluster:
@@ -115,6 +110,22 @@ class DevCluster:
             self._spawn_node(node)
             self._wait_for_node(node)
 
+    def stop_controller(self, *, crash: bool = False) -> None:
+        """End slurmctld while nodes and jobs go on; in a crash it loses what happened since it last saved its state."""
+        self._require_cluster()
+        process = self.processes()[CONTROLLER]
+        if crash:
+            processes.send(process, signal.SIGKILL)
+            processes.until(lambda: not processes.alive(process), limit_s=10)
+        else:
+            processes.end(process)
+
+    def start_controller(self) -> None:
+        """Start slurmctld again on the state it saved, and wait until it answers; do nothing when it lives."""
+        self._require_cluster()
+        if not processes.alive(self.processes()[CONTROLLER]):
+            self._spawn_controller()
+
     def describe(self) -> str:
         """Return one line per daemon, then Slurm's own view of the nodes."""
         lines = [f"{self._folder.root}: {'running' if self.running() else 'not running'}"]
@@ -130,6 +141,10 @@ class DevCluster:
             raise DevClusterError(f"node must be 1 to {self.settings.nodes}, got {number}")
         return node_name(number)
 
+    def _require_cluster(self) -> None:
+        if CONTROLLER not in self.processes():
+            raise DevClusterError(f"no cluster runs in {self._folder.root}; start one: tools/devcluster start")
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with self._folder.lock.open("w") as lock:
@@ -141,19 +156,26 @@ class DevCluster:
         start_munged(self._daemons, self._folder)
         if self.settings.accounting:
             start_database(self._daemons, self._folder, setup.user_name())
-        self._daemons.spawn("slurmctld", "slurmctld", "-D", "-i")
+        self._daemons.spawn(CONTROLLER, "slurmctld", "-D", "-i")
         for node in self.settings.node_names:
             self._spawn_node(node)
-        self._daemons.wait_until("slurmctld", lambda: self._daemons.answers("scontrol", "ping"))
+        self._daemons.wait_until(CONTROLLER, self._controller_answers)
         for node in self.settings.node_names:
             self._wait_for_node(node)
 
     def _take_down(self) -> None:
         recorded = self.processes()
-        if "slurmctld" in recorded and processes.alive(recorded["slurmctld"]):
+        if CONTROLLER in recorded and processes.alive(recorded[CONTROLLER]):
             self._daemons.ask("scancel", "-u", setup.user_name())
             processes.until(lambda: not self._daemons.ask("squeue", "-h").stdout, limit_s=JOBS_END_LIMIT_S)
         self._daemons.end_all()
+
+    def _spawn_controller(self) -> None:
+        self._daemons.spawn(CONTROLLER, "slurmctld", "-D", "-i")
+        self._daemons.wait_until(CONTROLLER, self._controller_answers)
+
+    def _controller_answers(self) -> bool:
+        return self._daemons.answers("scontrol", "ping")
 
     def _spawn_node(self, node: str) -> None:
         self._daemons.spawn(daemon_of_node(node), "slurmd", "-D", "-N", node, "-f", str(self._folder.slurm_conf))
@@ -167,95 +189,3 @@ class DevCluster:
             return self._daemons.ask("sinfo", "-h", "-p", "gpu", "-n", node, "-o", "%T").stdout.strip() in NODE_IS_UP
 
         self._daemons.wait_until(daemon_of_node(node), is_up)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb of tools/devcluster; return the exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        text, exit_code = _VERBS[options.verb](options)
-    except DevClusterError as error:
-        sys.stderr.write(f"devcluster: {error}\n")
-        return EXIT_CODE
-    sys.stdout.write(f"{text}\n")
-    return exit_code
-
-
-def _start(options: argparse.Namespace) -> tuple[str, int]:
-    settings = ClusterSettings(
-        folder=options.folder,
-        nodes=options.nodes,
-        accounting=options.accounting,
-        cpus=options.cpus,
-        gpus=options.gpus,
-        memory_mb=options.memory_mb,
-        extra=tuple(options.extra),
-    )
-    begin = time.monotonic()
-    if not DevCluster(settings).start():
-        return f"already running\n{DevCluster.load(options.folder).describe()}", 0
-    folder = "" if options.folder == default_folder() else f" --folder {options.folder}"
-    return f"up in {time.monotonic() - begin:.1f} s; next: eval $(tools/devcluster env{folder})", 0
-
-
-def _stop(options: argparse.Namespace) -> tuple[str, int]:
-    if not ClusterFolder(options.folder).memory.is_file():
-        return f"nothing to stop in {options.folder}", 0
-    DevCluster.load(options.folder).stop()
-    return "stopped", 0
-
-
-def _status(options: argparse.Namespace) -> tuple[str, int]:
-    cluster = DevCluster.load(options.folder)
-    return cluster.describe(), 0 if cluster.running() else 1
-
-
-def _env(options: argparse.Namespace) -> tuple[str, int]:
-    variables = DevCluster.load(options.folder).environment()
-    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items()), 0
-
-
-def _kill_node(options: argparse.Namespace) -> tuple[str, int]:
-    DevCluster.load(options.folder).kill_node(options.number, notice=not options.unnoticed)
-    return f"node {options.number} is dead", 0
-
-
-def _revive_node(options: argparse.Namespace) -> tuple[str, int]:
-    DevCluster.load(options.folder).revive_node(options.number)
-    return f"node {options.number} is up", 0
-
-
-_VERBS: dict[str, Callable[[argparse.Namespace], tuple[str, int]]] = {
-    "start": _start,
-    "stop": _stop,
-    "status": _status,
-    "env": _env,
-    "kill-node": _kill_node,
-    "revive-node": _revive_node,
-}
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="devcluster", description="A throw-away real Slurm on this machine.")
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    start = verbs.add_parser("start", help="start a cluster and wait until it is ready")
-    stop = verbs.add_parser("stop", help="end its jobs and daemons; logs stay in the folder")
-    status = verbs.add_parser("status", help="list daemons and nodes; exit code 1 when not running")
-    env = verbs.add_parser("env", help="print what leads Slurm's commands here: eval $(tools/devcluster env)")
-    kill = verbs.add_parser("kill-node", help="let node N die with all that runs on it")
-    revive = verbs.add_parser("revive-node", help="start node N again")
-    for verb in (start, stop, status, env, kill, revive):
-        verb.add_argument("--folder", type=_absolute, default=default_folder(), help="default: %(default)s")
-    for verb in (kill, revive):
-        verb.add_argument("number", type=int, metavar="N", help="1 is the first node")
-    kill.add_argument("--unnoticed", action="store_true", help="let slurmctld find out itself (half a minute)")
-    start.add_argument("--accounting", action=argparse.BooleanOptionalAction, default=ClusterSettings.accounting)
-    for name in ("nodes", "cpus", "gpus", "memory_mb"):
-        flag = f"--{name.replace('_', '-')}"
-        start.add_argument(flag, type=int, default=getattr(ClusterSettings, name), help="default: %(default)s")
-    start.add_argument("--extra", action="append", default=[], metavar="LINE", help="one more line for slurm.conf")
-    return parser
-
-
-def _absolute(text: str) -> Path:
-    return Path(text).absolute()
