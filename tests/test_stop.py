@@ -70,7 +70,7 @@ def test_a_run_stopped_twice_ends_with_the_logits_of_one_left_alone(tiny_root: P
         assert not run.done_json.exists()
     assert all((again == alone[code]).all() for code, again in finish(tiny_root, run).items())
     first, second, third = run.attempts()
-    assert [attempt["cause"] for attempt in (first, second, third)] == ["stopped", "stopped", "completed"]
+    assert [attempt["cause"] for attempt in (first, second, third)] == ["cancelled", "requeued", "completed"]
     assert (first["from_step"], second["from_step"], third["from_step"]) == (0, first["to_step"], second["to_step"])
     assert 20 <= first["to_step"] < second["to_step"] < 450
     losses = [

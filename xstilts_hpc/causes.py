@@ -18,7 +18,6 @@ class Cause(StrEnum):
     CANCELLED = "cancelled"  # scancel, xstilts cancel, Ctrl-C
     NODE_FAILED = "node_failed"
     KILLED = "killed"  # a process was killed from outside, nothing says by whom
-    HELD = "held"  # another process holds the run's lease
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,6 @@ RULES: dict[Cause, Rule] = {
     Cause.CANCELLED: Rule(0, "submit the grid again: it goes on from its last checkpoint"),
     Cause.NODE_FAILED: Rule(5, "submit the grid again; `xstilts status {grid}` lists nodes that failed often"),
     Cause.KILLED: Rule(2, "read `xstilts logs {run}`, then `xstilts retry {grid} --cause killed`"),
-    Cause.HELD: Rule(5, "wait for the other process, or end it; then submit the grid again"),
 }
 # So many attempts in a row that ended where they began are enough, whatever the budgets say.
 MOST_WITHOUT_PROGRESS = 3

@@ -188,6 +188,20 @@ class RunFolder:
         """Return the path of the record of an attempt, counted from 1."""
         return self.path / "provenance" / f"{attempt}.json"
 
+    def rank_failure(self, attempt: int, rank: int) -> Path:
+        """Return the path where another rank than the main one writes why it failed."""
+        return self.provenance(attempt).with_suffix(f".rank{rank}.json")
+
+    def rank_failures(self, attempt: int) -> list[dict[str, Any]]:
+        """Return why ranks other than the main one failed, by the time they did."""
+        paths = self.provenance(attempt).parent.glob(f"{attempt}.rank*.json")
+        return sorted(map(read_json, paths), key=lambda failure: str(failure["time"]))
+
+    @property
+    def lease(self) -> Path:
+        """Return the path of the lease: who executes this run now."""
+        return self.path / "LEASE"
+
     @property
     def log(self) -> Path:
         """Return the path of what the run printed on this machine; Slurm's logs lie with the submission."""
@@ -203,8 +217,19 @@ class RunFolder:
 
     def attempts(self) -> list[dict[str, Any]]:
         """Return the records of all attempts, oldest first."""
-        paths = sorted((self.path / "provenance").glob("*.json"), key=lambda path: int(path.stem))
-        return [read_json(path) for path in paths]
+        return [read_json(self.provenance(number)) for number in self._numbers()]
+
+    def next_attempt(self) -> int:
+        """Return the number of the attempt that begins now."""
+        return max(self._numbers(), default=0) + 1
+
+    def amend(self, attempt: int, more: Mapping[str, Any]) -> None:
+        """Add to the record of an attempt what was found out about it later."""
+        write_json(self.provenance(attempt), {**read_json(self.provenance(attempt)), **more})
+
+    def _numbers(self) -> list[int]:
+        found = (self.path / "provenance").glob("*.json")
+        return sorted(int(path.stem) for path in found if path.stem.isdigit())
 
     def run(self) -> Run:
         """Return the run this folder belongs to."""

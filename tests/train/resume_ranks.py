@@ -13,7 +13,7 @@ from tests.train.zero_ranks import RECIPE, training_of
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.train.checkpoint import Checkpoints
 from xstilts_hpc.train.loop import fine_tune
-from xstilts_hpc.train.ranks import Ranks, join_ranks, leave_ranks
+from xstilts_hpc.train.ranks import Ranks, join_ranks
 from xstilts_hpc.train.zero import full_weights, start_engine
 
 CUTS = (7, 12)
@@ -30,7 +30,6 @@ def main(root: Path, out: Path, machine: Machine, cases: list[str]) -> None:
         results[case] = {"whole": whole, "parts": parts, "same_weights": same and len(weights) == len(resumed)}
     if ranks.is_main():
         out.write_text(json.dumps(results))
-    leave_ranks()
 
 
 def train(

@@ -16,7 +16,7 @@ from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.tasks.folder import DataFolder
 from xstilts_hpc.train.loop import TrainingSet, fine_tune
-from xstilts_hpc.train.ranks import join_ranks, leave_ranks
+from xstilts_hpc.train.ranks import join_ranks
 from xstilts_hpc.train.training_set import read_training_set
 from xstilts_hpc.train.zero import full_weights, start_engine
 from xstilts_hpc.training import Part, Training
@@ -68,7 +68,6 @@ def main(root: Path, out: Path, machine: Machine, cases: list[str]) -> None:
         engine.destroy()
     if ranks.is_main():
         out.write_text(json.dumps(results))
-    leave_ranks()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from xstilts_hpc.errors import ProfileError
+from xstilts_hpc.causes import RULES, Cause
+from xstilts_hpc.errors import ProfileError, nearest
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.yaml_file import load_yaml
 
@@ -61,6 +62,15 @@ def _option(name: str) -> str:
     return name
 
 
+def _cause(name: Any) -> Cause:
+    again = [str(cause) for cause, rule in RULES.items() if rule.budget]
+    if name not in again:
+        raise ValueError(
+            f"expected a cause after which a run may start again, found {name!r}; {nearest(str(name), again)}"
+        )
+    return Cause(name)
+
+
 def _scalar(value: Any) -> Any:
     if not isinstance(value, str | bool | int | float):
         raise ValueError(f"expected one text, number, true or false, found {value!r}")
@@ -82,7 +92,10 @@ class Profile(_Strict):
 
     `name` is the file's name without `.yaml` unless it says otherwise. `ranks` is the number of processes of one run
     over all its nodes; 0 means one per GPU, or one per node where the profile has no GPUs. `memory_gb` is per node and
-    run. `max_parallel` bounds the elements that run at once, over all arrays of a submission; 0 is no bound. `slots`
+    run. `max_parallel` bounds the elements that run at once, over all arrays of a submission; 0 is no bound.
+    `max_submit` bounds the elements queued at once; 0 asks the cluster. Runs estimated to be shorter are packed into
+    elements of `pack_min` minutes; 0 packs nothing. `requeue` says how often each cause may start a run again within
+    one submission, where that is not as in causes.py. `slots`
     (local) is the number of runs at once; 0 means as many as GPUs or cores allow. `threads` is per rank; 0 means
     `cpus_per_rank`.
     """
@@ -105,6 +118,9 @@ class Profile(_Strict):
     time_min: Count = 0
     signal_lead_s: Annotated[int, Field(ge=1)] = 120
     max_parallel: Count = 0
+    max_submit: Count = 0
+    pack_min: Count = 0
+    requeue: dict[Annotated[Cause, BeforeValidator(_cause)], Count] = {}
     setup: list[Line] = []
     environment: dict[Annotated[str, AfterValidator(_variable)], Value] = {}
     zero_stage: Annotated[int, Field(ge=0, le=3)] = 2
@@ -151,7 +167,8 @@ class Profile(_Strict):
 
     def machine(self) -> Machine:
         """Return what a run needs to know of this machine."""
-        return Machine(self.zero_stage, self.precision, self.micro_batch, self.num_threads, self.checkpoint_min)
+        stage, precision, micro_batch = self.zero_stage, self.precision, self.micro_batch
+        return Machine(stage, precision, micro_batch, self.num_threads, self.checkpoint_min, self.name)
 
     def variables(self) -> dict[str, str]:
         """Return the environment of a run: offline and so many threads, unless the profile says otherwise."""

@@ -111,6 +111,14 @@ class Checkpoints:
         return ""
 
 
+def step_on_disk(folder: Path) -> int:
+    """Return the step of the newest checkpoint as its record says, 0 where there is none; nothing is verified."""
+    try:
+        return int(read_json(folder / _CURRENT)["step"])
+    except (XstiltsError, OSError, KeyError, TypeError, ValueError):
+        return 0
+
+
 def _described(slot: Path) -> Iterator[dict[str, Any]]:
     """Yield path, size and SHA-256 of every file of a slot, each forced to disk."""
     for path in sorted(path for path in slot.rglob("*") if path.is_file()):

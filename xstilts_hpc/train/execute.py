@@ -2,14 +2,17 @@
 
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
 import torch
 
-from xstilts_hpc.errors import DataError
+from xstilts_hpc.errors import DataError, LockError
 from xstilts_hpc.files import Memory
+from xstilts_hpc.lease import Lease, hold
 from xstilts_hpc.logits import (
     Header,
     Logits,
@@ -22,18 +25,19 @@ from xstilts_hpc.logits import (
 )
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.model.encoder import load_encoder, load_tokenizer, model_location
-from xstilts_hpc.run import Prediction, Request, Run, run_folder
+from xstilts_hpc.run import Prediction, Request, Run, RunFolder, run_folder
 from xstilts_hpc.scoring import score, task_of_file
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.folder import DataFolder
+from xstilts_hpc.train.checkpoint import step_on_disk
 from xstilts_hpc.train.fit import fit
 from xstilts_hpc.train.predict import Predictor, predict
-from xstilts_hpc.train.ranks import deal, join_ranks, leave_ranks
+from xstilts_hpc.train.ranks import Ranks, deal, join_ranks
 from xstilts_hpc.train.record import BlockedError, attempt
 from xstilts_hpc.train.retrieval import SentenceModel
 from xstilts_hpc.train.stop import Order, listening
-from xstilts_hpc.train.trained import load_trained
+from xstilts_hpc.train.trained import is_saved, load_trained
 from xstilts_hpc.train.work import Work
 from xstilts_hpc.version import code_version
 
@@ -43,6 +47,7 @@ def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -
 
     Raises BlockedError where the parent is not done, DataError where the data changed since the run was planned.
     StoppedError where a signal asked it to stop: what it had is saved, and the next execution goes on from there.
+    LockError where another process executes the run, LeaseLostError where another took it over from this one.
     `alone` ignores a process group named by the environment (a run in the user's own shell).
     """
     folder = run_folder(root, run_id)
@@ -52,17 +57,40 @@ def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -
     if machine.threads:
         torch.set_num_threads(machine.threads)
     ranks = join_ranks(alone=alone)
-    try:
-        with listening() as stop, attempt(folder, machine, ranks) as findings:
+    with _held(folder, ranks) as lease, listening() as stop:
+        if folder.done(request):  # the one who held the lease until now did it
+            return
+        with attempt(folder, machine, ranks, had=_had(folder, request), lease=lease) as findings:
             data = DataFolder(root / Path(request.data).expanduser(), Memory(root / "cache" / "data.json"))
             start = _start(root, run)
             tokenizer = load_tokenizer(*start)
-            work = Work(root, folder, run, request, machine, ranks, data, start, tokenizer, findings, stop)
+            work = Work(root, folder, run, request, machine, ranks, data, start, tokenizer, findings, stop, lease)
             fit(work)
             _predict_all(work)
             _commit(work)
-    finally:
-        leave_ranks()
+
+
+@contextmanager
+def _held(folder: RunFolder, ranks: Ranks) -> Iterator[Lease | None]:
+    """Collective. Hold the run's lease (the main rank does, and yields it); where it is held, all ranks leave."""
+    with ExitStack() as stack:
+        lease, problem = None, ""
+        if ranks.is_main():
+            try:
+                lease = stack.enter_context(hold(folder.lease))
+            except LockError as error:
+                problem = str(error)
+        problem = ranks.from_main(problem)
+        if problem:
+            raise LockError(problem)
+        yield lease
+
+
+def _had(folder: RunFolder, request: Request) -> list[int]:
+    """Return how far the run is: its updates on disk (-1: all), and its languages."""
+    steps = -1 if is_saved(folder.trained) else step_on_disk(folder.checkpoints)
+    pairs = [(prediction.task, language) for prediction in request.predictions for language in prediction.data]
+    return [steps, sum(folder.logits_part(*pair).is_file() for pair in pairs)]
 
 
 def _start(root: Path, run: Run) -> tuple[str, str]:
@@ -94,6 +122,7 @@ def _predict_all(work: Work) -> None:
         if order >= Order.STOP:
             raise work.stop.error(work.run.id, "between two languages", order)
         if work.ranks.is_main():
+            work.check_lease()
             for prediction in work.request.predictions:
                 parts = [work.folder.logits_part(prediction.task, language) for language in prediction.languages]
                 merge_logits(work.folder.logits(prediction.task), _header(work, prediction), parts)
@@ -148,6 +177,7 @@ def _predict_language(work: Work, predictor: Predictor, prediction: Prediction, 
         dev = _logits(work, predictor, task, Split.DEV, language)
         assert isinstance(dev, RetrievalLogits)
         logits = replace(logits, dev=dev)
+    work.check_lease()
     write_logits(work.folder.logits_part(task.name, language), _header(work, prediction), {language: (logits, digest)})
 
 
@@ -174,6 +204,7 @@ def _header(work: Work, prediction: Prediction) -> Header:
 def _commit(work: Work) -> None:
     """Score what was written, keep the encoder if asked, write DONE.json last, drop what is no longer needed."""
     if work.ranks.is_main():
+        work.check_lease()
         files = [work.folder.logits(prediction.task) for prediction in work.request.predictions]
         scores = {path.stem: _scores(path) for path in files}
         if work.request.keep_encoder and work.run.training and work.folder.trained.is_dir():

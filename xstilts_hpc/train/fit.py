@@ -34,6 +34,7 @@ def fit(work: Work) -> None:
         _train(work, engine, training_set)
         weights = full_weights(engine, model.state_dict())
     if work.ranks.is_main():
+        work.check_lease()
         save_trained(work.folder.trained, model, weights, work.tokenizer)
         shutil.rmtree(work.folder.checkpoints, ignore_errors=True)
     engine.destroy()
@@ -64,6 +65,7 @@ def _train(work: Work, engine: Any, training_set: TrainingSet) -> None:
         work.findings.notes["to_step"] = step.step
         order = Order(work.ranks.highest(_wish(work, saved_s))) if step.step < steps else Order.GO_ON
         if order:
+            work.check_lease()
             checkpoints.save(engine, step.step)
             saved_s = time.monotonic()
         if order >= Order.STOP:

@@ -1,5 +1,6 @@
 """The processes of one run; the only place that reads RANK and its kin."""
 
+import atexit
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -90,6 +91,7 @@ def join_ranks(*, alone: bool = False) -> Ranks:
             dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
         else:
             dist.init_process_group(backend, rank=rank, world_size=world, timeout=_PATIENCE)
+            atexit.register(_leave_ranks)
     _tell_deepspeed(rank, world, local_rank)
     return Ranks(rank, world, local_rank, device)
 
@@ -103,12 +105,12 @@ def deal(costs: Sequence[float], world: int) -> list[int]:
     return ranks
 
 
-def leave_ranks() -> None:
-    """Leave a process group of several ranks.
+def _leave_ranks() -> None:
+    """Leave the process group when the process ends, not before: a process may execute several runs.
 
-    A group of one stays for the next run of this process: DeepSpeed remembers the group for as long as it lives.
+    DeepSpeed remembers the group for as long as the process lives.
     """
-    if dist.is_initialized() and dist.get_world_size() > 1:
+    if dist.is_initialized():
         dist.destroy_process_group()
 
 

@@ -1,26 +1,39 @@
 """The record of one attempt at a run: where, when, with what, and how it ended."""
 
+import errno
 import importlib.metadata
+import logging
 import os
 import platform
 import resource
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import torch
+
+from xstilts_hpc.causes import Cause
 from xstilts_hpc.errors import RunError, XstiltsError
 from xstilts_hpc.files import write_json
+from xstilts_hpc.lease import Lease
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.run import RunFolder
 from xstilts_hpc.train.ranks import Ranks
 from xstilts_hpc.train.stop import StoppedError
 from xstilts_hpc.version import code_version
 
+logger = logging.getLogger(__name__)
+
 _PACKAGES = ("torch", "transformers", "deepspeed", "datasets", "tokenizers", "numpy", "h5py", "submitit")
-_SLURM = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT", "SLURM_JOB_NODELIST")
+_SLURM = (
+    *("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT", "SLURM_JOB_NODELIST"),
+    "SLURM_JOB_PARTITION",
+)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_WORDS = ("No space left on device", "Disk quota exceeded")
 
 
 class BlockedError(RunError):
@@ -35,31 +48,85 @@ class Findings:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-_CAUSES: dict[type[XstiltsError], str] = {BlockedError: "blocked", StoppedError: "stopped"}
-
-
 @contextmanager
-def attempt(folder: RunFolder, machine: Machine, ranks: Ranks) -> Iterator[Findings]:
-    """Write the record of an attempt at its start and at its end; yield what is filled in in between."""
+def attempt(
+    folder: RunFolder, machine: Machine, ranks: Ranks, *, had: list[int], lease: Lease | None
+) -> Iterator[Findings]:
+    """Collective. Write the record of an attempt at its start and at its end; yield what is filled in in between.
+
+    `had` is what was on disk before: updates and languages. Records of earlier attempts that nobody ended are closed:
+    their processes are gone, since the lease (None on the ranks that hold none) is ours. Another rank than the main
+    one leaves a note of its failure, because the main rank may be waiting for it when it is ended.
+    """
     findings = Findings()
-    number = len(list((folder.path / "provenance").glob("*.json"))) + 1
-    record = {**_start(machine, ranks), "attempt": number}
+    if ranks.is_main():
+        _close_open(folder)
+    number = ranks.from_main(folder.next_attempt() if ranks.is_main() else 0)
+    record = {**_start(machine, ranks), "attempt": number, "had": had}
     if ranks.is_main():
         write_json(folder.provenance(number), record)
-    cause, error = "interrupted", ""
+    failed: BaseException | None = None
     try:
         yield findings
-        cause = "completed"
-    except XstiltsError as failure:
-        cause, error = _CAUSES.get(type(failure), "failed"), str(failure)
-        raise
-    except Exception:
-        cause, error = "failed", traceback.format_exc()
+    except BaseException as error:
+        failed = error
         raise
     finally:
-        if ranks.is_main():
-            end = {"end": _now(), "cause": cause, "error": error, "peak_memory_gb": _peak_gb()}
-            write_json(folder.provenance(number), {**record, **end, "measured": findings.seconds, **findings.notes})
+        cause, message = _ending(failed)
+        if lease:
+            more = {"measured": findings.seconds, **findings.notes}
+            _end(folder, lease, {**record, "cause": str(cause), "error": message, **more})
+        elif failed and cause in (Cause.FAILED, Cause.DISK_FULL, Cause.OUT_OF_MEMORY):
+            write_json(
+                folder.rank_failure(number, ranks.rank),
+                {"rank": ranks.rank, "time": _now(), "cause": str(cause), "error": message},
+            )
+
+
+def cause_of(error: BaseException) -> Cause:
+    """Return the cause that an exception shows, by its type and by the errors that led to it."""
+    if isinstance(error, BlockedError):
+        return Cause.BLOCKED
+    if isinstance(error, StoppedError):
+        return Cause.REQUEUED if error.again else Cause.CANCELLED
+    chain = list(_chain(error))
+    if any(isinstance(link, MemoryError | torch.OutOfMemoryError) for link in chain):
+        return Cause.OUT_OF_MEMORY
+    if any(getattr(link, "errno", 0) in _FULL or any(word in str(link) for word in _FULL_WORDS) for link in chain):
+        return Cause.DISK_FULL
+    return Cause.FAILED if isinstance(error, Exception) else Cause.CANCELLED
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _ending(failed: BaseException | None) -> tuple[Cause, str]:
+    """Return the cause of an ending, and its message: a traceback where it was not foreseen."""
+    if failed is None:
+        return Cause.COMPLETED, ""
+    if isinstance(failed, XstiltsError) or not isinstance(failed, Exception):
+        return cause_of(failed), str(failed)
+    return cause_of(failed), "".join(traceback.format_exception(failed))
+
+
+def _end(folder: RunFolder, lease: Lease, record: Mapping[str, Any]) -> None:
+    """Write the end of an attempt; where that cannot be written, say so and leave the error that ended it as it is."""
+    try:
+        if lease.is_held():
+            more = {"end": _now(), "peak_memory_gb": _peak_gb()}
+            write_json(folder.provenance(record["attempt"]), {**record, **more})
+    except OSError as error:
+        logger.error("the end of attempt %s could not be recorded: %s", record["attempt"], error)
+
+
+def _close_open(folder: RunFolder) -> None:
+    for record in folder.attempts():
+        if not record["end"]:
+            note = "no end was written: its processes were killed, or their machine went down"
+            folder.amend(record["attempt"], {"end": _now(), "cause": str(Cause.KILLED), "error": note})
 
 
 def _start(machine: Machine, ranks: Ranks) -> dict[str, Any]:
@@ -68,11 +135,13 @@ def _start(machine: Machine, ranks: Ranks) -> dict[str, Any]:
         "end": "",
         "cause": "",
         "host": platform.node(),
+        "node": os.environ.get("SLURMD_NODENAME", ""),
         "pid": os.getpid(),
         "job": {name: os.environ[name] for name in _SLURM if name in os.environ},
         "ranks": ranks.world,
         "device": str(ranks.device),
         "machine": asdict(machine),
+        "profile": machine.profile,
         "code": code_version(),
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},

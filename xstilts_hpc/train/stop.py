@@ -67,8 +67,10 @@ def listening() -> Iterator[Stop]:
         stop.number = stop.number if stop.number in _AGAIN else number
 
     before = {number: signal.signal(number, note) for number in _SIGNALS}
+    blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, _AGAIN)  # one that came while we were starting comes now
     try:
         yield stop
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.data.encode import Encoder
+from xstilts_hpc.lease import Lease
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.run import Request, Run, RunFolder
 from xstilts_hpc.tasks import task_of
@@ -21,7 +22,10 @@ from xstilts_hpc.train.stop import Stop
 
 @dataclass(frozen=True)
 class Work:
-    """All that the steps of one execution share; `start` is where weights and tokenizer come from, and a revision."""
+    """All that the steps of one execution share.
+
+    `start` is where weights and tokenizer come from, and a revision. `lease` is None but on the main rank.
+    """
 
     root: Path
     folder: RunFolder
@@ -34,6 +38,12 @@ class Work:
     tokenizer: Any
     findings: Findings
     stop: Stop
+    lease: Lease | None = None
+
+    def check_lease(self) -> None:
+        """Raise LeaseLostError where another process took this run over; only the main rank holds a lease."""
+        if self.lease:
+            self.lease.check()
 
     @cached_property
     def encoder(self) -> Encoder:
