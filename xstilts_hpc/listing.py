@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from xstilts_hpc.cluster.arrays import arrays_of
+from xstilts_hpc.cluster.packing import Shape
 from xstilts_hpc.cluster.submission import Submission
 from xstilts_hpc.files import Memory
 from xstilts_hpc.forecast import Forecast, forecast
@@ -67,14 +68,14 @@ def task_table(rows: Sequence[dict[str, Any]]) -> Table:
 def plan_json(plan: Plan, root: Path) -> dict[str, Any]:
     """Return a plan's summary and its runs as JSON."""
     done = plan.done(root)
-    arrays = arrays_of(plan, done=done, queued={})
+    arrays = arrays_of(plan, done=done, queued={}, shape=Shape())
     return {
         "grid": plan.name,
         "cells": len(plan.cells),
         "runs": [
             {"id": i, "stage": str(p.stage), "parent": p.run.parent, "done": i in done} for i, p in plan.runs.items()
         ],
-        "arrays": [{"stage": array.stage, "elements": len(array.runs)} for array in arrays],
+        "arrays": [{"stage": array.stage, "elements": len(array.packs)} for array in arrays],
         "excluded": [{**vars(item.cell), "reason": item.reason} for item in plan.excluded],
         "absent": {target: list(languages) for target, languages in plan.absent.items()},
         "left_out": {task: list(rows) for task, rows in plan.left_out.items()},
@@ -121,11 +122,11 @@ def print_submission(submission: Submission, console: Console, *, dry_run: bool)
 
 def _stage_table(plan: Plan, done: set[str]) -> Table:
     table = Table("stage", "runs", "done", "arrays", "elements")
-    arrays = arrays_of(plan, done=done, queued={})
+    arrays = arrays_of(plan, done=done, queued={}, shape=Shape())
     for stage, planned in by_stage(plan):
         mine = [array for array in arrays if array.stage == stage]
         finished = sum(item.run.id in done for item in planned)
-        elements = sum(len(array.runs) for array in mine)
+        elements = sum(len(array.packs) for array in mine)
         table.add_row(str(stage), f"{len(planned):,}", f"{finished:,}", f"{len(mine):,}", f"{elements:,}")
     return table
 

@@ -1,8 +1,11 @@
 """Which runs go into which Slurm array, what each array waits for, how many elements run at once: pure functions."""
 
+import heapq
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from xstilts_hpc.cluster.packing import Pack, Shape, by_limit, packed
 from xstilts_hpc.plan import Plan, Stage
 
 _STAGES = list(Stage)
@@ -10,16 +13,24 @@ _STAGES = list(Stage)
 
 @dataclass(frozen=True)
 class Array:
-    """Runs submitted with one sbatch.
+    """Runs submitted with one sbatch: each element executes one pack of runs, one after another.
 
     `depends_on` is the number (in the same list) of the array whose element i the element i of this one waits for,
-    -1 for none. `after` is an element of an earlier submission that every element waits for.
+    -1 for none. `after` is an element of an earlier submission that every element waits for; `after_any` says that it
+    also holds other runs, so that its failure need not be the parent's. `time_min` is the time limit of an element.
     """
 
     stage: str
-    runs: tuple[str, ...]
+    packs: tuple[Pack, ...]
     depends_on: int = -1
     after: str = ""
+    time_min: int = 0
+    after_any: bool = False
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Return the runs of all elements."""
+        return tuple(run_id for pack in self.packs for run_id in pack)
 
 
 @dataclass(frozen=True)
@@ -30,61 +41,71 @@ class Pace:
     follows: int = -1
 
 
-def arrays_of(
-    plan: Plan, *, done: Collection[str], queued: Mapping[str, str], max_array_size: int = 1001
-) -> list[Array]:
+def arrays_of(plan: Plan, *, done: Collection[str], queued: Mapping[str, str], shape: Shape) -> list[Array]:
     """Return the arrays that hold every run that is neither done nor queued, parents before children.
 
-    `queued` leads from a run to its element in an earlier submission. Child array k holds the k-th child of each
-    parent, so that its elements line up with the first elements of the parents' array. A run whose parent is neither
-    done, queued nor a run without a parent itself is left out: a later submission has its turn.
+    `queued` leads from a run to its element in an earlier submission. Child array k holds the k-th pack of children of
+    each parent, so that its elements line up with the first elements of the parents' array. A family that fits one
+    pack is one element. A run whose parent is neither done, queued nor a run without a parent itself is left out: a
+    later submission has its turn.
     """
     todo = [run_id for run_id in plan.runs if run_id not in done and run_id not in queued]
     parent_of = {run_id: plan.runs[run_id].run.parent for run_id in todo}
-    children: dict[str, list[str]] = {}
-    for run_id in todo:
-        children.setdefault(parent_of[run_id], []).append(run_id)
+    children: dict[str, Pack] = {}
+    for run_id in sorted(todo, key=lambda run_id: _STAGES.index(plan.runs[run_id].stage)):
+        children[parent_of[run_id]] = (*children.get(parent_of[run_id], ()), run_id)
     free = [run_id for run_id in todo if not parent_of[run_id] or parent_of[run_id] in done]
+    families = {run_id: (run_id, *children[run_id]) for run_id in free if run_id in children}
+    small = [family for family in families.values() if shape.fits(family)]
+    large = [(parent,) for parent, family in families.items() if not shape.fits(family)]
     arrays: list[Array] = []
-    for family in _chunks(_most_children_first(free, children), max_array_size):
-        arrays.extend(_family(plan, family, children, len(arrays)))
-    for array in _free_arrays(plan, [run_id for run_id in free if run_id not in children]):
-        arrays.extend(Array(array.stage, chunk) for chunk in _chunks(array.runs, max_array_size))
+    for parents in by_limit(large, shape):
+        arrays.extend(_aligned(plan, parents, children, shape, len(arrays)))
+    arrays.extend(_free(plan, small, shape))
+    for stage in Stage:
+        alone = [(i,) for i in free if i not in families and plan.runs[i].stage == stage]
+        arrays.extend(_free(plan, alone, shape))
+    shared = Counter(queued.values())
     for parent, element in queued.items():
-        for chunk in _chunks(children.get(parent, []), max_array_size):
-            arrays.append(Array(_stage(plan, chunk), chunk, after=element))
+        for chunk in _chunks(packed([(child,) for child in children.get(parent, ())], shape), shape):
+            later = _array(plan, chunk, shape)
+            arrays.append(Array(later.stage, chunk, -1, element, later.time_min, shared[element] > 1))
     return arrays
 
 
-def _most_children_first(free: Sequence[str], children: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the runs that have children, so sorted that those with more than k children are a prefix for every k."""
-    return sorted((run_id for run_id in free if run_id in children), key=lambda run_id: -len(children[run_id]))
+def _aligned(
+    plan: Plan, parents: Sequence[Pack], children: Mapping[str, Pack], shape: Shape, first: int
+) -> Iterator[Array]:
+    """Yield arrays of parents, each followed by the arrays of their children; `first` is the number of the first.
+
+    Parents with the most packs of children come first, so that those with more than k packs are a prefix for every k.
+    """
+    packs = {parent: packed([(child,) for child in children[parent[0]]], shape) for parent in parents}
+    for chunk in _chunks(sorted(parents, key=lambda parent: -len(packs[parent])), shape):
+        yield _array(plan, chunk, shape)
+        rows = len(packs[chunk[0]])
+        for k in range(rows):
+            row = tuple(packs[parent][k] for parent in chunk if len(packs[parent]) > k)
+            yield _array(plan, row, shape, first)
+        first += 1 + rows
 
 
-def _family(plan: Plan, parents: tuple[str, ...], children: Mapping[str, Sequence[str]], first: int) -> Iterator[Array]:
-    yield Array(_stage(plan, parents), parents)
-    ordered = {parent: sorted(children[parent], key=lambda i: _STAGES.index(plan.runs[i].stage)) for parent in parents}
-    for k in range(len(ordered[parents[0]])):
-        row = tuple(ordered[parent][k] for parent in parents if len(ordered[parent]) > k)
-        yield Array(_stage(plan, row), row, depends_on=first)
+def _free(plan: Plan, groups: Sequence[Pack], shape: Shape) -> Iterator[Array]:
+    """Yield the arrays of runs or families that wait for nothing."""
+    for packs in by_limit(packed(groups, shape), shape):
+        for chunk in _chunks(packs, shape):
+            yield _array(plan, chunk, shape)
 
 
-def _free_arrays(plan: Plan, runs: Sequence[str]) -> Iterator[Array]:
-    for stage in Stage:
-        members = tuple(run_id for run_id in runs if plan.runs[run_id].stage == stage)
-        if members:
-            yield Array(stage.value, members)
+def _array(plan: Plan, packs: tuple[Pack, ...], shape: Shape, depends_on: int = -1) -> Array:
+    here = {plan.runs[run_id].stage for pack in packs for run_id in pack}
+    stage = "+".join(stage.value for stage in Stage if stage in here)
+    return Array(stage, packs, depends_on, time_min=shape.limit_min(packs))
 
 
-def _stage(plan: Plan, runs: Sequence[str]) -> str:
-    """Return the stage of runs; an array of several stages names them all."""
-    here = {plan.runs[run_id].stage for run_id in runs}
-    return "+".join(stage.value for stage in Stage if stage in here)
-
-
-def _chunks(runs: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
-    for start in range(0, len(runs), size):
-        yield tuple(runs[start : start + size])
+def _chunks(packs: Sequence[Pack], shape: Shape) -> Iterator[tuple[Pack, ...]]:
+    for start in range(0, len(packs), shape.max_array_size):
+        yield tuple(packs[start : start + shape.max_array_size])
 
 
 def paces_of(arrays: Sequence[Array], max_parallel: int) -> list[Pace]:
@@ -97,14 +118,25 @@ def paces_of(arrays: Sequence[Array], max_parallel: int) -> list[Pace]:
         return [Pace(0) for _ in arrays]
     if len(arrays) > max_parallel:
         return [Pace(1, i - max_parallel if i >= max_parallel else -1) for i in range(len(arrays))]
-    weights = [_weight(arrays, i) for i in range(len(arrays))]
-    spare = max_parallel - len(arrays)
-    return [Pace(1 + spare * weight // sum(weights)) for weight in weights]
+    waiting = [sum(len(a.packs) for a in arrays if a.depends_on == i) for i in range(len(arrays))]
+    weights = [waiting[i] or len(array.packs) for i, array in enumerate(arrays)]
+    most = [len(array.packs) for array in arrays]
+    return [Pace(share) for share in deal(max_parallel, [1] * len(arrays), most, weights)]
 
 
-def _weight(arrays: Sequence[Array], number: int) -> int:
-    waiting = sum(len(array.runs) for array in arrays if array.depends_on == number)
-    return waiting or len(arrays[number].runs)
+def deal(total: int, least: Sequence[int], most: Sequence[int], weights: Sequence[float]) -> list[int]:
+    """Deal `total` out by weight: everyone gets `least`, the rest goes one by one to who has least for its weight."""
+    shares = list(least)
+    waiting = [(shares[i] / weights[i], i) for i in range(len(shares)) if shares[i] < most[i] and weights[i] > 0]
+    heapq.heapify(waiting)
+    for _ in range(total - sum(shares)):
+        if not waiting:
+            break
+        _, i = heapq.heappop(waiting)
+        shares[i] += 1
+        if shares[i] < most[i]:
+            heapq.heappush(waiting, (shares[i] / weights[i], i))
+    return shares
 
 
 def dependency_of(array: Array, job_ids: Sequence[str], arrays: Sequence[Array], follows: int = -1) -> str:
@@ -115,10 +147,11 @@ def dependency_of(array: Array, job_ids: Sequence[str], arrays: Sequence[Array],
     """
     terms = []
     if array.depends_on >= 0:
-        job, many_parents = job_ids[array.depends_on], len(arrays[array.depends_on].runs) > 1
-        terms.append(f"aftercorr:{job}" if len(array.runs) > 1 else f"afterok:{element_id(job, 0, many=many_parents)}")
+        job, many_parents = job_ids[array.depends_on], len(arrays[array.depends_on].packs) > 1
+        single = f"afterok:{element_id(job, 0, many=many_parents)}"
+        terms.append(f"aftercorr:{job}" if len(array.packs) > 1 else single)
     if array.after:
-        terms.append(f"afterok:{array.after}")
+        terms.append(f"{'afterany' if array.after_any else 'afterok'}:{array.after}")
     if follows >= 0:
         terms.append(f"afterany:{job_ids[follows]}")
     return ",".join(terms)
