@@ -30,9 +30,6 @@ def test_children_line_up_with_their_parents() -> None:
     ]
     stages = [array.stage for array in arrays_of(plan, done=[], queued={}, shape=Shape())]
     assert stages[:2] == ["intermediate", "target"]
-        "intermediate",
-        "target",
-    ]
 
 
 def test_children_of_done_parents_wait_for_nothing() -> None:

@@ -63,13 +63,13 @@ def packed(groups: Sequence[Pack], shape: Shape) -> list[Pack]:
 
 
 def by_limit(packs: Iterable[Pack], shape: Shape) -> Iterator[list[Pack]]:
-    """Yield packs by the time limit they need, shortest first; few of one limit join those of the next longer one."""
+    """Yield packs by the time limit they need, shortest first; few of one limit follow those of the next longer one."""
     classes: dict[float, list[Pack]] = {}
     for pack in packs:
         classes.setdefault(shape.limit_min([pack]) or math.inf, []).append(pack)
     gathered: list[Pack] = []
     for limit in sorted(classes):
-        gathered += classes[limit]
+        gathered = classes[limit] + gathered
         if len(gathered) >= _FEWEST:
             yield gathered
             gathered = []
