@@ -64,7 +64,7 @@ class _Project:
             return
         me = _user(os.geteuid())
         raise RunError(
-            f"{path} belongs to {_user(uid)}, so what it holds is not trusted; expected {me}, the owner of {self._root} "
+            f"{path} belongs to {_user(uid)}, so it is not trusted; expected {me}, the owner of {self._root} "
             f"({_user(self._owner)}) or, where its group may write to that, a member of it "
             f"({_group_name(self._group)}); if you trust it: "
             f"chown {_recursive(found)}{shlex.quote(me)} {shlex.quote(str(path))}"
