@@ -18,7 +18,7 @@ app = typer.Typer(
 _COMMANDS = (
     *(grids.demo, grids.tasks, grids.plan, grids.submit, grids.run),
     *(seeing.status, seeing.why, seeing.logs),
-    *(mending.cancel,),
+    *(mending.cancel, mending.retry),
     *(results.collect, results.report, results.export),
 )
 for _command in _COMMANDS:

@@ -8,7 +8,8 @@ import pytest
 
 from tests.cluster.test_status import attempted, complete
 from tests.cluster.trivial_runs import make_plan, run_of
-from xstilts_hpc.cluster.explain import explain, follow
+from xstilts_hpc.cluster.explain import explain
+from xstilts_hpc.cluster.logs import follow
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.plan import Plan, grid_folder
 from xstilts_hpc.run import run_folder
@@ -32,19 +33,30 @@ def stopped(plan: Plan, root: Path, task: str, **record: Any) -> None:
 
 
 def test_a_stopped_run_tells_its_attempts_and_how_it_goes_on(plan: Plan, tmp_path: Path) -> None:
-    stopped(plan, tmp_path, "x", cause="stopped", from_step=0, to_step=70, error="one\nwas stopped by SIGUSR2")
+    stopped(
+        plan,
+        tmp_path,
+        "x",
+        cause="preempted",
+        decided="requeued: preempted, 1 of 100",
+        from_step=0,
+        to_step=70,
+        error="one\nwas stopped by SIGUSR2",
+    )
     stopped(
         plan, tmp_path, "x", cause="failed", from_step=70, to_step=90, error="Traceback\nValueError: no", end="later"
     )
     host = socket.gethostname()
-    assert told(plan, tmp_path, "x")[:5] == [
-        f"{run_of(plan, 'x')}: failed (grid small)",
-        f"attempt 1: stopped, updates 0 to 70; 2026-11-24T10:00:00Z to 2026-11-24T10:05:00Z on {host}, job 17",
+    assert told(plan, tmp_path, "x")[:6] == [
+        f"{run_of(plan, 'x')}: failed, failed (grid small)",
+        f"attempt 1: preempted, updates 0 to 70; 2026-11-24T10:00:00Z to 2026-11-24T10:05:00Z on {host}, job 17",
         "  was stopped by SIGUSR2",
+        "  requeued: preempted, 1 of 100",
         f"attempt 2: failed, updates 70 to 90; 2026-11-24T10:00:00Z to later on {host}, job 17",
         "  ValueError: no",
     ]
-    assert told(plan, tmp_path, "x")[-1].startswith("next: mend the cause, then xstilts submit")
+    advice = f"read `xstilts logs {run_of(plan, 'x')}`, mend the cause, then `xstilts retry small --cause failed`"
+    assert told(plan, tmp_path, "x")[-1] == f"next: {advice}"
 
 
 def test_a_child_points_to_its_parent(plan: Plan, tmp_path: Path) -> None:
@@ -52,7 +64,7 @@ def test_a_child_points_to_its_parent(plan: Plan, tmp_path: Path) -> None:
     stopped(plan, tmp_path, "a", cause="failed")
     first, *_, last = told(plan, tmp_path, "a1")
     assert first == f"{run_of(plan, 'a1')}: blocked (grid small)"
-    assert last.startswith(f"next: see xstilts why {run_of(plan, 'a')}; once that is mended")
+    assert last.startswith(f"next: see `xstilts why {run_of(plan, 'a')}`; once that is mended")
 
 
 def test_a_completed_run_needs_nothing(plan: Plan, tmp_path: Path) -> None:

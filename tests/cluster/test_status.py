@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from tests.cluster.trivial_runs import make_plan, run_of
-from xstilts_hpc.cluster.status import State, counts, states, status_table
+from xstilts_hpc.cluster.axes import counts, status_table
+from xstilts_hpc.cluster.status import State, states
 from xstilts_hpc.cluster.submission import Submission, SubmittedArray
 from xstilts_hpc.files import write_json
 from xstilts_hpc.machine import Machine
@@ -56,7 +57,8 @@ def test_children_follow_their_parents(tmp_path: Path) -> None:
     ("record", "state"),
     [
         ({"cause": "failed"}, "failed"),
-        ({"cause": "interrupted"}, "eligible"),
+        ({"cause": "cancelled"}, "eligible"),
+        ({"cause": "preempted", "decided": "given up: preempted, 100 of 100"}, "failed"),
         ({"cause": "blocked"}, "eligible"),
         ({"cause": "completed"}, "eligible"),
         ({"cause": "", "end": ""}, "running"),
@@ -76,7 +78,7 @@ def test_silent_slurm_is_said_and_files_decide(
 ) -> None:
     plan = make_plan({"a": ["a1"]}, ["x"])
     folder = tmp_path / "grids" / plan.name / "submissions" / "1"
-    arrays = (SubmittedArray("intermediate", (run_of(plan, "a"), run_of(plan, "x")), -1, "", "7"),)
+    arrays = (SubmittedArray("intermediate", ((run_of(plan, "a"),), (run_of(plan, "x"),)), -1, "", "7"),)
     Submission(folder, plan.name, tmp_path, {}, Machine(), arrays, "now").write()
     attempted(plan, tmp_path, "x", cause="", end="", host="elsewhere")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -89,7 +91,7 @@ def test_table_counts_stage_by_state(tmp_path: Path) -> None:
     plan = make_plan({"a": ["a1", "a2"]}, ["x"])
     complete(plan, tmp_path, "a")
     found = states(plan, tmp_path)
-    assert counts(plan, found) == {"intermediate": {State.COMPLETED: 1}, "target": {State.ELIGIBLE: 3}}
+    assert counts(plan, found) == {("intermediate",): {State.COMPLETED: 1}, ("target",): {State.ELIGIBLE: 3}}
     screen = io.StringIO()
     Console(file=screen, width=80).print(status_table(plan, found))
     rows = [line.replace("│", " ").split() for line in screen.getvalue().splitlines()]

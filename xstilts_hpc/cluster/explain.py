@@ -1,22 +1,19 @@
 """The history of one run: its attempts, why it stands where it stands, and what happens next. Changes nothing."""
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xstilts_hpc.cluster import slurm_commands as slurm
-from xstilts_hpc.cluster.status import State, states
-from xstilts_hpc.cluster.submission import latest_elements, submissions
-from xstilts_hpc.errors import ClusterError, RunError
+from xstilts_hpc.cluster.attempts import last_line
+from xstilts_hpc.cluster.failures import advice_for, failures_of
+from xstilts_hpc.cluster.logs import log_of
+from xstilts_hpc.cluster.reasons import in_words
+from xstilts_hpc.cluster.status import Standing, State, View, look
+from xstilts_hpc.errors import RunError
 from xstilts_hpc.plan import Plan, load_plan
-from xstilts_hpc.run import RunFolder, run_folder
-
-_ASK_S = 10.0
-_POLL_S = 0.5
-_PIECE = 1 << 16
+from xstilts_hpc.run import run_folder
 
 
 @dataclass(frozen=True)
@@ -28,12 +25,13 @@ class Explanation:
     state: str
     attempts: tuple[Mapping[str, Any], ...]
     log: str
+    cause: str = ""
     slurm: Mapping[str, str] = field(default_factory=dict)
     next: str = ""
 
     def lines(self) -> Iterator[str]:
         """Yield the explanation as text."""
-        yield f"{self.run}: {self.state} (grid {self.grid})"
+        yield f"{self.run}: {self.state}{f', {self.cause}' if self.cause else ''} (grid {self.grid})"
         for attempt in self.attempts:
             yield from _attempt_lines(attempt)
         if self.slurm:
@@ -45,34 +43,13 @@ class Explanation:
 
 def explain(run_id: str, root: Path) -> Explanation:
     """Return the history of a run, from its folder, the plans that hold it, and what Slurm says."""
-    plan, folder = _plan_of(run_id, root), run_folder(root, run_id)
-    state = states(plan, root)[run_id]
-    queued = state in (State.SUBMITTED, State.RUNNING)
-    words = _slurm_words(latest_elements(root).get(run_id, "")) if queued else {}
-    step = _next(plan, run_id, state, root)
-    return Explanation(run_id, plan.name, str(state), tuple(folder.attempts()), str(_log(run_id, root)), words, step)
-
-
-def follow(run_id: str, root: Path, *, on: bool, write: Callable[[str], None]) -> Path:
-    """Write a run's log and, with `on`, what is added to it until the run has ended; return its path."""
-    path = _log(run_id, root)
-    if not path.is_file():
-        raise RunError(f"run {run_id} has no log yet; `xstilts why {run_id}` says where it stands")
-    with path.open(encoding="utf-8", errors="replace") as file:
-        while True:
-            piece = file.read(_PIECE)
-            if piece:
-                write(piece)
-            elif not on or _ended(run_folder(root, run_id)):
-                write(file.read())
-                return path
-            else:
-                time.sleep(_POLL_S)
-
-
-def _ended(folder: RunFolder) -> bool:
-    attempts = folder.attempts()
-    return bool(attempts) and bool(attempts[-1].get("end"))
+    plan = _plan_of(run_id, root)
+    view = look(_line_of(plan, run_id), root)
+    standing = view.standings[run_id]
+    attempts = tuple(run_folder(root, run_id).attempts())
+    log, step = str(log_of(run_id, root)), _next(view, run_id, standing)
+    words = _slurm_words(view, run_id)
+    return Explanation(run_id, plan.name, str(standing.state), attempts, log, standing.cause, words, step)
 
 
 def _plan_of(run_id: str, root: Path) -> Plan:
@@ -85,48 +62,82 @@ def _plan_of(run_id: str, root: Path) -> Plan:
     raise RunError(f"run {run_id} is in no submitted grid under {root}; submit a grid that needs it")
 
 
-def _log(run_id: str, root: Path) -> Path:
-    """Return the newer of the logs that Slurm and this machine's pool wrote."""
-    own = run_folder(root, run_id).log
-    slurms = [submission.log(run_id) for submission in submissions(root) if run_id in submission.elements]
-    paths = [path for path in (own, *slurms[-1:]) if path.is_file()]
-    return max(paths, key=lambda path: path.stat().st_mtime, default=own)
+def _line_of(plan: Plan, run_id: str) -> Plan:
+    """Return a plan of nothing but a run and its ancestors, on which its state depends."""
+    line = [run_id]
+    while plan.runs[line[0]].run.parent in plan.runs:
+        line.insert(0, plan.runs[line[0]].run.parent)
+    fields = {**vars(plan), "runs": {i: plan.runs[i] for i in line}, "cells": (), "excluded": ()}
+    return Plan(**fields)
 
 
-def _slurm_words(element: str) -> dict[str, str]:
-    """Return what Slurm says of an element; where it does not answer, that."""
-    if not element:
+def _slurm_words(view: View, run_id: str) -> dict[str, str]:
+    """Return what Slurm says of a run that it may hold; where it does not answer, that."""
+    standing, slot = view.standings[run_id], view.queue.slots.get(run_id)
+    if not slot or standing.state not in (State.SUBMITTED, State.RUNNING, State.FAILED):
         return {}
-    try:
-        answer = slurm.answer(["squeue", "-h", "-j", element, "-o", "%T|%r|%M|%L|%N"], timeout_s=_ASK_S)
-    except ClusterError as error:
-        return {"element": element, "does not answer:": str(error)}
-    names = ("state", "reason", "running for", "time left", "on node")
-    values = (answer.strip().splitlines() or ["|||||"])[0].split("|")
-    return {"element": element, **{name: value for name, value in zip(names, values, strict=False) if value != "None"}}
+    if view.queue.problem:
+        return {"element": slot.element, "does not answer:": view.queue.problem}
+    element = standing.element
+    if not element.word:
+        return {}
+    words = {"element": slot.element, "state": element.word, "reason": element.reason, "running for": element.ran}
+    times = {"time left": element.left, "expected start": element.start if element.is_pending else ""}
+    others = f"{len(slot.pack)} runs, one after another" if len(slot.pack) > 1 else ""
+    return {
+        name: value for name, value in {**words, **times, "on node": element.node, "holds": others}.items() if value
+    }
 
 
 def _attempt_lines(attempt: Mapping[str, Any]) -> Iterator[str]:
     cause = attempt.get("cause") or "has not ended"
     steps = f", updates {attempt.get('from_step', 0)} to {attempt['to_step']}" if "to_step" in attempt else ""
-    job = attempt.get("job", {}).get("SLURM_JOB_ID", "")
-    where = f"on {attempt['host']}" + (f", job {job}" if job else "")
-    yield f"attempt {attempt['attempt']}: {cause}{steps}; {attempt['start']} to {attempt.get('end') or 'now'} {where}"
+    job = (attempt.get("job") or {}).get("SLURM_JOB_ID", "")
+    node = attempt.get("node") or attempt.get("host", "an unknown machine")
+    where = f"on {node}" + (f", job {job}" if job else "")
+    number, end = attempt.get("attempt", "?"), attempt.get("end") or "now"
+    yield f"attempt {number}: {cause}{steps}; {attempt.get('start', '')} to {end} {where}"
     for note in attempt.get("checkpoints_passed_over", ()):
         yield f"  checkpoint passed over: {note}"
+    if attempt.get("facts"):
+        yield "  facts: " + ", ".join(f"{name} {value}" for name, value in attempt["facts"].items())
     if attempt.get("error"):
-        yield f"  {str(attempt['error']).strip().splitlines()[-1]}"
+        yield f"  {last_line(str(attempt['error']))}"
+    if attempt.get("decided"):
+        yield f"  {attempt['decided']}"
 
 
-def _next(plan: Plan, run_id: str, state: State, root: Path) -> str:
+def _next(view: View, run_id: str, standing: Standing) -> str:
+    plan = view.plan
     parent = plan.runs[run_id].run.parent
-    again = f"xstilts submit GRID --profile PROFILE (the file of grid {plan.name})"
+    again = f"`xstilts submit GRID --profile PROFILE` (the file of grid {plan.name})"
     return {
         State.WAITING: f"it starts once its parent {parent} is completed",
         State.ELIGIBLE: f"nothing holds it; hand it over with {again}",
-        State.SUBMITTED: "Slurm starts it when its turn comes",
-        State.RUNNING: f"it goes on; xstilts logs {run_id} -f shows it",
-        State.COMPLETED: f"nothing; its products are in {run_folder(root, run_id).path}",
-        State.FAILED: f"mend the cause, then {again}: it goes on from its last checkpoint",
-        State.BLOCKED: f"see xstilts why {parent}; once that is mended, {again}",
-    }[state]
+        State.SUBMITTED: _when_it_starts(view, run_id, standing),
+        State.RUNNING: f"it goes on{_after_the_end(standing)}; `xstilts logs {run_id} -f` shows it",
+        State.COMPLETED: f"nothing; its products are in {run_folder(view.root, run_id).path}",
+        State.FAILED: _after_failure(view, run_id) if standing.state == State.FAILED else "",
+        State.BLOCKED: f"see `xstilts why {parent}`; once that is mended, `xstilts retry {plan.name}`",
+    }[standing.state]
+
+
+def _when_it_starts(view: View, run_id: str, standing: Standing) -> str:
+    if view.queue.problem:
+        return "Slurm does not say; ask again once it answers"
+    if standing.element.is_running:
+        return "it has its turn in its element, after the runs before it"
+    again = "it goes on from where it stopped: " if standing.attempt else ""
+    return again + in_words(standing.element.reason)
+
+
+def _after_the_end(standing: Standing) -> str:
+    """Say what happens at the end of a time limit, or after a requeue."""
+    if standing.element.left:
+        return f"; with {standing.element.left} left, when it saves and is requeued if it has not ended"
+    return ""
+
+
+def _after_failure(view: View, run_id: str) -> str:
+    (group,) = [group for group in failures_of(view) if run_id in group.runs]
+    return advice_for(group.cause, group.error, names={"run": run_id, "grid": view.plan.name})

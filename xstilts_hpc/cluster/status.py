@@ -2,24 +2,38 @@
 
 import logging
 import socket
-from collections import Counter
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
-from rich.table import Table
-
-from xstilts_hpc.cluster import slurm_commands as slurm
-from xstilts_hpc.cluster.submission import is_alive, latest_elements
-from xstilts_hpc.errors import ClusterError
-from xstilts_hpc.plan import Plan, by_stage
+from xstilts_hpc.causes import Cause
+from xstilts_hpc.cluster.attempts import Attempt, Attempts, is_open
+from xstilts_hpc.cluster.queue import Element, Queue, Slot, accounted, ask_queue
+from xstilts_hpc.cluster.submission import is_alive
+from xstilts_hpc.lease import holder_of, is_gone
+from xstilts_hpc.plan import Plan
 from xstilts_hpc.run import run_folder
 
 logger = logging.getLogger(__name__)
 
-_SQUEUE_LIMIT_S = 10.0
+# An attempt whose record has no end, of which nobody holds anything: its node died, or somebody killed it.
+LOST = "lost"
+_CAUSE_OF_WORD = {
+    "CANCELLED": Cause.CANCELLED,
+    "TIMEOUT": Cause.TIME_LIMIT,
+    "DEADLINE": Cause.TIME_LIMIT,
+    "NODE_FAIL": Cause.NODE_FAILED,
+    "BOOT_FAIL": Cause.NODE_FAILED,
+    "OUT_OF_MEMORY": Cause.OUT_OF_MEMORY,
+    "PREEMPTED": Cause.PREEMPTED,
+}
+# A lease on another machine is touched every few seconds; much later its holder is gone, whatever its clock says.
+_FRESH_S = 600.0
+# After these, and after nothing, a run may be handed over (again); every other end is a failure.
+_NO_FAILURE = ("", Cause.COMPLETED, Cause.CANCELLED, Cause.BLOCKED)
+_STARTS_AGAIN = (Cause.TIME_LIMIT, Cause.PREEMPTED, Cause.REQUEUED, Cause.NODE_FAILED)
 
 
 class State(StrEnum):
@@ -35,79 +49,161 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Queue:
-    """What Slurm says: its word for the latest element of each run, and whether it answered at all."""
+class Standing:
+    """Where a run stands: its state, how its last attempt ended if that is why, that attempt, and its element."""
 
-    word_of: Mapping[str, str]
-    answered: bool = True
+    state: State
+    cause: str = ""
+    attempt: Attempt = field(default_factory=dict)
+    element: Element = field(default_factory=Element)
+
+
+@dataclass(frozen=True)
+class View:
+    """A plan, where its runs stand, and what Slurm said of them."""
+
+    plan: Plan
+    root: Path
+    standings: Mapping[str, Standing]
+    queue: Queue
+
+    @property
+    def states(self) -> dict[str, State]:
+        """Return the state of every run."""
+        return {run_id: standing.state for run_id, standing in self.standings.items()}
+
+    def in_state(self, *states: State) -> list[str]:
+        """Return the runs in some states."""
+        return [run_id for run_id, standing in self.standings.items() if standing.state in states]
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What is known of a run that is not done."""
+
+    run: str
+    last: Attempt
+    slot: Slot | None
+    element: Element
+    answered: bool
+    lease: Path
+
+    @property
+    def current(self) -> bool:
+        """Say whether the last attempt was made by the latest element."""
+        return bool(self.last and self.slot and self.slot.holds(self.last))
+
+    @property
+    def overtaken(self) -> bool:
+        """Say whether the latest element was submitted after the last attempt, and has made none itself."""
+        if self.current or not self.slot or not self.slot.element:
+            return False
+        return str(self.last.get("start", "")) < self.slot.submission.created
+
+    @property
+    def began(self) -> bool:
+        """Say whether the latest element began with this run, as far as its log tells, without a record of it."""
+        if not self.overtaken or not self.slot or self.slot.pack[0] != self.run:
+            return False
+        return self.slot.submission.log(self.run).is_file()
 
 
 def states(plan: Plan, root: Path) -> dict[str, State]:
     """Return the state of every run; where Slurm does not answer, a warning says so and the files decide."""
+    view = look(plan, root)
+    if view.queue.problem:
+        logger.warning("states come from files alone, since Slurm does not answer: %s", view.queue.problem)
+    return view.states
+
+
+def look(plan: Plan, root: Path) -> View:
+    """Find out where every run stands. Changes nothing but what is remembered to be faster the next time."""
     done = plan.done(root)
-    queue = queue_of(plan, root) if len(done) < len(plan.runs) else Queue({})
-    found: dict[str, State] = {}
+    todo = [run_id for run_id in plan.runs if run_id not in done]
+    queue, attempts = ask_queue(root, set(todo)), Attempts(root)
+    evidence = [_evidence(root, run_id, queue, attempts) for run_id in todo]
+    attempts.save()
+    known = {item.run: item for item in _with_accounting(evidence)}
+    standings: dict[str, Standing] = {}
     for run_id, planned in plan.runs.items():
-        parent = found.get(planned.run.parent, State.COMPLETED)
-        found[run_id] = State.COMPLETED if run_id in done else _state(root, run_id, queue, parent)
-    return found
+        above = standings.get(planned.run.parent, Standing(State.COMPLETED)).state
+        standings[run_id] = _standing(known[run_id], above) if run_id in known else Standing(State.COMPLETED)
+    return View(plan, root, standings, queue)
 
 
-def queue_of(plan: Plan, root: Path) -> Queue:
-    """Ask Slurm once about the latest element of every run that was submitted."""
-    elements = {run_id: element for run_id, element in latest_elements(root).items() if run_id in plan.runs}
-    job_ids = {element.partition("_")[0] for element in elements.values()}
+def _evidence(root: Path, run_id: str, queue: Queue, attempts: Attempts) -> _Evidence:
+    last: Attempt = (attempts.of(run_id) or [{}])[-1]
+    return _Evidence(
+        run_id, last, queue.slots.get(run_id), queue.of(run_id), not queue.problem, run_folder(root, run_id).lease
+    )
+
+
+def _with_accounting(evidence: list[_Evidence]) -> list[_Evidence]:
+    """Ask the accounting about elements that began, left no end on record, and that squeue has forgotten."""
+    unsure = [item for item in evidence if item.answered and not item.element.word and item.slot]
+    unsure = [item for item in unsure if (item.current and is_open(item.last)) or item.began]
+    told = accounted(item.slot.element for item in unsure if item.slot)
+    asked = {item.run: told.get(item.slot.element, Element()) for item in unsure if item.slot}
+    return [replace(item, element=asked.get(item.run, item.element)) for item in evidence]
+
+
+def _standing(item: _Evidence, parent: State) -> Standing:
+    """Return where a run stands that is not done."""
+    if item.slot and item.element.is_pending:
+        return Standing(State.SUBMITTED, attempt=item.last, element=item.element)
+    if item.slot and (item.element.is_running or not item.answered):
+        return _held(item, parent)
+    if _lives(item):
+        return Standing(State.RUNNING, attempt=item.last)
+    return _ended(item, parent)
+
+
+def _lives(item: _Evidence) -> bool:
+    """Say whether a process outside Slurm executes a run: one of this machine, or one whose lease is kept fresh."""
+    if is_open(item.last) and item.last.get("host") == socket.gethostname() and is_alive(int(item.last["pid"])):
+        return True
+    holder = holder_of(item.lease)
+    if not holder or (holder.job and item.answered):
+        return False
+    if holder.host == socket.gethostname():
+        return not is_gone(holder)
     try:
-        words = slurm.elements_of(job_ids, timeout_s=_SQUEUE_LIMIT_S)
-    except ClusterError as error:
-        logger.warning("states come from files alone, since Slurm does not answer: %s", error)
-        return Queue(dict.fromkeys(elements, "UNKNOWN"), answered=False)
-    return Queue({run_id: words[element] for run_id, element in elements.items() if element in words})
+        return time.time() - item.lease.stat().st_mtime < _FRESH_S
+    except OSError:
+        return False
 
 
-def counts(plan: Plan, found: Mapping[str, State]) -> dict[str, Counter[State]]:
-    """Return how many runs of each stage are in each state."""
-    return {stage.value: Counter(found[planned.run.id] for planned in runs) for stage, runs in by_stage(plan)}
+def _held(item: _Evidence, parent: State) -> Standing:
+    """Return where a run stands whose element runs, or may run since Slurm does not answer.
+
+    A run of a pack that has not begun has its turn later; one that has ended for good will not be tried again.
+    """
+    alone = item.slot is not None and len(item.slot.pack) == 1
+    if is_open(item.last) or (alone and item.element.is_running):
+        return Standing(State.RUNNING, attempt=item.last, element=item.element)
+    if item.current and item.last.get("cause") not in _STARTS_AGAIN:
+        return _ended(item, parent)
+    return Standing(State.SUBMITTED, attempt=item.last, element=item.element)
 
 
-def status_table(plan: Plan, found: Mapping[str, State]) -> Table:
-    """Return the table stage by state; a state in which no run is has no column."""
-    here = [state for state in State if state in set(found.values())]
-    table = Table("stage", title=plan.name)
-    for state in (*here, "runs"):
-        table.add_column(str(state), justify="right")
-    rows = counts(plan, found)
-    for stage, row in {**rows, "all": sum(rows.values(), Counter[State]())}.items():
-        table.add_row(stage, *(str(row[state] or "") for state in here), str(row.total()), end_section=True)
-    return table
-
-
-def _state(root: Path, run_id: str, queue: Queue, parent: State) -> State:
-    """Return the state of a run that is not done."""
-    attempts = run_folder(root, run_id).attempts()
-    last: Mapping[str, Any] = attempts[-1] if attempts else {}
-    word = queue.word_of.get(run_id, "")
-    if word in slurm.RUNNING:
-        return State.RUNNING
-    if word in slurm.PENDING:
-        return State.SUBMITTED
-    if not queue.answered and word:
-        return State.RUNNING if _is_open(last) else State.SUBMITTED
-    if _is_open(last) and last.get("host") == socket.gethostname() and is_alive(int(last["pid"])):
-        return State.RUNNING
-    return _ended(last, word, parent)
-
-
-def _is_open(attempt: Mapping[str, Any]) -> bool:
-    return bool(attempt) and not attempt.get("end")
-
-
-def _ended(last: Mapping[str, Any], word: str, parent: State) -> State:
-    """Return the state of a run that is neither queued nor running: what it did last, else what its parent allows."""
+def _ended(item: _Evidence, parent: State) -> Standing:
+    """Return where a run stands that is neither queued nor running: what it did last, else what its parent allows."""
+    cause = _cause(item)
     if parent in (State.FAILED, State.BLOCKED):
-        return State.BLOCKED
-    if _is_open(last) or last.get("cause") == "failed":
-        return State.FAILED
-    if not last and word and word != "COMPLETED" and not word.startswith(("CANCELLED", "PREEMPTED")):
-        return State.FAILED
-    return State.ELIGIBLE if parent == State.COMPLETED else State.WAITING
+        return Standing(State.BLOCKED, attempt=item.last)
+    if cause not in _NO_FAILURE:
+        return Standing(State.FAILED, cause, item.last, item.element)
+    return Standing(State.ELIGIBLE if parent == State.COMPLETED else State.WAITING, attempt=item.last)
+
+
+def _cause(item: _Evidence) -> str:
+    """Return how a run ended, empty where it never began: an element cancelled before its start is listed nowhere."""
+    word = item.element.word
+    told = _CAUSE_OF_WORD.get(word, "")
+    if item.overtaken and item.answered:
+        first = item.slot is not None and item.slot.pack[0] == item.run
+        failed = item.began if not word else word not in ("COMPLETED", "CANCELLED", "PREEMPTED")
+        return (told or LOST) if first and failed else ""
+    if is_open(item.last):
+        return told or LOST
+    return str(item.last.get("cause", ""))

@@ -1,25 +1,48 @@
 """Commands that show what goes on; none changes anything."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xstilts_hpc.commands.options import EXPERIMENTS, AsJson, GridName, Root, RunId, print_value, submitted_plan
+from xstilts_hpc.commands.options import EXPERIMENTS, AsJson, GridName, Root, RunId, console, submitted_plan
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+By = Annotated[list[str], typer.Option("--by", help="An axis of the grid to count by; may be given again.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Show it again and again; q or Ctrl-C ends.")]
+Every = Annotated[float, typer.Option("--every", min=1.0, help="Seconds between two looks of --watch.")]
 
 
-def status(grid: GridName, root: Root = EXPERIMENTS, as_json: AsJson = False) -> None:
-    """Show the states of a grid's runs, stage by state. Changes nothing.
+def status(
+    grid: GridName,
+    root: Root = EXPERIMENTS,
+    by: By = ["intermediate"],  # noqa: B006 (typer reads it, nobody changes it)
+    watch: Watch = False,
+    every: Every = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Show where a grid's runs stand, what is left, what failed and why, and suspicious nodes. Changes nothing.
 
-    Example: xstilts status size_sweep
+    Example: xstilts status size_sweep --by intermediate --by size
     """
-    from xstilts_hpc.cluster.status import states, status_table
+    from xstilts_hpc.cluster.axes import check_axes
+    from xstilts_hpc.cluster.overview import overview
+    from xstilts_hpc.cluster.watch import watch as show_again
 
-    planned = submitted_plan(grid, root)
-    found = states(planned, root)
-    print_value(
-        {run_id: str(state) for run_id, state in found.items()}, lambda: status_table(planned, found), as_json=as_json
-    )
+    axes = check_axes(by)
+
+    def show() -> tuple["RenderableType", bool]:
+        found = overview(submitted_plan(grid, root), root, axes)
+        return found.render(), found.is_over
+
+    if as_json:
+        typer.echo(json.dumps(overview(submitted_plan(grid, root), root, axes).to_json(), indent=1))
+    elif watch:
+        show_again(show, console(), every_s=every)
+    else:
+        console().print(show()[0])
 
 
 def why(run_id: RunId, root: Root = EXPERIMENTS, as_json: AsJson = False) -> None:
@@ -37,13 +60,16 @@ def why(run_id: RunId, root: Root = EXPERIMENTS, as_json: AsJson = False) -> Non
 
 
 def logs(
-    run_id: RunId, root: Root = EXPERIMENTS, on: Annotated[bool, typer.Option("-f", help="Follow it.")] = False
+    run_id: RunId,
+    root: Root = EXPERIMENTS,
+    on: Annotated[bool, typer.Option("-f", help="Follow it.")] = False,
+    rank: Annotated[int, typer.Option("--rank", min=0, help="The process whose log it is.")] = 0,
 ) -> None:
     """Print the log of one run, by the run's name; with -f go on until the run has ended.
 
     Example: xstilts logs xnli_full_s0 -f
     """
-    from xstilts_hpc.cluster.explain import follow
+    from xstilts_hpc.cluster.logs import follow
     from xstilts_hpc.one_run import find_run
 
-    follow(find_run(run_id, root, None), root, on=on, write=lambda text: typer.echo(text, nl=False))
+    follow(find_run(run_id, root, None), root, on=on, write=lambda text: typer.echo(text, nl=False), rank=rank)
