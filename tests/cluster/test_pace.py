@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.cluster.trivial_runs import make_profile
 from xstilts_hpc.cluster.devcluster import DevCluster
-from xstilts_hpc.cluster.pace import Load, main, rebalance, rebalance_now
+from xstilts_hpc.cluster.pace import Load, rebalance, rebalance_now
 from xstilts_hpc.cluster.profile import describe
 from xstilts_hpc.cluster.slurm_commands import elements_of
 from xstilts_hpc.cluster.submission import Submission, SubmittedArray, now
@@ -89,27 +89,32 @@ def test_without_slurm_throttles_stay_and_the_log_says_why(
 
 def test_an_element_that_finds_another_at_it_leaves_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     submission = submission_of(tmp_path, {"1": 4, "2": 4}, 4)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "1")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
     with hold(submission.folder / "PACE"):
-        rebalance_now(submission, leaving="1_3")
+        rebalance_now(submission)
     assert [path.name for path in (submission.folder / "leaving").iterdir()] == ["1_3"]
 
 
 def test_a_bound_of_none_needs_no_slurm(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    rebalance_now(submission_of(tmp_path, {"1": 4, "2": 4}, 0), leaving="1_3")
+    rebalance_now(submission_of(tmp_path, {"1": 4, "2": 4}, 0))
     assert caplog.text == ""
 
 
-def test_usage_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 2
-    assert "usage: python -m xstilts_hpc.cluster.pace SUBMISSION_JSON" in capsys.readouterr().err
+ACT = """
+import logging, pathlib, sys
+from xstilts_hpc.cluster.pace import rebalance_now
+from xstilts_hpc.cluster.submission import read_submission
+logging.basicConfig(level=logging.INFO)
+rebalance_now(read_submission(pathlib.Path(sys.argv[1])))
+"""
 
 
 def sbatch(root: Path, size: int, parallel: int, seconds: float) -> str:
     """Submit an array whose elements write down when they begin and end, and rebalance as their last act."""
     record = root / "grids/g/submissions/t/submission.json"
     log = shlex.quote(str(root / "stamps"))
-    act = f"{shlex.quote(sys.executable)} -m xstilts_hpc.cluster.pace {shlex.quote(str(record))}"
+    act = f"{shlex.quote(sys.executable)} -c {shlex.quote(ACT)} {shlex.quote(str(record))}"
     stamp = 'echo "$(date +%s.%N) $SLURM_ARRAY_JOB_ID'
     script = f'{stamp} 1" >> {log}; sleep {seconds}; {stamp} -1" >> {log}; {act}'
     command = ["sbatch", "--parsable", "--mem=10", f"--array=0-{size - 1}%{parallel}", "-o", f"{root}/%A_%a.txt"]

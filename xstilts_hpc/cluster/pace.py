@@ -2,14 +2,13 @@
 
 import logging
 import os
-import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from xstilts_hpc.cluster import slurm_commands as slurm
 from xstilts_hpc.cluster.arrays import Array, deal, paces_of
-from xstilts_hpc.cluster.submission import Submission, SubmittedArray, read_submission
+from xstilts_hpc.cluster.submission import Submission, SubmittedArray
 from xstilts_hpc.errors import ClusterError, LockError, RunError
 from xstilts_hpc.files import read_json, write_json
 from xstilts_hpc.lease import hold
@@ -51,11 +50,10 @@ def rebalance(load: Mapping[str, Load], max_parallel: int, throttles: Mapping[st
     return {job: share for job, share in changed if job in throttles and share != throttles[job]}
 
 
-def rebalance_now(submission: Submission, *, leaving: str = "") -> None:
+def rebalance_now(submission: Submission) -> None:
     """Ask Slurm what the arrays of a submission do, and set their throttles anew; a failure is only logged.
 
-    `leaving` is the element that calls this as its last act; it is counted as gone. Where another element is at it,
-    that one starts over.
+    An element calls this as its last act, and counts as gone. Where another element is at it, that one starts over.
     """
     if not submission.profile.get("max_parallel") or len(submission.arrays) < 2:
         return
@@ -63,8 +61,8 @@ def rebalance_now(submission: Submission, *, leaving: str = "") -> None:
     handled: set[str] = set()
     try:
         marks.mkdir(exist_ok=True)
-        if leaving:
-            (marks / leaving).touch()
+        for element in _own_element():
+            (marks / element).touch()
         while not handled or _names(marks) - handled:
             with hold(submission.folder / "PACE"):
                 handled = {"", *_names(marks)}
@@ -73,6 +71,13 @@ def rebalance_now(submission: Submission, *, leaving: str = "") -> None:
         logger.debug("throttles are left to another element: %s", held)
     except (ClusterError, RunError, OSError) as error:
         logger.warning("throttles stay as they are: %s", error)
+
+
+def _own_element() -> list[str]:
+    """Return Slurm's name of the element that this process belongs to, if it belongs to one."""
+    array, index = os.environ.get("SLURM_ARRAY_JOB_ID", ""), os.environ.get("SLURM_ARRAY_TASK_ID", "")
+    job = os.environ.get("SLURM_JOB_ID", "")
+    return [f"{array}_{index}"] if array else [job] if job else []
 
 
 def _names(marks: Path) -> set[str]:
@@ -148,19 +153,3 @@ def _kind(word: str, reason: str) -> str:
 def _follows(array: SubmittedArray, live: Collection[str]) -> bool:
     """Say whether an array starts only when another one, that goes on, has ended."""
     return any(term.removeprefix("afterany:") in live for term in array.dependency.split(","))
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Rebalance as the last act of an element: `python -m xstilts_hpc.cluster.pace SUBMISSION_JSON`."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m xstilts_hpc.cluster.pace SUBMISSION_JSON\n")
-        return 2
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    array, index = os.environ.get("SLURM_ARRAY_JOB_ID", ""), os.environ.get("SLURM_ARRAY_TASK_ID", "")
-    leaving = f"{array}_{index}" if array else os.environ.get("SLURM_JOB_ID", "")
-    rebalance_now(read_submission(Path(arguments[0])), leaving=leaving)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
