@@ -12,7 +12,8 @@ import pytest
 
 from xstilts_hpc.errors import GridError, IncompleteError, RunError
 from xstilts_hpc.files import read_json, write_json
-from xstilts_hpc.results.collect import COLUMNS, collect, find_grid, gather
+from xstilts_hpc.results.collect import COLUMNS, collect, gather
+from xstilts_hpc.results.named import find_grid
 from xstilts_hpc.results.rows import score_files
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -37,7 +37,7 @@ def expand_grid(grid: Path, root: Path) -> "Plan":
 def submitted_plan(grid: str, root: Path) -> "Plan":
     """Return the plan of a grid that was submitted."""
     from xstilts_hpc.plan import load_plan
-    from xstilts_hpc.results.collect import find_grid
+    from xstilts_hpc.results.named import find_grid
 
     return load_plan(find_grid(grid, root).plan)
 

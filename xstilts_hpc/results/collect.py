@@ -1,21 +1,19 @@
 """The collector: from the logits of a plan's runs to scores and what is missing. No GPU, tokenizer or data set."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
-from xstilts_hpc.errors import GridError, IncompleteError, XstiltsError
+from xstilts_hpc.errors import IncompleteError, XstiltsError
 from xstilts_hpc.files import whole_file
-from xstilts_hpc.plan import Cell, GridFolder, Plan, PlannedRun, grid_folder, load_plan
+from xstilts_hpc.plan import Cell, GridFolder, Plan, PlannedRun, load_plan
+from xstilts_hpc.results.named import find_grid
 from xstilts_hpc.results.rows import NOT_FINISHED, FileScore, LogitsJob, score_files
 from xstilts_hpc.run import Prediction, RunFolder, run_folder
 from xstilts_hpc.tasks import task_of
-from xstilts_hpc.yaml_file import load_yaml
 
 # Column -> dtype, in the order of scores.csv.
 COLUMNS: Mapping[str, str] = {
@@ -38,7 +36,6 @@ COLUMNS: Mapping[str, str] = {
     "examples": "int64",
     "flags": "str",
 }
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -85,12 +82,6 @@ class Scores:
         return sum(1 for cell in self.plan.cells if asked(self.plan, cell))
 
 
-class _Named(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True)
-
-    name: str
-
-
 def collect(grid: str | Path, root: str | Path, *, allow_partial: bool = False, processes: int = 1) -> Scores:
     """Score the logits of a grid, write scores.csv and scores.parquet beside its plan, and return the scores.
 
@@ -107,16 +98,6 @@ def collect(grid: str | Path, root: str | Path, *, allow_partial: bool = False, 
     if not allow_partial:
         require_complete(scores)
     return scores
-
-
-def find_grid(grid: str | Path, root: str | Path) -> GridFolder:
-    """Return the folder of a grid that is given by its name or by its file."""
-    text = str(grid)
-    if text.endswith((".yaml", ".yml")) or "/" in text:
-        text = load_yaml(Path(grid), _Named, GridError).name
-    if not _NAME.fullmatch(text):
-        raise GridError(f"{text!r} is no name of a grid; give the `name:` that stands in its file, or the file's path")
-    return grid_folder(Path(root), text)
 
 
 def gather(plan: Plan, root: Path, *, processes: int = 1) -> Scores:

@@ -14,10 +14,11 @@ from rich.text import Text
 from xstilts_hpc.files import write_text
 from xstilts_hpc.languages import LANGUAGES
 from xstilts_hpc.plan import load_plan
-from xstilts_hpc.results.collect import Scores, find_grid, gather, require_complete, write_scores
+from xstilts_hpc.results.collect import Scores, gather, require_complete, write_scores
 from xstilts_hpc.results.figure import curves, draw, svg, write_figures
 from xstilts_hpc.results.footer import MADE_UP_NOTICE, flagged, is_made_up
 from xstilts_hpc.results.means import Means
+from xstilts_hpc.results.named import find_grid
 from xstilts_hpc.results.render import print_table, write_tables
 from xstilts_hpc.results.table import Number, by_language, by_task, counted_languages, tables, text
 from xstilts_hpc.tasks import task_of
