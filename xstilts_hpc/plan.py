@@ -8,7 +8,8 @@ from typing import Any
 
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import digest_of, read_json, write_json
-from xstilts_hpc.run import Request, Run, run_folder
+from xstilts_hpc.finished import Finished
+from xstilts_hpc.run import Request, Run
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.tasks.base import Role
 
@@ -95,7 +96,10 @@ class Plan:
 
     def done(self, root: Path) -> set[str]:
         """Return the ids of the runs whose commit record covers what this plan asks."""
-        return {i for i, planned in self.runs.items() if run_folder(root, i).done(planned.request)}
+        finished = Finished(root)
+        done = {i for i, planned in self.runs.items() if finished.done(i, planned.request)}
+        finished.save()
+        return done
 
     def save(self, path: Path) -> None:
         """Write the plan as JSON."""

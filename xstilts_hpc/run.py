@@ -266,14 +266,17 @@ class RunFolder:
 
         Sizes are checked; with `verify` also every SHA-256 (reads all files).
         """
-        if not self.done_json.is_file():
-            return False
         try:
-            record = read_json(self.done_json)
-            covered = _covers(Request.from_json(record), request)
-            return covered and all(self._intact(product, verify=verify) for product in record["files"])
-        except (RunError, KeyError, TypeError):
+            return all(self._intact(product, verify=verify) for product in self.committed(request))
+        except (FileNotFoundError, RunError, KeyError, TypeError):
             return False  # a damaged record commits nothing: the run is done again
+
+    def committed(self, request: Request) -> list[dict[str, Any]]:
+        """Return the products (path, bytes, sha256) of a commit record; RunError where a request is not covered."""
+        record = read_json(self.done_json)
+        if not _covers(Request.from_json(record), request):
+            raise RunError(f"{self.done_json} does not hold what was asked; submit the grid again")
+        return list(record["files"])
 
     def set_aside(self) -> None:
         """Rename the commit record of a run whose files are damaged, so that the run is done again."""

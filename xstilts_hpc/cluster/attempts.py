@@ -1,6 +1,7 @@
 """What the records of attempts say, in short; read once and remembered, since there are many."""
 
 import contextlib
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,8 +14,9 @@ from xstilts_hpc.run import RunFolder, run_folder
 Attempt = Mapping[str, Any]
 _KEPT = (
     *("attempt", "start", "end", "cause", "host", "node", "pid", "job", "ranks", "profile"),
-    *("from_step", "to_step", "decided", "facts"),
+    *("from_step", "to_step", "decided", "again", "facts"),
 )
+_RECORDS = RunFolder(Path()).provenance(1).parent.name
 _MOST_CHARACTERS = 300
 # Records younger than this may still be written to, within one tick of the file system's clock.
 _SETTLED_S = 10.0
@@ -26,13 +28,13 @@ class Attempts:
     def __init__(self, root: Path) -> None:
         """Load what earlier commands remembered."""
         self._root = root
+        self._runs = str(run_folder(root, "").path)  # texts: pathlib takes as long as the disk
         self._memory = Memory(root / "cache" / "attempts.json")
 
     def of(self, run_id: str) -> list[Attempt]:
         """Return the attempts of a run, each with its `error` cut to its last line."""
-        folder = run_folder(self._root, run_id).provenance(1).parent
         try:
-            changed_ns = folder.stat().st_mtime_ns
+            changed_ns = os.stat(f"{self._runs}{os.sep}{run_id}{os.sep}{_RECORDS}").st_mtime_ns  # noqa: PTH116
         except OSError:
             return []
         if time.time() - changed_ns / 1e9 < _SETTLED_S:

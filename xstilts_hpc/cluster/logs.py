@@ -78,11 +78,11 @@ def _ended(folder: RunFolder) -> bool:
     attempts = folder.attempts()
     if not attempts or not attempts[-1].get("end"):
         return False
-    last = attempts[-1]
-    decided, cause = str(last.get("decided", "")), str(last.get("cause"))
-    if decided.startswith("requeued"):
-        return False
-    undecided = not decided and last.get("job") and cause in set(Cause) and RULES[Cause(cause)].budget > 0
+    last, cause = attempts[-1], str(attempts[-1].get("cause"))
+    if "again" in last:
+        return not last["again"] and _age_s(folder) > _LINGER_S
+    in_slurm = "SLURM_JOB_ID" in (last.get("job") or {})
+    undecided = in_slurm and cause in set(Cause) and RULES[Cause(cause)].budget > 0
     return _age_s(folder) > (_DECISION_S if undecided else _LINGER_S)
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from xstilts_hpc.causes import Cause
+from xstilts_hpc.causes import RULES, Cause
 from xstilts_hpc.cluster.attempts import Attempt, Attempts, is_open
 from xstilts_hpc.cluster.queue import Element, Queue, Slot, accounted, ask_queue
 from xstilts_hpc.cluster.submission import is_alive
 from xstilts_hpc.lease import holder_of, is_gone
 from xstilts_hpc.plan import Plan
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run import RunFolder, run_folder
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,6 @@ _CAUSE_OF_WORD = {
 _FRESH_S = 600.0
 # After these, and after nothing, a run may be handed over (again); every other end is a failure.
 _NO_FAILURE = ("", Cause.COMPLETED, Cause.CANCELLED, Cause.BLOCKED)
-_STARTS_AGAIN = (Cause.TIME_LIMIT, Cause.PREEMPTED, Cause.REQUEUED, Cause.NODE_FAILED)
 
 
 class State(StrEnum):
@@ -121,7 +120,7 @@ def look(plan: Plan, root: Path) -> View:
     done = plan.done(root)
     todo = [run_id for run_id in plan.runs if run_id not in done]
     queue, attempts = ask_queue(root, set(todo)), Attempts(root)
-    evidence = [_evidence(root, run_id, queue, attempts) for run_id in todo]
+    evidence = [item for item in (_evidence(root, i, queue, attempts) for i in todo) if not _is_done_now(plan, item)]
     attempts.save()
     known = {item.run: item for item in _with_accounting(evidence)}
     standings: dict[str, Standing] = {}
@@ -136,6 +135,13 @@ def _evidence(root: Path, run_id: str, queue: Queue, attempts: Attempts) -> _Evi
     return _Evidence(
         run_id, last, queue.slots.get(run_id), queue.of(run_id), not queue.problem, run_folder(root, run_id).lease
     )
+
+
+def _is_done_now(plan: Plan, item: _Evidence) -> bool:
+    """Say whether a run was done between the look at its products and that at its attempts."""
+    if item.last.get("cause") != Cause.COMPLETED:
+        return False
+    return RunFolder(item.lease.parent).done(plan.runs[item.run].request)
 
 
 def _with_accounting(evidence: list[_Evidence]) -> list[_Evidence]:
@@ -181,9 +187,15 @@ def _held(item: _Evidence, parent: State) -> Standing:
     alone = item.slot is not None and len(item.slot.pack) == 1
     if is_open(item.last) or (alone and item.element.is_running):
         return Standing(State.RUNNING, attempt=item.last, element=item.element)
-    if item.current and item.last.get("cause") not in _STARTS_AGAIN:
+    if item.current and not _starts_again(item.last):
         return _ended(item, parent)
     return Standing(State.SUBMITTED, attempt=item.last, element=item.element)
+
+
+def _starts_again(attempt: Attempt) -> bool:
+    """Say whether an attempt's element starts the run again: as decided, or before that as its cause allows."""
+    cause = str(attempt.get("cause", ""))
+    return bool(attempt.get("again", cause in set(Cause) and RULES[Cause(cause)].budget > 0))
 
 
 def _ended(item: _Evidence, parent: State) -> Standing:

@@ -1,5 +1,6 @@
 """Commands that show what goes on; none changes anything."""
 
+import gc
 import json
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +33,8 @@ def status(
     from xstilts_hpc.cluster.watch import watch as show_again
 
     axes = check_axes(by)
+    if not watch:
+        gc.disable()  # of 10,000 runs a plan has so many parts that looking for cycles takes a third of the time
 
     def show() -> tuple["RenderableType", bool]:
         found = overview(submitted_plan(grid, root), root, axes)
