@@ -1,0 +1,171 @@
+"""How faults are made: find the processes of a run, freeze them at a chosen moment, kill, damage files."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tests.cluster.faults.campaign import Campaign, wait_for
+from xstilts_hpc.cluster.devcluster_processes import Process, alive, identify, read_stat, send
+from xstilts_hpc.cluster.devcluster_settings import node_name
+from xstilts_hpc.files import read_json
+from xstilts_hpc.run import RunFolder
+
+_STEP_S = 0.001  # a logits file is written in a few milliseconds
+
+
+def job_of(run: RunFolder) -> str:
+    """Return the job id of a run's latest attempt."""
+    return str(run.attempts()[-1]["job"]["SLURM_JOB_ID"])
+
+
+def ranks(run: RunFolder) -> dict[int, Process]:
+    """Return the processes of a run's ranks: those of the job's step, started by its slurmstepd."""
+    found = {}
+    for pid, variables in _of_job(job_of(run)):
+        if variables.get("SLURM_STEP_ID", "") == "0" and _command(read_stat(pid).parent).startswith("slurmstepd"):
+            found[int(variables["SLURM_PROCID"])] = identify(pid)
+    return found
+
+
+def batch_script(run: RunFolder) -> Process:
+    """Return the shell that runs the batch script."""
+    (pid,) = (pid for pid, _ in _of_job(job_of(run)) if "slurm_script" in _command(pid).partition(" ")[2])
+    return identify(pid)
+
+
+def node_of(run: RunFolder) -> int:
+    """Return the number of the node that a run is on."""
+    names = {variables["SLURMD_NODENAME"] for _, variables in _of_job(job_of(run))}
+    (number,) = (number for number in (1, 2) if node_name(number) in names)
+    return number
+
+
+def freeze(processes: Iterable[Process]) -> None:
+    """Stop processes where they are."""
+    for process in processes:
+        send(process, signal.SIGSTOP)
+    for process in processes:
+        while alive(process) and read_stat(process.pid).state != "T":
+            time.sleep(0)
+
+
+def thaw(processes: Iterable[Process]) -> None:
+    """Let frozen processes go on."""
+    for process in processes:
+        send(process, signal.SIGCONT)
+
+
+def freeze_when(run: RunFolder, moment: Callable[[], bool], *, limit_s: float = 60) -> list[Process]:
+    """Let the ranks of a run go on in small steps until they stand still at a moment."""
+    processes = list(wait_for_ranks(run).values())
+    end_s = time.monotonic() + limit_s
+    while time.monotonic() < end_s:
+        freeze(processes)
+        if moment():
+            return processes
+        thaw(processes)
+        assert any(alive(process) for process in processes), f"{run.path.name} ended before the moment came"
+        time.sleep(_STEP_S)
+    raise AssertionError(f"{run.path.name}: the moment did not come in {limit_s:g} s")
+
+
+def kill(processes: Iterable[Process]) -> None:
+    """Kill processes, frozen or not."""
+    for process in processes:
+        send(process, signal.SIGKILL)
+
+
+def has_pending(process: Process, number: signal.Signals) -> bool:
+    """Say whether a signal waits for a frozen process, or ended it already."""
+    if not alive(process):
+        return True
+    lines = dict(line.split(":\t") for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
+    masks = (int(lines[name], 16) for name in ("SigPnd", "ShdPnd"))
+    return any(mask >> (number - 1) & 1 for mask in masks)
+
+
+def kill_node_of(campaign: Campaign, run: RunFolder) -> None:
+    """Let the node die that a run is on, with all its processes, and bring it back."""
+    with campaign.turn:
+        number = node_of(run)
+        campaign.cluster.kill_node(number)
+        campaign.cluster.revive_node(number)
+
+
+def whole_slots(run: RunFolder) -> dict[int, Path]:
+    """Return the checkpoint slots that are committed, by their step."""
+    found = {}
+    for path in run.checkpoints.glob("*/MANIFEST.json"):
+        with contextlib.suppress(FileNotFoundError):  # the slot is written anew just now
+            found[int(read_json(path)["step"])] = path.parent
+    return found
+
+
+def is_saving(run: RunFolder) -> bool:
+    """Say whether a checkpoint is half written: files of the training state, no manifest yet."""
+    slots = [path for path in run.checkpoints.glob("*") if path.is_dir()]
+    return any(any((slot / "state").glob("*")) and not (slot / "MANIFEST.json").exists() for slot in slots)
+
+
+def is_writing_logits(run: RunFolder) -> bool:
+    """Say whether a logits file is half written."""
+    with contextlib.suppress(FileNotFoundError):  # renamed just now
+        return any(path.stat().st_size > 0 for path in run.path.glob("logits/*.parts/*.partial"))
+    return False
+
+
+def truncate(path: Path) -> None:
+    """Cut a file to half of its size."""
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def flip_byte(path: Path) -> None:
+    """Change one byte in the middle of a file, leaving its size and time."""
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.seek(before.st_size // 2)
+        byte = file.read(1)
+        file.seek(before.st_size // 2)
+        file.write(bytes([byte[0] ^ 0xFF]))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def largest(folder: Path) -> Path:
+    """Return the largest file under a folder."""
+    return max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+
+
+def wait_for_slot(run: RunFolder) -> None:
+    """Wait until there is a checkpoint to go back to."""
+    wait_for(lambda: bool(whole_slots(run)), f"a checkpoint of {run.path.name}", limit_s=60)
+
+
+def wait_for_ranks(run: RunFolder) -> dict[int, Process]:
+    """Wait until both ranks of a run live."""
+    wait_for(lambda: len(ranks(run)) == 2, f"two ranks of {run.path.name}", limit_s=30)
+    return ranks(run)
+
+
+def _of_job(job_id: str) -> list[tuple[int, dict[str, str]]]:
+    """Return pid and environment of every process of a job."""
+    found = []
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            try:
+                text = (path / "environ").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            variables = dict(item.split("=", 1) for item in text.split("\0") if "=" in item)
+            if variables.get("SLURM_JOB_ID") == job_id:
+                found.append((int(path.name), variables))
+    return found
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
