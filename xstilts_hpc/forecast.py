@@ -1,15 +1,15 @@
 """What a plan will cost: GPU-hours from arithmetic and the speed of finished runs; bytes and files."""
 
-import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from xstilts_hpc.cost import FEWEST, Sample, Took, median_tflops, speeds_of, took
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.files import read_json
 from xstilts_hpc.plan import Plan, PlannedRun
-from xstilts_hpc.run import ModelSource, run_folder
+from xstilts_hpc.run import ModelSource
 from xstilts_hpc.tasks import task_of
 
 # An assumption, not a measurement, until finished runs on this machine replace it: sustained TFLOP/s of one device.
@@ -65,13 +65,15 @@ class Forecast:
     calibrated_by: int
 
 
-def forecast(plan: Plan, *, root: Path, todo: Iterable[PlannedRun]) -> Forecast:
-    """Return what the runs still to do will cost."""
+def forecast(plan: Plan, *, root: Path, todo: Iterable[PlannedRun], profile: str = "") -> Forecast:
+    """Return what the runs still to do will cost, by the speed of runs that finished under a profile, else any."""
     runs = list(todo)
-    size = model_size(next(iter(plan.runs.values())).run.model, root)
+    size = _size_of(plan, root)
     left = {planned.run.id for planned in runs}
-    speeds = _measured_tflops([planned for i, planned in plan.runs.items() if i not in left], root, size)
-    tflops = statistics.median(speeds) if speeds else ASSUMED_TFLOPS
+    finished = [run_id for run_id in plan.runs if run_id not in left]
+    measured = took(root, finished, profile) or (took(root, finished) if profile else {})
+    samples = _samples(plan, size, measured)
+    tflops = median_tflops(samples) if samples else ASSUMED_TFLOPS
     work = sum(flops(planned, size) for planned in runs)
     encoders = sum(planned.request.keep_encoder for planned in runs)
     predictions = sum(len(planned.request.predictions) for planned in runs)
@@ -81,8 +83,31 @@ def forecast(plan: Plan, *, root: Path, todo: Iterable[PlannedRun]) -> Forecast:
         bytes_per_running=4 * size.parameters,
         files=_FILES_PER_RUN * len(runs) + predictions + _FILES_PER_ENCODER * encoders,
         tflops=tflops,
-        calibrated_by=len(speeds),
+        calibrated_by=len(samples),
     )
+
+
+def minutes_of(plan: Plan, root: Path, profile: str, ranks: int) -> dict[str, float]:
+    """Return the estimated minutes of runs on so many ranks, by the runs that finished under the same profile.
+
+    Nothing is estimated before three runs have finished, nor a run far larger than those.
+    """
+    measured = took(root, plan.runs, profile)
+    if len(measured) < FEWEST:
+        return {}
+    size = _size_of(plan, root)
+    works = {run_id: flops(planned, size) / ranks for run_id, planned in plan.runs.items()}
+    speeds = speeds_of(_samples(plan, size, measured))
+    return {i: speed.seconds(work) / 60 for speed in speeds for i, work in works.items() if speed.knows(work)}
+
+
+def _samples(plan: Plan, size: ModelSize, measured: Mapping[str, Took]) -> list[Sample]:
+    samples = (Sample(flops(plan.runs[i], size) / run.ranks, run.seconds) for i, run in measured.items())
+    return [sample for sample in samples if sample.rank_work]
+
+
+def _size_of(plan: Plan, root: Path) -> ModelSize:
+    return model_size(next(iter(plan.runs.values())).run.model, root)
 
 
 def model_size(source: ModelSource, root: Path) -> ModelSize:
@@ -113,20 +138,6 @@ def flops(planned: PlannedRun, size: ModelSize) -> float:
 
 def _tokens(characters: float, max_length: int) -> float:
     return min(characters / _CHARACTERS_PER_TOKEN + 4, max_length)
-
-
-def _measured_tflops(finished: Iterable[PlannedRun], root: Path, size: ModelSize) -> list[float]:
-    """Return the speed of each finished run, per rank."""
-    speeds = []
-    for planned in finished:
-        folder = run_folder(root, planned.run.id)
-        attempts = folder.attempts()
-        # A run that went on from a checkpoint measured only the rest of its training.
-        if attempts and folder.done_json.is_file() and not attempts[-1].get("from_step"):
-            seconds = sum(attempts[-1].get("measured", {}).values()) * attempts[-1]["ranks"]
-            if seconds:
-                speeds.append(flops(planned, size) / seconds / 1e12)
-    return speeds
 
 
 def _logits_bytes(planned: PlannedRun) -> int:
