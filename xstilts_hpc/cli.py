@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from xstilts_hpc.commands import grids, mending, results, seeing
+from xstilts_hpc.commands import checking, grids, mending, results, seeing
 from xstilts_hpc.errors import XstiltsError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ _COMMANDS = (
     *(seeing.status, seeing.why, seeing.logs),
     *(mending.cancel, mending.retry),
     *(results.collect, results.report, results.export),
+    *(checking.doctor,),
 )
 for _command in _COMMANDS:
     app.command()(_command)

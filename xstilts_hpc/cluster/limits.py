@@ -14,7 +14,7 @@ _DEFAULT_ARRAY_SIZE = 1001
 _NO_LIMIT = ("", "NONE", "N/A", "UNLIMITED", "INFINITE", "(NULL)")
 _ENFORCED = {"all", "limits", "safe"}
 _ASSOCIATION = ("account", "partition", "qos", "defaultqos", "maxsubmit", "grpsubmit", "maxwall")
-_QOS = ("name", "maxsubmitpu", "maxsubmitpa", "grpsubmit", "maxwall")
+_QOS = ("name", "maxsubmitpu", "maxsubmitpa", "grpsubmit", "maxwall", "preemptmode", "gracetime")
 _SUBMIT = ("maxsubmit", "maxsubmitpu", "maxsubmitpa", "grpsubmit")
 
 
