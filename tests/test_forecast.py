@@ -9,7 +9,7 @@ from tests.tiny import grid_text
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.expand import expand
 from xstilts_hpc.files import write_json
-from xstilts_hpc.forecast import Forecast, ModelSize, flops, forecast, model_size
+from xstilts_hpc.forecast import Forecast, ModelSize, flops, forecast, minutes_of, model_size
 from xstilts_hpc.grid import load_grid
 from xstilts_hpc.plan import Plan, PlannedRun, Stage
 from xstilts_hpc.recipe import Recipe
@@ -38,10 +38,11 @@ def cost(plan: Plan, root: Path) -> Forecast:
     return forecast(plan, root=root, todo=plan.runs.values())
 
 
-def finish(root: Path, item: PlannedRun, *, seconds: float, ranks: int) -> None:
+def finish(root: Path, item: PlannedRun, *, seconds: float, ranks: int, profile: str = "") -> None:
     folder = run_folder(root, item.run.id)
     folder.prepare(item.run, item.request)
-    write_json(folder.provenance(1), {"measured": {"train_s": seconds - 1, "predict_s": 1}, "ranks": ranks})
+    measured = {"train_s": seconds - 1, "predict_s": 1}
+    write_json(folder.provenance(1), {"measured": measured, "ranks": ranks, "profile": profile})
     folder.commit({}, [], item.request)
 
 
@@ -109,3 +110,38 @@ def test_nothing_to_do_costs_nothing(tiny_root: Path) -> None:
     plan = plan_of(tiny_root, intermediate="[{task: none}]", target="{task: xnli}")
     found = forecast(plan, root=tiny_root, todo=[])
     assert (found.gpu_hours, found.bytes_kept, found.files) == (0.0, 0, 0)
+
+
+def plan_with(root: Path, *examples: int) -> Plan:
+    """Return a plan of trainings on so many examples each."""
+    sizes = {training_on("mnli", "d", train_seed=seed): size for seed, size in enumerate(examples)}
+    runs = [PlannedRun(Run(MODEL, t, RECIPE), Stage.TARGET, Request(()), size, 16, 0, 0) for t, size in sizes.items()]
+    plan = plan_of(root, intermediate="[{task: none}]", target="{task: xnli}")
+    return replace(plan, runs={item.run.id: item for item in runs})
+
+
+def test_speed_under_the_same_profile_comes_first(tiny_root: Path) -> None:
+    plan = plan_with(tiny_root, 100, 200, 300)
+    first, second, third = plan.runs.values()
+    finish(tiny_root, first, seconds=10, ranks=1, profile="alps")
+    finish(tiny_root, second, seconds=10, ranks=1, profile="other")
+    found = forecast(plan, root=tiny_root, todo=[third], profile="alps")
+    assert (found.tflops, found.calibrated_by) == (pytest.approx(flops(first, TINY) / 10 / 1e12), 1)
+    assert forecast(plan, root=tiny_root, todo=[third], profile="new").calibrated_by == 2
+
+
+def test_minutes_follow_from_overhead_and_speed_of_three_finished_runs(tiny_root: Path) -> None:
+    plan = plan_with(tiny_root, 100, 200, 400, 800, 1_600, 1_604)
+    for item, seconds in zip(plan.runs.values(), (90, 120, 180), strict=False):  # a minute and 0.3 s per example
+        finish(tiny_root, item, seconds=seconds, ranks=2, profile="alps")
+    # On one rank the same work takes twice as long as on two, and the overhead as long.
+    assert list(minutes_of(plan, tiny_root, "alps", 1).values()) == pytest.approx([2, 3, 5, 9])
+    assert list(minutes_of(plan, tiny_root, "alps", 2).values()) == pytest.approx([1.5, 2, 3, 5, 9])
+    assert minutes_of(plan, tiny_root, "other", 1) == {}
+
+
+def test_nothing_is_estimated_before_three_runs_finished(tmp_path: Path, tiny_root: Path) -> None:
+    plan = plan_with(tiny_root, 100, 200, 400)
+    for item in [*plan.runs.values()][:2]:
+        finish(tmp_path, item, seconds=10, ranks=1, profile="alps")
+    assert minutes_of(plan, tmp_path, "alps", 1) == {}
