@@ -7,8 +7,9 @@ from dataclasses import dataclass
 class Machine:
     """Settings from the profile: ZeRO stage, precision (`fp32` or `bf16` by autocast), micro-batch, CPU threads.
 
-    `profile` is the name of the profile, for the record. A micro-batch of 0 takes the effective batch divided by the number of ranks; 0 threads leaves torch's default. A
-    checkpoint is saved every `checkpoint_min` minutes (0: only when a run is asked to stop).
+    `profile` is the name of the profile, for the record. A micro-batch of 0 takes the effective batch divided by the
+    number of ranks; 0 threads leaves torch's default. A checkpoint is saved every `checkpoint_min` minutes (0: only
+    when a run is asked to stop).
     """
 
     zero_stage: int = 2

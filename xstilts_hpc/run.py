@@ -15,6 +15,8 @@ from xstilts_hpc.training import Training
 METHOD = 2
 SCHEMA = 2
 _DIGITS = 10
+# Markers that are written last: of the trained model, and of the newest checkpoint.
+READY, CURRENT = "READY.json", "CURRENT.json"
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,17 @@ class RunFolder:
     def next_attempt(self) -> int:
         """Return the number of the attempt that begins now."""
         return max(self._numbers(), default=0) + 1
+
+    def progress(self, request: Request) -> list[int]:
+        """Return how far the run is by what is on disk: its updates (-1: all of them), and its languages."""
+        pairs = [(prediction.task, language) for prediction in request.predictions for language in prediction.data]
+        languages = sum(self.logits_part(*pair).is_file() for pair in pairs)
+        if (self.trained / READY).is_file():
+            return [-1, languages]
+        try:
+            return [int(read_json(self.checkpoints / CURRENT)["step"]), languages]
+        except (RunError, OSError, KeyError, TypeError, ValueError):
+            return [0, languages]
 
     def amend(self, attempt: int, more: Mapping[str, Any]) -> None:
         """Add to the record of an attempt what was found out about it later."""

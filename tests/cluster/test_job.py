@@ -1,8 +1,10 @@
 """What an array element runs."""
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ CHECKOUT = FOLDER.parent.parent
 
 
 def make_submission(root: Path, plan: Plan) -> Submission:
-    arrays = (SubmittedArray("intermediate", tuple(plan.runs), -1, "", "7"),)
+    arrays = (SubmittedArray("intermediate", tuple((run_id,) for run_id in plan.runs), -1, "", "7"),)
     folder = root / "grids" / plan.name / "submissions" / "1"
     submission = Submission(folder, plan.name, root, {}, Machine(threads=3), arrays, "now", ENTRY, COLLECT)
     submission.write()
@@ -29,9 +31,9 @@ def make_submission(root: Path, plan: Plan) -> Submission:
     return submission
 
 
-def run_job(submission: Submission, run_id: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "xstilts_hpc.cluster.job", str(submission.json), run_id]
-    environment = {**os.environ, "PYTHONPATH": f"{FOLDER}:{CHECKOUT}"}
+def run_job(submission: Submission, index: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "xstilts_hpc.cluster.job", str(submission.json), "0"]
+    environment = {**os.environ, "PYTHONPATH": f"{FOLDER}:{CHECKOUT}", "SLURM_ARRAY_TASK_ID": str(index)}
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
 
 
@@ -39,8 +41,9 @@ def test_element_does_its_run_on_the_submissions_machine(tmp_path: Path) -> None
     plan = make_plan({}, ["a"])
     submission = make_submission(tmp_path, plan)
     (run_id,) = plan.runs
-    done = run_job(submission, run_id)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = run_job(submission)
+    assert done.returncode == 0
+    assert done.stderr.endswith("element begins, start 0\n")
     assert plan.done(tmp_path) == {run_id}
     assert read_json(tmp_path / "done.jsonl")["threads"] == 3
 
@@ -48,19 +51,29 @@ def test_element_does_its_run_on_the_submissions_machine(tmp_path: Path) -> None
 def test_expected_failure_is_a_message_and_an_exit_code(tmp_path: Path) -> None:
     plan = make_plan({"a": ["b"]})
     submission = make_submission(tmp_path, plan)
-    parent, child = plan.runs
-    done = run_job(submission, child)
-    assert (done.returncode, done.stderr) == (4, f"parent {parent} is not done\n")
+    parent, _ = plan.runs
+    done = run_job(submission, 1)
+    assert done.returncode == 4
+    assert done.stderr.endswith(f"parent {parent} is not done\n")
 
 
-def test_unknown_run_and_wrong_usage_have_exit_codes(tmp_path: Path) -> None:
-    submission = make_submission(tmp_path, make_plan({}, ["a"]))
-    assert run_job(submission, "nothing-there").returncode == 4
+def test_wrong_usage_is_said() -> None:
     usage = subprocess.run(
         [sys.executable, "-m", "xstilts_hpc.cluster.job"],
         capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
     )  # fmt: skip
-    assert usage.returncode == 2 and "SUBMISSION_JSON RUN_ID" in usage.stderr
+    assert usage.returncode == 2 and "SUBMISSION_JSON ARRAY_NUMBER|collect" in usage.stderr
+
+
+def test_a_pack_does_its_runs_in_order(tmp_path: Path) -> None:
+    plan = make_plan({"a": ["a1"], "b": ["b1"]})
+    submission = make_submission(tmp_path, plan)
+    a, b, a1, b1 = plan.runs
+    packed = replace(submission.arrays[0], packs=((a, a1, b, b1),))
+    replace(submission, arrays=(packed,)).write()
+    assert run_job(submission).returncode == 0
+    lines = (tmp_path / "done.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["task"] for line in lines] == ["a", "a1", "b", "b1"]
 
 
 def test_unexpected_failure_is_raised(tmp_path: Path) -> None:
@@ -70,8 +83,8 @@ def test_unexpected_failure_is_raised(tmp_path: Path) -> None:
 
 def test_submission_of_another_schema_is_refused(tmp_path: Path) -> None:
     write_json(tmp_path / "submission.json", {"schema": 99})
-    with pytest.raises(RunError, match="schema 99, this version reads 1"):
-        run_element(str(tmp_path / "submission.json"), "x")
+    with pytest.raises(RunError, match="schema 99, this version reads 2"):
+        run_element(tmp_path / "submission.json", 0)
 
 
 def test_submission_reads_back_as_written(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ import pytest
 from rich.console import Console
 
 from tests.cluster.trivial_runs import ENTRY, FOLDER, make_plan
-from xstilts_hpc.cluster.local import Schedule, run_local, slots_of
+from xstilts_hpc.cluster.local import run_local, slots_of
 from xstilts_hpc.cluster.local_progress import LocalProgress
 from xstilts_hpc.cluster.profile import Profile
+from xstilts_hpc.cluster.schedule import Schedule
 from xstilts_hpc.errors import ProfileError
 from xstilts_hpc.files import write_json
 from xstilts_hpc.plan import Plan
@@ -51,7 +52,7 @@ def names(plan: Plan, tasks: list[str]) -> list[str]:
 
 def test_schedule_takes_children_before_other_parents() -> None:
     plan = make_plan({"a": ["a1", "a2"], "b": ["b1"]})
-    schedule = Schedule(plan, done=[])
+    schedule = Schedule(list(plan.runs.values()))
     first = schedule.next()
     schedule.completed(first.run.id)
     rest = [schedule.next().run.id for _ in range(3)]
@@ -61,7 +62,7 @@ def test_schedule_takes_children_before_other_parents() -> None:
 
 def test_schedule_blocks_the_children_of_a_failed_run_only() -> None:
     plan = make_plan({"a": ["a1"], "b": ["b1"]})
-    schedule = Schedule(plan, done=[])
+    schedule = Schedule(list(plan.runs.values()))
     a, b = schedule.next(), schedule.next()
     assert [child.run.id for child in schedule.failed(a.run.id)] == names(plan, ["a1"])
     schedule.completed(b.run.id)

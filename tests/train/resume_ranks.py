@@ -37,7 +37,7 @@ def train(
 ) -> tuple[list[float], dict[str, Any]]:
     """Return the losses of all steps and the final weights; at every cut all is thrown away but the checkpoint."""
     folder = root / "checkpoints" / case.replace(" ", "-")
-    checkpoints = Checkpoints(folder, ranks, {"case": case})
+    checkpoints = Checkpoints(folder, ranks, {"case": case}, root)
     losses: list[float] = []
     for cut in (*cuts, None):
         model, training = training_of(root, case.split()[1], dropout=True)

@@ -11,57 +11,88 @@ from typing import Any
 
 from rich.console import Console
 
-from xstilts_hpc.cluster import slurm_commands as slurm
-from xstilts_hpc.cluster.submission import read_submission
-from xstilts_hpc.errors import ClusterError, XstiltsError
+from xstilts_hpc.cluster.life import BEGINS, Element, Life
+from xstilts_hpc.cluster.submission import COLLECTOR, read_submission
+from xstilts_hpc.errors import RunError, XstiltsError
+from xstilts_hpc.ownership import require_trusted
 from xstilts_hpc.train.stop import StoppedError
 
-# What `call` returns for a run that stopped and is to be started again (EX_TEMPFAIL of sysexits.h).
-AGAIN = 75
+logger = logging.getLogger(__name__)
+
+# What `call` returns for a run that saved and stopped because it was asked to (EX_TEMPFAIL of sysexits.h).
+STOPPED = 75
+_REQUEUED = -1
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _FIRST_PORT, _NUM_PORTS = 20_000, 12_000  # below the ports that Linux gives out by itself
 
 
-def run_element(submission: str, run_id: str) -> int:
-    """Execute one run of a submission in this process, one of the run's ranks; return the exit code.
+def run_element(submission: Path, number: int) -> int:
+    """Execute the runs of an element of an array in this process, one of their ranks; return the exit code.
 
-    `submission` is the path of submission.json. A failure a user can cause is written to standard error as one
-    message; any other is raised.
+    `submission` is the path of submission.json; Slurm's variables say which element this is. A failure a user can
+    cause is written to standard error as one message; any other is raised. A run that an earlier start of the element
+    gave up is passed over, so is one whose parent in the same pack is not done.
     """
-    record = read_submission(Path(submission))
+    require_trusted(submission, submission.parent)
+    record = read_submission(submission)
+    require_trusted(record.folder, record.root)
     os.environ.update(rank_variables(os.environ))
-    code = call(record.entry, record.root, run_id, record.machine)
-    return requeue() if code == AGAIN else code
+    logging.basicConfig(level=logging.INFO, format=_FORMAT)
+    element_here, code = Element.here(), 0
+    run_ids = record.arrays[number].packs[int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))]
+    logger.info("%s %s", BEGINS, element_here.restarts)
+    for run_id in run_ids:
+        life = Life.of(record, run_id, element_here)
+        require_trusted(life.folder.path, record.root)
+        parent = life.folder.run().parent
+        if life.is_over() or (parent in run_ids and not Life.of(record, parent, element_here).is_done()):
+            code = RunError.exit_code
+        else:
+            ended = _execute(life, run_id)
+            if ended:
+                return ended if ended != _REQUEUED else 0
+    return code
 
 
-def collect_element(submission: str) -> int:
-    """Collect what a submission's grid has so far; return the exit code."""
-    record = read_submission(Path(submission))
+def _execute(life: Life, run_id: str) -> int:
+    """Execute one run; the main rank finds out why it ended, and asks Slurm for another start where that follows."""
+    is_main = os.environ.get("RANK", "0") == "0"
+    if is_main and not life.is_done():
+        before = life.close_lost()
+        if not before.again:
+            sys.stderr.write(f"run {run_id} is not started again: {before.text}\n")
+            return RunError.exit_code
+    code = call(life.submission.entry, life.submission.root, run_id, life.submission.machine)
+    if not is_main:
+        # the main rank is still finding out; a bad code here would have srun end it
+        return _REQUEUED if code == STOPPED else code
+    if code == STOPPED:
+        again = life.settle().again and life.element.requeue()
+        return _REQUEUED if again else RunError.exit_code
+    return code
+
+
+def collect_element(submission: Path) -> int:
+    """Submit what the limits left for the next wave, and collect what there is so far; return the exit code."""
+    record = read_submission(submission)
+    if record.later:
+        from xstilts_hpc.cluster.next_wave import submit_next_wave  # submitit, which no element needs
+
+        sys.stderr.write(f"{submit_next_wave(record)}\n")
     return call(record.collect, record.grid, record.root, allow_partial=True, console=Console())
 
 
 def call(entry: str, *arguments: Any, **options: Any) -> int:
     """Call `module:function`; an error for the user becomes its message on standard error and its exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, format=_FORMAT)
     try:
         function_of(entry)(*arguments, **options)
+    except StoppedError as error:
+        sys.stderr.write(f"{error}\n")
+        return STOPPED
     except XstiltsError as error:
         sys.stderr.write(f"{error}\n")
-        return AGAIN if isinstance(error, StoppedError) and error.again else error.exit_code
-    return 0
-
-
-def requeue() -> int:
-    """Ask Slurm to run this element again; return the exit code of this process.
-
-    Only the main rank asks. The others leave with 0, since srun would end the main rank before it has asked.
-    """
-    if os.environ.get("SLURM_PROCID", "0") != "0":
-        return 0
-    try:
-        slurm.answer(["scontrol", "requeue", os.environ["SLURM_JOB_ID"]])
-    except (ClusterError, KeyError) as error:
-        sys.stderr.write(f"the run is saved but could not be requeued ({error}); submit its grid again\n")
-        return ClusterError.exit_code
+        return error.exit_code
     return 0
 
 
@@ -98,28 +129,13 @@ def first_host(nodes: str) -> str:
     return re.sub(r"\[(\w+)[^\]]*\]", r"\1", first[0]) if first else nodes
 
 
-def element(submission: str, run_id: str) -> None:
-    """Run an element for submitit, which does not make an exit code of what a function returns."""
-    logging.getLogger("submitit").propagate = False  # it has handlers of its own
-    _leave(run_element(submission, run_id))
-
-
-def collector(submission: str) -> None:
-    """Run the collector for submitit."""
-    _leave(collect_element(submission))
-
-
-def _leave(code: int) -> None:
-    if code:
-        sys.exit(code)
-
-
 def main(arguments: list[str]) -> int:
-    """Run one element by hand: `python -m xstilts_hpc.cluster.job SUBMISSION_JSON RUN_ID`."""
-    if len(arguments) != 2:
-        sys.stderr.write("usage: python -m xstilts_hpc.cluster.job SUBMISSION_JSON RUN_ID\n")
+    """Run an element or the collector: `python -m xstilts_hpc.cluster.job SUBMISSION_JSON ARRAY_NUMBER|collect`."""
+    if len(arguments) != 2 or not (arguments[1] == COLLECTOR or arguments[1].isdigit()):
+        sys.stderr.write(f"usage: python -m xstilts_hpc.cluster.job SUBMISSION_JSON ARRAY_NUMBER|{COLLECTOR}\n")
         return 2
-    return run_element(*arguments)
+    path = Path(arguments[0])
+    return collect_element(path) if arguments[1] == COLLECTOR else run_element(path, int(arguments[1]))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import multiprocessing.connection
 import os
 import re
+import secrets
 import signal
 import threading
 import time
@@ -13,8 +14,11 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Protocol
 
+from xstilts_hpc.causes import Cause
+from xstilts_hpc.cluster.life import settle_here
 from xstilts_hpc.cluster.local_process import Order, rank_variables, server
 from xstilts_hpc.cluster.profile import Profile
+from xstilts_hpc.cluster.schedule import Schedule
 from xstilts_hpc.cluster.submission import EXECUTE, lock, prepare_all
 from xstilts_hpc.errors import IncompleteError, ProfileError
 from xstilts_hpc.plan import Plan, PlannedRun, grid_folder
@@ -49,6 +53,9 @@ class Progress(Protocol):
     def failed(self, run: PlannedRun, reason: str) -> None:
         """Take a run that failed, and why."""
 
+    def again(self, run: PlannedRun, reason: str) -> None:
+        """Take a run that ended and is to start once more."""
+
     def blocked(self, run: PlannedRun) -> None:
         """Take a run whose parent failed."""
 
@@ -56,29 +63,43 @@ class Progress(Protocol):
         """Take that the pool has ended."""
 
 
-def run_local(plan: Plan, root: Path, profile: Profile, *, progress: Progress, entry: str = EXECUTE) -> int:
+def run_local(
+    plan: Plan, root: Path, profile: Profile, *, progress: Progress, entry: str = EXECUTE, only: Collection[str] = ()
+) -> int:
     """Do what is not done, `slots` runs at a time; return 0, or 4 where something failed, was blocked or interrupted.
 
-    Ctrl-C once asks the running processes to stop and waits for them, twice kills them.
+    With `only`, no other runs are done. Ctrl-C once asks the running processes to save and stop and waits for them,
+    twice kills them. Causes and budgets are those of an element of Slurm: a killed run starts again.
     """
     if profile.kind != "local":
         raise ProfileError(f"profile {profile.name!r} is of kind {profile.kind}; running here needs one of kind local")
     root = root.resolve()
     slots = slots_of(profile, gpus_here())
     with lock(root, plan.name):
-        done = plan.done(root)
+        todo = _todo(plan, plan.done(root), only)
         plan.save(grid_folder(root, plan.name).plan)
-        prepare_all(plan, root, plan.runs.keys() - done)
+        prepare_all(plan, root, [planned.run.id for planned in todo])
         # without GPUs DeepSpeed would look for some, and warn that there are none
         variables = profile.variables() if any(slots) else {"DS_ACCELERATOR": "cpu", **profile.variables()}
         with server(variables, _preload(entry, slots)) as start, _count_interrupts() as interrupts:
-            pool = _Pool(Schedule(plan, done), _Starter(root, profile, start, entry), slots, progress)
-            progress.begin(len(plan.runs) - len(done))
+            pool = _Pool(Schedule(todo), _Starter(root, profile, start, entry), slots, progress)
+            progress.begin(len(todo))
             try:
                 complete = pool.work(interrupts)
             finally:
                 progress.end()
     return 0 if complete else IncompleteError.exit_code
+
+
+def _todo(plan: Plan, done: Collection[str], only: Collection[str]) -> list[PlannedRun]:
+    """Return the runs to do, parents first; a run whose parent is neither done nor to do waits for another time."""
+    chosen: dict[str, PlannedRun] = {}
+    for run_id, planned in plan.runs.items():
+        parent = planned.run.parent
+        wanted = run_id not in done and (not only or run_id in only)
+        if wanted and (not parent or parent in done or parent in chosen):
+            chosen[run_id] = planned
+    return list(chosen.values())
 
 
 def _preload(entry: str, slots: Sequence[Sequence[str]]) -> list[str]:
@@ -125,39 +146,6 @@ def slots_of(profile: Profile, gpus: Sequence[str]) -> list[list[str]]:
     return [[]] * (profile.slots or max(1, cores // (profile.num_threads * profile.num_ranks)))
 
 
-class Schedule:
-    """Which run is next: a run's children come before other parents, so that results appear early."""
-
-    def __init__(self, plan: Plan, done: Collection[str]) -> None:
-        """Begin with every run that is not done; those whose parent is done come first."""
-        todo = [planned for run_id, planned in plan.runs.items() if run_id not in done]
-        ready = [planned for planned in todo if not planned.run.parent or planned.run.parent in done]
-        self._ready = sorted(ready, key=lambda planned: not planned.run.parent)
-        self._waiting = [planned for planned in todo if planned not in ready]
-
-    def next(self) -> PlannedRun:
-        """Take the next run; IndexError where none is ready."""
-        return self._ready.pop(0)
-
-    def has_next(self) -> bool:
-        """Say whether a run is ready."""
-        return bool(self._ready)
-
-    def completed(self, parent: str) -> None:
-        """Make the children of a run ready."""
-        self._ready[:0] = self._take_children(parent)
-
-    def failed(self, parent: str) -> list[PlannedRun]:
-        """Give up the descendants of a run, and return them."""
-        children = self._take_children(parent)
-        return children + [later for child in children for later in self.failed(child.run.id)]
-
-    def _take_children(self, parent: str) -> list[PlannedRun]:
-        children = [planned for planned in self._waiting if planned.run.parent == parent]
-        self._waiting = [planned for planned in self._waiting if planned.run.parent != parent]
-        return children
-
-
 @dataclass
 class _Active:
     """A run that is going on."""
@@ -192,11 +180,13 @@ class _Active:
         for process in self.alive():
             process.kill()
 
+    def is_done(self) -> bool:
+        """Say whether the run left what was asked, every process of it in order."""
+        return not any(process.exitcode for process in self.processes) and self.folder.done(self.planned.request)
+
     def reason(self) -> str:
-        """Return why the run failed, empty where it is done: the last line of its log."""
+        """Return why the run is not done: the last line of its log."""
         codes = [process.exitcode for process in self.processes if process.exitcode]
-        if not codes and self.folder.done(self.planned.request):
-            return ""
         log = self.folder.log
         with log.open("rb") as file:
             file.seek(self.log_start)
@@ -213,12 +203,14 @@ class _Starter:
     profile: Profile
     start: Callable[[Order], list[ForkServerProcess]]
     entry: str
+    pool: str = field(default_factory=lambda: secrets.token_hex(6))
 
     def __call__(self, planned: PlannedRun, slot: list[str]) -> _Active:
         folder = run_folder(self.root, planned.run.id)
         log = folder.log
         size = log.stat().st_size if log.is_file() else 0
-        variables = rank_variables(self.profile.num_ranks, slot)
+        ranks = rank_variables(self.profile.num_ranks, slot)
+        variables = tuple({**rank, "XSTILTS_POOL": self.pool} for rank in ranks)
         order = Order(self.entry, self.root, planned.run.id, self.profile.machine(), log, variables)
         return _Active(planned, folder, self.start(order), size, slot)
 
@@ -269,12 +261,18 @@ class _Pool:
             self._report(active, "interrupted" if interrupts else "")
 
     def _report(self, active: _Active, interrupted: str) -> None:
-        planned, reason = active.planned, active.reason()
-        if not reason:
+        planned = active.planned
+        if active.is_done():
             self._schedule.completed(planned.run.id)
             self._progress.finished(planned, time.monotonic() - active.start_s)
             return
+        died = Cause.CANCELLED if interrupted else Cause.KILLED
+        follows = settle_here(active.folder, self._start.pool, died, self._start.profile.requeue)
+        if follows.again and not interrupted:
+            self._schedule.again(planned)
+            self._progress.again(planned, follows.text)
+            return
         self._complete = False
-        self._progress.failed(planned, interrupted or reason)
+        self._progress.failed(planned, interrupted or follows.text or active.reason())
         for child in self._schedule.failed(planned.run.id):
             self._progress.blocked(child)

@@ -43,6 +43,12 @@ class LocalProgress:
         """Say that a run failed and why."""
         self._end(run, f"failed {run.run.name}: {reason}", style="red")
 
+    def again(self, run: PlannedRun, reason: str) -> None:
+        """Say that a run starts once more."""
+        self._running.pop(run.run.id, None)
+        self._console.print(f"{run.run.name}: {reason}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        self._update()
+
     def blocked(self, run: PlannedRun) -> None:
         """Say that a run cannot start."""
         self._end(run, f"blocked {run.run.name}: its parent failed", style="yellow")

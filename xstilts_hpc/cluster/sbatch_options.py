@@ -1,10 +1,8 @@
 """From a profile to the options of sbatch, in submitit's names, and the environment that sbatch is called in."""
 
 import os
-import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.cluster.profile import Profile
@@ -17,10 +15,12 @@ _COLLECTOR_MEMORY_GB = 4
 _COLLECTOR_TIME_MIN = 60
 
 
-def run_options(profile: Profile, *, name: str, parallel: int, dependency: str) -> dict[str, Any]:
-    """Return the options of an array of runs; `parallel` elements run at once."""
+def run_options(
+    profile: Profile, *, name: str, parallel: int, dependency: str, lines: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the options of an array of runs; `parallel` elements run at once, `lines` end the script's setup."""
     return {
-        **_common(profile, name, dependency),
+        **_common(profile, name, dependency, lines),
         "partition": profile.partition or None,
         "constraint": profile.constraint or None,
         "nodes": profile.nodes,
@@ -34,9 +34,9 @@ def run_options(profile: Profile, *, name: str, parallel: int, dependency: str) 
     }
 
 
-def collector_options(profile: Profile, *, name: str, dependency: str) -> dict[str, Any]:
+def collector_options(profile: Profile, *, name: str, dependency: str, lines: Sequence[str] = ()) -> dict[str, Any]:
     """Return the options of the collector: one process, no GPU."""
-    options = _common(profile, name, dependency)
+    options = _common(profile, name, dependency, lines)
     return {
         **options,
         "partition": profile.collector_partition or profile.partition or None,
@@ -50,7 +50,7 @@ def collector_options(profile: Profile, *, name: str, dependency: str) -> dict[s
     }
 
 
-def _common(profile: Profile, name: str, dependency: str) -> dict[str, Any]:
+def _common(profile: Profile, name: str, dependency: str, lines: Sequence[str]) -> dict[str, Any]:
     ours = {"requeue": True} if "no-requeue" not in profile.slurm else {}
     if dependency:
         ours["kill-on-invalid-dep"] = "yes"  # type: ignore[assignment]
@@ -60,7 +60,7 @@ def _common(profile: Profile, name: str, dependency: str) -> dict[str, Any]:
         "account": profile.account or None,
         "qos": profile.qos or None,
         "dependency": dependency or None,
-        "setup": [*_package_path(), *profile.setup_lines()],
+        "setup": [*profile.setup_lines(), *lines],
         "wckey": None,  # submitit's own default is refused where wckeys are enforced
         "stderr_to_stdout": True,
         # since 22.05 srun no longer takes cpus-per-task from the batch job; --export=ALL where sbatch exported nothing
@@ -82,14 +82,6 @@ def _gpus(profile: Profile) -> dict[str, Any]:
     if profile.gpu_request == "gpus-per-task":
         return {"gpus_per_task": f"{kind}{profile.num_gpus // profile.ranks_per_node}"}
     return {"gpus_per_node": f"{kind}{profile.num_gpus}"}
-
-
-def _package_path() -> list[str]:
-    """Return the line that makes this package importable in the job, where it lies in a checkout."""
-    folder = Path(__file__).resolve().parent.parent.parent
-    if "site-packages" in folder.parts or "dist-packages" in folder.parts:
-        return []
-    return [f"export PYTHONPATH={shlex.quote(str(folder))}${{PYTHONPATH:+:$PYTHONPATH}}"]
 
 
 def is_foreign(name: str) -> bool:

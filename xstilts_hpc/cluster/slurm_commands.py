@@ -1,7 +1,6 @@
 """The few commands of Slurm that are asked for facts; each is called once, with a time limit."""
 
 import getpass
-import re
 import subprocess
 from collections.abc import Iterable, Sequence
 
@@ -47,10 +46,10 @@ def accounts() -> list[str]:
     return sorted(set(done.stdout.split())) if done.returncode == 0 else []
 
 
-def max_array_size() -> int:
-    """Return how many elements an array may have."""
-    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", answer(["scontrol", "show", "config"]), re.MULTILINE)
-    return max(1, int(found[1])) if found else 1001
+def jobs_named(names: Iterable[str]) -> dict[str, str]:
+    """Return what leads from a job's name to its main id, for jobs that Slurm still knows, from one call of squeue."""
+    rows = answer(["squeue", "-h", "-t", "all", "--name", ",".join(sorted(names)), "-o", "%F|%j"]).splitlines()
+    return {name.strip(): job_id.strip() for job_id, _, name in (row.partition("|") for row in rows)}
 
 
 def elements_of(job_ids: Iterable[str], *, timeout_s: float = 20.0) -> dict[str, str]:

@@ -1,8 +1,6 @@
 """The record of a submission: which run is which element of which job; and the lock that submitters hold."""
 
-import json
 import os
-import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,35 +10,48 @@ from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.cluster.arrays import element_id
-from xstilts_hpc.errors import LockError, RunError
+from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import read_json, write_json
+from xstilts_hpc.lease import hold
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.plan import Plan, grid_folder
 from xstilts_hpc.run import run_folder
 
-SCHEMA = 1
+SCHEMA = 2
 _NUM_WRITERS = 16
 EXECUTE = "xstilts_hpc.train.execute:execute"
+COLLECTOR = "collect"
 COLLECT = "xstilts_hpc.results.report:collect_and_write"
 
 
 @dataclass(frozen=True)
 class SubmittedArray:
-    """An array as submitted; without a job id it was only intended."""
+    """An array as submitted; without a job id it was only intended.
+
+    `packs` are its elements, each the runs that it executes one after another. `name` is its job name, which no other
+    job has: where sbatch gave no answer, Slurm is asked for it. `time_min` is its time limit.
+    """
 
     stage: str
-    runs: tuple[str, ...]
+    packs: tuple[tuple[str, ...], ...]
     depends_on: int
     dependency: str = ""
     job_id: str = ""
+    name: str = ""
+    time_min: int = 0
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Return the runs of all elements."""
+        return tuple(run_id for pack in self.packs for run_id in pack)
 
     def element(self, index: int) -> str:
         """Return Slurm's name of an element."""
-        return element_id(self.job_id, index, many=len(self.runs) > 1)
+        return element_id(self.job_id, index, many=len(self.packs) > 1)
 
     def elements(self) -> dict[str, str]:
         """Return what leads from a run to its element; empty before the array has a job id."""
-        return {run_id: self.element(i) for i, run_id in enumerate(self.runs)} if self.job_id else {}
+        return {run: self.element(i) for i, pack in enumerate(self.packs) for run in pack} if self.job_id else {}
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,8 @@ class Submission:
     """One submission: its folder (a path with nothing there where nothing was submitted), arrays and the rest.
 
     `queued` runs were left to earlier submissions that still hold them; `waiting` runs need a parent that is not
-    on its way. The collector's job id is empty before it is submitted.
+    on its way, or are left to a later wave. `code` is the folder of the code that its elements run. The collector's
+    job id is empty before it is submitted.
     """
 
     folder: Path
@@ -61,6 +73,8 @@ class Submission:
     entry: str = EXECUTE
     collect: str = COLLECT
     collector: str = ""
+    code: str = ""
+    later: bool = False
     done: tuple[str, ...] = ()
     queued: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
@@ -86,6 +100,20 @@ class Submission:
         """Return what leads from a run to its element, over all arrays that have a job id."""
         return {run_id: element for array in self.arrays for run_id, element in array.elements().items()}
 
+    @property
+    def token(self) -> str:
+        """Return what tells this submission from all others."""
+        return self.folder.name
+
+    @property
+    def collector_name(self) -> str:
+        """Return the job name of the collector, which no other job has."""
+        return f"xs-{self.grid}-collect-{self.token}"
+
+    def unanswered(self) -> list[int]:
+        """Return the numbers of the arrays that were intended and have no job id."""
+        return [number for number, array in enumerate(self.arrays) if not array.job_id]
+
     def log(self, run_id: str, rank: int = 0) -> Path:
         """Return where an element's process writes standard output and error."""
         return self.folder / f"{self.elements[run_id]}_{rank}_log.out"
@@ -98,7 +126,7 @@ class Submission:
 
     def write(self) -> None:
         """Write the record."""
-        arrays = [{**vars(array), "runs": list(array.runs)} for array in self.arrays]
+        arrays = [{**vars(array), "packs": [list(pack) for pack in array.packs]} for array in self.arrays]
         record = {
             "schema": SCHEMA,
             "grid": self.grid,
@@ -109,6 +137,8 @@ class Submission:
             "collect": self.collect,
             "arrays": arrays,
             "collector": self.collector,
+            "code": self.code,
+            "later": self.later,
             "created": self.created,
         }
         write_json(self.json, record)
@@ -125,12 +155,18 @@ def read_submission(path: Path) -> Submission:
         root=Path(value["root"]),
         profile=value["profile"],
         machine=Machine(**value["machine"]),
-        arrays=tuple(SubmittedArray(**{**array, "runs": tuple(array["runs"])}) for array in value["arrays"]),
+        arrays=tuple(_array_from_json(array) for array in value["arrays"]),
         created=value["created"],
         entry=value["entry"],
         collect=value["collect"],
         collector=value["collector"],
+        code=value["code"],
+        later=value["later"],
     )
+
+
+def _array_from_json(value: Mapping[str, Any]) -> SubmittedArray:
+    return SubmittedArray(**{**value, "packs": tuple(tuple(pack) for pack in value["packs"])})
 
 
 def submissions(root: Path) -> list[Submission]:
@@ -161,55 +197,9 @@ def now() -> str:
 
 @contextmanager
 def lock(root: Path, grid: str) -> Iterator[None]:
-    """Hold the lock of a grid's submitters; LockError where another process holds it."""
-    path = grid_folder(root, grid).submissions / "LOCK"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mine = {"pid": os.getpid(), "host": socket.gethostname(), "time": now()}
-    if not _create(path, mine):
-        _clear_if_dead(path)
-        if not _create(path, mine):
-            raise _held(path)
-    try:
+    """Hold the lease of a grid's submitters; LockError where another process holds it."""
+    with hold(grid_folder(root, grid).submissions / "LOCK"):
         yield
-    finally:
-        if _holder(path) == mine:
-            path.unlink()
-
-
-def _create(path: Path, holder: Mapping[str, Any]) -> bool:
-    """Create the lock complete with its text: a link appears whole, and fails where the name is taken, as O_EXCL."""
-    draft = path.with_name(f"{path.name}.{holder['host']}.{holder['pid']}")
-    draft.write_text(json.dumps(holder), encoding="utf-8")
-    try:
-        path.hardlink_to(draft)
-    except FileExistsError:
-        return False
-    finally:
-        draft.unlink()
-    return True
-
-
-def _holder(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError):
-        return {}
-
-
-def _clear_if_dead(path: Path) -> None:
-    """Remove the lock of a process of this host that is no more; put it back if it was renewed meanwhile."""
-    holder = _holder(path)
-    if not holder or holder["host"] != socket.gethostname() or is_alive(holder["pid"]):
-        return
-    taken = path.with_name(f"{path.name}.stale.{os.getpid()}")
-    try:
-        path.rename(taken)
-    except FileNotFoundError:
-        return
-    if _holder(taken) != holder and not path.exists():
-        taken.rename(path)
-    else:
-        taken.unlink()
 
 
 def is_alive(pid: int) -> bool:
@@ -221,9 +211,3 @@ def is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _held(path: Path) -> LockError:
-    holder = _holder(path)
-    who = f"process {holder['pid']} on {holder['host']} since {holder['time']}" if holder else "another process"
-    return LockError(f"{path} is held by {who}; wait for it, or if it is gone, remove the lock: rm {path}")

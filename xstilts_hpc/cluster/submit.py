@@ -1,55 +1,74 @@
-"""Hand a plan's undone runs to Slurm through submitit, all at once or not at all."""
+"""Hand a plan's undone runs to Slurm through submitit, all at once or not at all; a wave at a time where limits say."""
 
 import secrets
-import shlex
-import shutil
-import sys
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import submitit
-from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from xstilts_hpc.cluster import slurm_commands as slurm
-from xstilts_hpc.cluster.arrays import Array, Pace, arrays_of, dependency_of, paces_of
-from xstilts_hpc.cluster.job import collector, element
+from xstilts_hpc.cluster.arrays import Array, Pace, arrays_of, paces_of
+from xstilts_hpc.cluster.handover import Handover, RefusedError, UnansweredError, remove_empty
+from xstilts_hpc.cluster.limits import queued_now, read_limits
+from xstilts_hpc.cluster.nodes import bad_nodes
+from xstilts_hpc.cluster.packing import Shape
 from xstilts_hpc.cluster.profile import Profile, describe
-from xstilts_hpc.cluster.sbatch_options import clean_environment, collector_options, run_options
+from xstilts_hpc.cluster.queue import Queue, ask_queue
+from xstilts_hpc.cluster.sbatch_options import clean_environment
+from xstilts_hpc.cluster.snapshot import take_snapshot
 from xstilts_hpc.cluster.submission import (
     COLLECT,
     EXECUTE,
     Submission,
     SubmittedArray,
-    latest_elements,
     lock,
     now,
-    prepare_all,
+    submissions,
 )
+from xstilts_hpc.cluster.waves import wave_of
 from xstilts_hpc.errors import ClusterError, ProfileError, nearest
+from xstilts_hpc.forecast import minutes_of
+from xstilts_hpc.lease import holder_of, is_gone
 from xstilts_hpc.plan import Plan, grid_folder
-from xstilts_hpc.run import RunFolder, run_folder
+from xstilts_hpc.run import run_folder
+
+_NO_LIMIT = 10**9
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What an element calls for a run, and what the collector calls (`module:function`)."""
+
+    execute: str = EXECUTE
+    collect: str = COLLECT
 
 
 def submit(
-    plan: Plan, root: Path, profile: Profile, *, dry_run: bool = False, entry: str = EXECUTE, collect: str = COLLECT
+    plan: Plan,
+    root: Path,
+    profile: Profile,
+    *,
+    dry_run: bool = False,
+    entry: Entry = Entry(),
+    only: Collection[str] = (),
 ) -> Submission:
     """Submit what is neither done nor queued, and a collector after it; a dry run changes nothing.
 
-    `entry` and `collect` name (`module:function`) what an element and the collector call.
+    With `only`, no other runs are submitted. What limits leave no room for waits for the next wave, which the
+    collector submits. ClusterError where Slurm refuses (nothing is left behind) or does not answer (what it took is
+    written down, or found by its name at the next submit).
     """
     root = root.resolve()
     with clean_environment():
         _check(profile, root)
         if dry_run:
-            return _planned(plan, root, profile, entry, collect)[0]
+            return _Planner(plan, root, profile, entry, only).planned()[0]
         try:
             with lock(root, plan.name):
-                return _submit(plan, _planned(plan, root, profile, entry, collect), profile)
+                _receive(root)
+                return _submit(_Planner(plan, root, profile, entry, only))
         except BaseException:
-            _remove_empty(grid_folder(root, plan.name).submissions, root)
+            remove_empty(grid_folder(root, plan.name).submissions, root)
             raise
 
 
@@ -68,141 +87,119 @@ def _check(profile: Profile, root: Path) -> None:
         raise ClusterError(f"account {profile.account!r} is not yours; {nearest(profile.account, accounts)}")
 
 
-def _planned(
-    plan: Plan, root: Path, profile: Profile, entry: str, collect: str
-) -> tuple[Submission, list[Array], list[Pace]]:
-    """Return what would be submitted now."""
-    done = plan.done(root)
-    queued = {run_id: element for run_id, element in queued_elements(root).items() if run_id in plan.runs}
-    queued = {run_id: element for run_id, element in queued.items() if run_id not in done}
-    arrays = arrays_of(plan, done=done, queued=queued, max_array_size=slurm.max_array_size())
-    here = {run_id for array in arrays for run_id in array.runs}
-    token = f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(3)}"
-    submission = Submission(
-        folder=grid_folder(root, plan.name).submissions / token,
-        grid=plan.name,
-        root=root,
-        profile=describe(profile),
-        machine=profile.machine(),
-        arrays=tuple(SubmittedArray(array.stage, array.runs, array.depends_on) for array in arrays),
-        created=now(),
-        entry=entry,
-        collect=collect,
-        done=tuple(run_id for run_id in plan.runs if run_id in done),
-        queued=tuple(queued),
-        waiting=tuple(i for i in plan.runs if i not in done and i not in queued and i not in here),
-    )
-    return submission, arrays, paces_of(arrays, profile.max_parallel)
+def _receive(root: Path) -> None:
+    """Write down the job ids of arrays whose sbatch gave no answer, where Slurm knows their names."""
+    unanswered = [submission for submission in submissions(root) if submission.unanswered()]
+    names = {submission.arrays[number].name for submission in unanswered for number in submission.unanswered()}
+    found = slurm.jobs_named(names) if names else {}
+    for submission in unanswered:
+        received = submission
+        for number in submission.unanswered():
+            name = submission.arrays[number].name
+            if name in found:
+                received = received.with_job(number, found[name], submission.arrays[number].dependency)
+        if received != submission:
+            received.write()
 
 
-def queued_elements(root: Path) -> dict[str, str]:
+class _Planner:
+    """What would be submitted now, by what is done, queued and allowed."""
+
+    def __init__(self, plan: Plan, root: Path, profile: Profile, entry: Entry, only: Collection[str]) -> None:
+        self.plan = plan
+        self.root = root
+        self.profile = profile
+        self._entry = entry
+        self._only = only
+
+    def planned(self) -> tuple[Submission, list[Array], list[Pace]]:
+        """Ask Slurm what it holds, and return what would be submitted now."""
+        done = self.plan.done(self.root)
+        queue = ask_queue(self.root, self.plan.runs.keys() - done)
+        if queue.problem:
+            raise ClusterError(f"Slurm does not say what it holds ({queue.problem}); submit again when it answers")
+        queued = {run_id: element for run_id, element in _held(queue).items() if run_id in self.plan.runs}
+        arrays, later = self._arrays(done, queued)
+        token = f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(3)}"
+        here = {run_id for array in arrays for run_id in array.runs}
+        submission = Submission(
+            folder=grid_folder(self.root, self.plan.name).submissions / token,
+            grid=self.plan.name,
+            root=self.root,
+            profile=describe(self.profile),
+            machine=self.profile.machine(),
+            arrays=tuple(self._intended(array, number, token) for number, array in enumerate(arrays)),
+            created=now(),
+            entry=self._entry.execute,
+            collect=self._entry.collect,
+            later=bool(later),
+            done=tuple(run_id for run_id in self.plan.runs if run_id in done),
+            queued=tuple(queued),
+            waiting=tuple(i for i in self.plan.runs if i not in done and i not in queued and i not in here),
+        )
+        return submission, arrays, paces_of(arrays, self.profile.max_parallel)
+
+    def _arrays(self, done: Collection[str], queued: Mapping[str, str]) -> tuple[list[Array], list[str]]:
+        limits = read_limits(self.profile)
+        busy = set(_executing(self.root, [i for i in self.plan.runs if i not in done and i not in queued]))
+        wanted = {i: p for i, p in self.plan.runs.items() if i not in busy and (not self._only or i in self._only)}
+        shape = Shape(
+            max_array_size=limits.max_array_size,
+            time_min=self.profile.time_min,
+            pack_min=self.profile.pack_min,
+            minutes=minutes_of(self.plan, self.root, self.profile.name, self.profile.num_ranks),
+        )
+        arrays = arrays_of(replace(self.plan, runs=wanted), done=done, queued=queued, shape=shape)
+        bounds = [bound for bound in (self.profile.max_submit or limits.max_submit, limits.max_jobs) if bound]
+        room = min(bounds, default=_NO_LIMIT) - (queued_now() if bounds else 0) - 1  # one for the collector
+        if arrays and room < 1:
+            raise ClusterError(
+                f"no room in the queue: at most {min(bounds)} elements may be queued, and others take it up; "
+                "submit again when some have ended (`squeue -u $USER` lists them)"
+            )
+        return wave_of(arrays, room)
+
+    def _intended(self, array: Array, number: int, token: str) -> SubmittedArray:
+        name = f"xs-{self.plan.name}-{array.stage}-{token}-{number}"
+        return SubmittedArray(array.stage, array.packs, array.depends_on, name=name, time_min=array.time_min)
+
+
+def _held(queue: Queue) -> dict[str, str]:
     """Return what leads from a run to its element that is still queued or running, whichever grid submitted it."""
-    elements = latest_elements(root)
-    words = slurm.elements_of(element.partition("_")[0] for element in elements.values())
-    return {run_id: e for run_id, e in elements.items() if words.get(e) in slurm.PENDING | slurm.RUNNING}
+    elements = {run_id: (slot.element, queue.of(run_id)) for run_id, slot in queue.slots.items()}
+    return {run_id: name for run_id, (name, words) in elements.items() if words.is_pending or words.is_running}
 
 
-def _submit(plan: Plan, planned: tuple[Submission, list[Array], list[Pace]], profile: Profile) -> Submission:
-    submission, arrays, paces = planned
+def _executing(root: Path, run_ids: Iterable[str]) -> list[str]:
+    """Return the runs that a process of this machine executes outside Slurm."""
+    holders = {run_id: holder_of(run_folder(root, run_id).lease) for run_id in run_ids}
+    return [run_id for run_id, holder in holders.items() if holder and not holder.job and not is_gone(holder)]
+
+
+def _submit(planner: _Planner) -> Submission:
+    submission, arrays, paces = planner.planned()
     if not arrays:
-        plan.save(grid_folder(submission.root, plan.name).plan)
+        planner.plan.save(grid_folder(submission.root, planner.plan.name).plan)
         return submission
-    handover = _Handover(plan, submission, profile)
+    submission = replace(submission, code=str(take_snapshot(submission.root)))
+    handover = Handover(planner.plan, submission, _without_bad_nodes(planner.profile, submission.root))
     try:
         handover.prepare()
         for number, pace in enumerate(paces):
             handover.array(number, arrays, pace)
         handover.collector()
-    except (FailedJobError, FailedSubmissionError) as refused:
-        handover.undo()
-        raise ClusterError(
-            f"sbatch refused: {_reason(refused)}\nnothing was left in the queue; change the profile and submit again"
-        ) from None
-    except BaseException:
+    except UnansweredError:
+        raise
+    except (RefusedError, Exception):
         handover.undo()
         raise
     return handover.submission
 
 
-class _Handover:
-    """One submission under way, and how to take it back."""
-
-    def __init__(self, plan: Plan, submission: Submission, profile: Profile) -> None:
-        self.submission = submission
-        self._plan = plan
-        self._profile = profile
-        self._plan_file = grid_folder(submission.root, plan.name).plan
-        self._plan_before = self._plan_file.read_bytes() if self._plan_file.is_file() else b""
-        self._new: list[RunFolder] = []
-
-    def prepare(self) -> None:
-        """Write the plan, the run folders of everything not done, and what is intended."""
-        self._plan.save(self._plan_file)
-        run_ids = [*self.submission.runs, *self.submission.queued, *self.submission.waiting]
-        folders = [run_folder(self.submission.root, run_id) for run_id in run_ids]
-        self._new = [folder for folder in folders if not folder.path.exists()]
-        prepare_all(self._plan, self.submission.root, run_ids)
-        self.submission.folder.mkdir(parents=True)
-        self.submission.write()
-
-    def array(self, number: int, arrays: list[Array], pace: Pace) -> None:
-        """Submit one array with one sbatch, and write down its job id."""
-        array = arrays[number]
-        job_ids = [submitted.job_id for submitted in self.submission.arrays]
-        dependency = dependency_of(array, job_ids, arrays, pace.follows)
-        options = run_options(
-            self._profile,
-            name=f"xs-{self._plan.name}-{array.stage}",
-            parallel=pace.parallel or len(array.runs),
-            dependency=dependency,
-        )
-        jobs = self._executor(options).map_array(element, [str(self.submission.json)] * len(array.runs), array.runs)
-        job_id = str(jobs[0].job_id).partition("_")[0]
-        self.submission = self.submission.with_job(number, job_id, dependency)
-        self.submission.write()
-
-    def collector(self) -> None:
-        """Submit the collector, which starts when everything has ended, one way or the other."""
-        options = collector_options(
-            self._profile,
-            name=f"xs-{self._plan.name}-collect",
-            dependency="afterany:" + ":".join(self.submission.job_ids),
-        )
-        job = self._executor(options).submit(collector, str(self.submission.json))
-        self.submission = replace(self.submission, collector=str(job.job_id))
-        self.submission.write()
-
-    def undo(self) -> None:
-        """Cancel what was submitted, and remove what was written here and holds nothing yet."""
-        slurm.cancel(self.submission.job_ids)
-        shutil.rmtree(self.submission.folder, ignore_errors=True)
-        for folder in self._new:
-            if folder.path.is_dir() and set(folder.path.iterdir()) <= {folder.run_json, folder.request_json}:
-                shutil.rmtree(folder.path, ignore_errors=True)
-        if self._plan_before:
-            self._plan_file.write_bytes(self._plan_before)
-        else:
-            self._plan_file.unlink(missing_ok=True)
-        _remove_empty(self.submission.root / "runs", self.submission.root)
-
-    def _executor(self, options: Mapping[str, Any]) -> Any:
-        executor = submitit.SlurmExecutor(self.submission.folder, python=shlex.quote(sys.executable))
-        executor.update_parameters(**options)
-        return executor
-
-
-def _reason(refused: Exception) -> str:
-    """Return sbatch's own words."""
-    lines = [line.strip() for line in str(refused).splitlines() if line.strip()]
-    own = [line.removeprefix("sbatch: ").removeprefix("error: ") for line in lines if line.startswith("sbatch:")]
-    return "; ".join(own or lines)
-
-
-def _remove_empty(folder: Path, root: Path) -> None:
-    """Remove a folder and those above it up to and with the root, as far as they are empty."""
-    while folder.is_relative_to(root):
-        try:
-            folder.rmdir()
-        except OSError:
-            return
-        folder = folder.parent
+def _without_bad_nodes(profile: Profile, root: Path) -> Profile:
+    """Return the profile with the nodes excluded on which several runs died; its own exclusions stay."""
+    bad = [node.name for node in bad_nodes(root)]
+    if not bad or "nodelist" in profile.slurm:
+        return profile
+    own = [str(profile.slurm["exclude"])] if "exclude" in profile.slurm else []
+    return profile.model_copy(update={"slurm": {**profile.slurm, "exclude": ",".join([*own, *bad])}})

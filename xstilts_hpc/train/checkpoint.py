@@ -8,12 +8,13 @@ from typing import Any
 
 from xstilts_hpc.errors import RunError, XstiltsError
 from xstilts_hpc.files import fsync, read_json, sha256_of, stat_key, write_json
+from xstilts_hpc.ownership import require_trusted_tree
+from xstilts_hpc.run import CURRENT
 from xstilts_hpc.train.ranks import Ranks
 
 _SLOTS = ("a", "b")
 _TAG = "state"
 _MANIFEST = "MANIFEST.json"
-_CURRENT = "CURRENT.json"
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,15 @@ class Resumed:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of one training; `identity` must be equal for one to be used (ranks, ZeRO stage, updates)."""
+    """The checkpoints of one training; `identity` must be equal for one to be used (ranks, ZeRO stage, updates).
+
+    Shards are pickles: they are loaded only where nobody but those whom the `root` trusts could have written them.
+    """
 
     folder: Path
     ranks: Ranks
     identity: Mapping[str, Any]
+    root: Path
     _verified: dict[str, list[Any]] = field(default_factory=dict)
 
     def save(self, engine: Any, step: int) -> None:
@@ -48,11 +53,15 @@ class Checkpoints:
             manifest = {"slot": slot.name, "step": step, **self.identity, "files": list(_described(slot))}
             write_json(slot / _MANIFEST, manifest)
             self._verified[slot.name] = self._stat_key(manifest)
-            write_json(self.folder / _CURRENT, {"slot": slot.name, "step": step})
+            write_json(self.folder / CURRENT, {"slot": slot.name, "step": step})
         self.ranks.barrier()  # nobody leaves before the manifest is there: whoever ends first ends the others
 
     def load(self, engine: Any) -> Resumed:
-        """Collective. Load the newest checkpoint that is whole and of this training, and say which were passed over."""
+        """Collective. Load the newest checkpoint that is whole and of this training, and say which were passed over.
+
+        RunError where others could have written to the checkpoints, or one of their files is a symbolic link.
+        """
+        require_trusted_tree(self.folder, self.root)  # on every rank, since every rank unpickles
         choice: tuple[str, Resumed] = self.ranks.from_main(self._choose() if self.ranks.is_main() else ("", Resumed()))
         slot, resumed = choice
         if slot:
@@ -73,8 +82,8 @@ class Checkpoints:
             path = self.folder / slot / _MANIFEST
             if (self.folder / slot).is_dir():
                 try:
-                    manifests.append(read_json(path))
-                except (XstiltsError, OSError) as error:
+                    manifests.append({**read_json(path), "slot": slot})
+                except (XstiltsError, OSError, TypeError) as error:
                     passed_over.append(f"{slot}: no manifest, so its writing was cut off ({error})")
         for manifest in sorted(manifests, key=lambda found: -int(found.get("step", 0))):
             problem = self._problem(manifest)
@@ -93,6 +102,9 @@ class Checkpoints:
             path = folder / file["path"]
             if not path.is_file() or path.stat().st_size != file["bytes"]:
                 return f"{file['path']} is missing or of another size"
+        more = _shards(folder) - {file["path"] for file in manifest["files"]}
+        if more:
+            return f"{min(more)} is not in its manifest"
         return self._differs(folder, manifest)
 
     def _stat_key(self, manifest: Mapping[str, Any]) -> list[Any]:
@@ -111,12 +123,9 @@ class Checkpoints:
         return ""
 
 
-def step_on_disk(folder: Path) -> int:
-    """Return the step of the newest checkpoint as its record says, 0 where there is none; nothing is verified."""
-    try:
-        return int(read_json(folder / _CURRENT)["step"])
-    except (XstiltsError, OSError, KeyError, TypeError, ValueError):
-        return 0
+def _shards(slot: Path) -> set[str]:
+    """Return the files among which DeepSpeed picks by name what it unpickles, relative to the slot."""
+    return {str(path.relative_to(slot)) for path in (slot / _TAG).rglob("*") if path.is_file()}
 
 
 def _described(slot: Path) -> Iterator[dict[str, Any]]:

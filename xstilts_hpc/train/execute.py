@@ -30,14 +30,13 @@ from xstilts_hpc.scoring import score, task_of_file
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.folder import DataFolder
-from xstilts_hpc.train.checkpoint import step_on_disk
 from xstilts_hpc.train.fit import fit
 from xstilts_hpc.train.predict import Predictor, predict
 from xstilts_hpc.train.ranks import Ranks, deal, join_ranks
 from xstilts_hpc.train.record import BlockedError, attempt
 from xstilts_hpc.train.retrieval import SentenceModel
 from xstilts_hpc.train.stop import Order, listening
-from xstilts_hpc.train.trained import is_saved, load_trained
+from xstilts_hpc.train.trained import load_trained
 from xstilts_hpc.train.work import Work
 from xstilts_hpc.version import code_version
 
@@ -60,7 +59,7 @@ def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -
     with _held(folder, ranks) as lease, listening() as stop:
         if folder.done(request):  # the one who held the lease until now did it
             return
-        with attempt(folder, machine, ranks, had=_had(folder, request), lease=lease) as findings:
+        with attempt(folder, machine, ranks, had=folder.progress(request), lease=lease) as findings:
             data = DataFolder(root / Path(request.data).expanduser(), Memory(root / "cache" / "data.json"))
             start = _start(root, run)
             tokenizer = load_tokenizer(*start)
@@ -84,13 +83,6 @@ def _held(folder: RunFolder, ranks: Ranks) -> Iterator[Lease | None]:
         if problem:
             raise LockError(problem)
         yield lease
-
-
-def _had(folder: RunFolder, request: Request) -> list[int]:
-    """Return how far the run is: its updates on disk (-1: all), and its languages."""
-    steps = -1 if is_saved(folder.trained) else step_on_disk(folder.checkpoints)
-    pairs = [(prediction.task, language) for prediction in request.predictions for language in prediction.data]
-    return [steps, sum(folder.logits_part(*pair).is_file() for pair in pairs)]
 
 
 def _start(root: Path, run: Run) -> tuple[str, str]:

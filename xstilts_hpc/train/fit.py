@@ -88,7 +88,7 @@ def _checkpoints(work: Work, steps: int) -> Checkpoints:
         "zero_stage": work.machine.zero_stage,
         "precision": work.machine.precision,
     }
-    return Checkpoints(work.folder.checkpoints, work.ranks, identity)
+    return Checkpoints(work.folder.checkpoints, work.ranks, identity, work.root)
 
 
 def _begin_history(work: Work, step: int) -> None:

@@ -28,9 +28,9 @@ from xstilts_hpc.version import code_version
 logger = logging.getLogger(__name__)
 
 _PACKAGES = ("torch", "transformers", "deepspeed", "datasets", "tokenizers", "numpy", "h5py", "submitit")
-_SLURM = (
+_JOB = (
     *("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT", "SLURM_JOB_NODELIST"),
-    "SLURM_JOB_PARTITION",
+    *("SLURM_JOB_PARTITION", "XSTILTS_POOL"),
 )
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_WORDS = ("No space left on device", "Disk quota exceeded")
@@ -74,7 +74,8 @@ def attempt(
     finally:
         cause, message = _ending(failed)
         if lease:
-            more = {"measured": findings.seconds, **findings.notes}
+            signal = {"facts": {"signal": failed.signal}} if isinstance(failed, StoppedError) else {}
+            more = {"measured": findings.seconds, **findings.notes, **signal}
             _end(folder, lease, {**record, "cause": str(cause), "error": message, **more})
         elif failed and cause in (Cause.FAILED, Cause.DISK_FULL, Cause.OUT_OF_MEMORY):
             write_json(
@@ -137,7 +138,7 @@ def _start(machine: Machine, ranks: Ranks) -> dict[str, Any]:
         "host": platform.node(),
         "node": os.environ.get("SLURMD_NODENAME", ""),
         "pid": os.getpid(),
-        "job": {name: os.environ[name] for name in _SLURM if name in os.environ},
+        "job": {name: os.environ[name] for name in _JOB if name in os.environ},
         "ranks": ranks.world,
         "device": str(ranks.device),
         "machine": asdict(machine),

@@ -18,12 +18,13 @@ _SIGNALS = (signal.SIGTERM, *_AGAIN)
 
 
 class StoppedError(RunError):
-    """A run was asked to stop, and saved what it had; `again` says whether it is to be requeued."""
+    """A run was asked to stop by a signal, and saved what it had; `again`: the signal asks for another start."""
 
-    def __init__(self, message: str, *, again: bool) -> None:
-        """Take the message, and whether the run is to be started again at once."""
+    def __init__(self, message: str, *, again: bool, signal: str) -> None:
+        """Take the message, whether the run is to be started again at once, and the name of the signal."""
         super().__init__(message)
         self.again = again
+        self.signal = signal
 
 
 class Order(IntEnum):
@@ -51,8 +52,10 @@ class Stop:
     def error(self, run: str, where: str, order: Order) -> StoppedError:
         """Return the error that ends a run as the ranks agreed; this rank's own signal may still be on its way."""
         name = signal.Signals(self.number).name if self.number else "a signal to another rank"
+        again = order is Order.STOP_AND_REQUEUE
         message = f"run {run} was stopped by {name} {where}; submit its grid again, and it goes on from there"
-        return StoppedError(message, again=order is Order.STOP_AND_REQUEUE)
+        signal_name = name if self.number else (signal.SIGUSR2 if again else signal.SIGTERM).name
+        return StoppedError(message, again=again, signal=signal_name)
 
 
 @contextmanager

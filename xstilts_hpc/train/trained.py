@@ -11,6 +11,7 @@ from torch import Tensor
 from xstilts_hpc.files import fsync, write_json
 from xstilts_hpc.model.encoder import load_encoder
 from xstilts_hpc.model.heads import TaskModel
+from xstilts_hpc.run import READY
 from xstilts_hpc.tasks.base import Task
 
 _ENCODER = "encoder."
@@ -19,7 +20,7 @@ _HEADS = "heads."
 
 def is_saved(folder: Path) -> bool:
     """Say whether a whole trained model is in the folder (its marker is written last)."""
-    return (folder / "READY.json").is_file()
+    return (folder / READY).is_file()
 
 
 def save_trained(folder: Path, model: TaskModel, weights: dict[str, Tensor], tokenizer: Any) -> None:
@@ -32,7 +33,7 @@ def save_trained(folder: Path, model: TaskModel, weights: dict[str, Tensor], tok
     save_file(_part(weights, _HEADS), folder / "heads.safetensors")
     for path in [*encoder.iterdir(), folder / "heads.safetensors", encoder, folder]:
         fsync(path)
-    write_json(folder / "READY.json", {"parameters": sum(weight.numel() for weight in weights.values())})
+    write_json(folder / READY, {"parameters": sum(weight.numel() for weight in weights.values())})
 
 
 def load_trained(folder: Path, task: Task) -> TaskModel:

@@ -1,0 +1,59 @@
+"""What an element's batch script does when its processes have ended, however they did.
+
+`python -m xstilts_hpc.cluster.after SUBMISSION_JSON ARRAY_NUMBER EXIT_CODE`: close the records that dead processes left
+open, and have Slurm start the element again where the cause allows it.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from xstilts_hpc.causes import Cause
+from xstilts_hpc.cluster.life import Element, Life, tail_of
+from xstilts_hpc.cluster.pace import rebalance_now
+from xstilts_hpc.cluster.submission import Submission, read_submission
+from xstilts_hpc.errors import XstiltsError
+
+
+def after(submission: Path, number: int, code: int) -> bool:
+    """Settle the runs of the element that ends here, and say whether it starts again."""
+    record, index = read_submission(submission), int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))
+    pack, element = record.arrays[number].packs[index], Element.here()
+    log = tail_of(_logs(record, index))
+    lives = [life for life in (Life.of(record, run_id, element) for run_id in pack) if not life.is_done()]
+    again, failed = False, False
+    for life in lives:
+        again |= life.settle(log).again
+        last = (life.attempts() or [{}])[-1]
+        if last.get("cause") == Cause.CANCELLED:
+            return False
+        failed |= bool(last)
+    left = failed and code != 0 and any(_is_untried(life, pack) for life in lives)
+    return (again or left) and element.requeue()
+
+
+def _is_untried(life: Life, pack: tuple[str, ...]) -> bool:
+    """Say whether the element has a run left that nothing stands in the way of."""
+    parent = life.folder.run().parent
+    blocked = parent in pack and not Life.of(life.submission, parent, life.element).is_done()
+    return not life.attempts() and not blocked
+
+
+def _logs(record: Submission, index: int) -> list[Path]:
+    job = os.environ.get("SLURM_ARRAY_JOB_ID")
+    name = f"{job}_{index}" if job else os.environ.get("SLURM_JOB_ID", "")
+    return sorted(record.folder.glob(f"{name}_*_log.out"))
+
+
+def main(arguments: list[str]) -> None:
+    """Do it; whatever goes wrong is only said, since the exit code belongs to the element."""
+    try:
+        record = Path(arguments[0])
+        if not after(record, int(arguments[1]), int(arguments[2])):
+            rebalance_now(read_submission(record))
+    except (XstiltsError, OSError, KeyError, ValueError) as error:
+        sys.stderr.write(f"after the element: {type(error).__name__}: {error}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,166 @@
+"""The life of a run in one Slurm element: why its last attempt ended, by facts, and whether the element runs again."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from xstilts_hpc.causes import Cause
+from xstilts_hpc.cluster import slurm_commands as slurm
+from xstilts_hpc.cluster.facts import JobFacts, cause_of_death, cause_of_stop, job_facts, lost_to_slurm, node_failed
+from xstilts_hpc.cluster.submission import Submission, now
+from xstilts_hpc.cluster.verdict import Verdict, life_of, verdict
+from xstilts_hpc.errors import ClusterError
+from xstilts_hpc.run import RunFolder, run_folder
+
+_TAIL = 4_000
+# What an element writes into its log when it begins; what stands before it is of earlier starts.
+BEGINS = "element begins, start"
+
+
+@dataclass(frozen=True)
+class Element:
+    """An element that runs here and now: its job's id, and how often Slurm started it before."""
+
+    job_id: str
+    restarts: int
+
+    @staticmethod
+    def here() -> "Element":
+        """Return the element of this process, from Slurm's variables."""
+        return Element(os.environ.get("SLURM_JOB_ID", ""), int(os.environ.get("SLURM_RESTART_COUNT", "0") or 0))
+
+    @cached_property
+    def facts(self) -> JobFacts:
+        """Return what Slurm says of the job; asked once."""
+        return job_facts(self.job_id)
+
+    def requeue(self) -> bool:
+        """Ask Slurm to start this element again, unless it does so already; say whether it will."""
+        if self.facts.restarts > self.restarts:
+            return True
+        try:
+            slurm.answer(["scontrol", "requeue", self.job_id])
+        except ClusterError as error:
+            sys.stderr.write(f"what was done is saved, but it could not be requeued ({error}); submit the grid again\n")
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class Life:
+    """What an element did of one run."""
+
+    submission: Submission
+    folder: RunFolder
+    element: Element
+
+    @staticmethod
+    def of(submission: Submission, run_id: str, element: Element) -> "Life":
+        """Return the life of a run in an element."""
+        return Life(submission, run_folder(submission.root, run_id), element)
+
+    def is_done(self) -> bool:
+        """Say whether the run has left what is asked of it."""
+        return self.folder.done(self.folder.request())
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """Return the attempts of this element at the run."""
+        return [attempt for attempt in self.folder.attempts() if life_of(attempt) == self.element.job_id]
+
+    def is_over(self) -> bool:
+        """Say whether an earlier start of this element settled that the run does not start again."""
+        earlier = [attempt for attempt in self.attempts() if _restarts(attempt) < self.element.restarts]
+        return bool(earlier) and earlier[-1].get("again") is False
+
+    def close_lost(self) -> Verdict:
+        """Close what an earlier start left open, since Slurm started the element again; return what follows."""
+        attempts = self.attempts()
+        if not attempts or _restarts(attempts[-1]) >= self.element.restarts or "again" in attempts[-1]:
+            return Verdict(True, "")
+        if attempts[-1]["end"]:
+            return self._decide(attempts[-1], {})
+        failed = node_failed(attempts[-1].get("node", ""), attempts[-1]["start"])
+        cause = Cause.NODE_FAILED if failed else lost_to_slurm(self.element.job_id, _restarts(attempts[-1]))
+        note = "no end was written; Slurm started the element again"
+        return self._decide(attempts[-1], {"end": now_short(), "cause": str(cause), "error": note})
+
+    def settle(self, log: str = "") -> Verdict:
+        """Find out why the last attempt of this start ended, and write down whether the run starts again."""
+        attempts = self.attempts()
+        if not attempts or _restarts(attempts[-1]) != self.element.restarts:
+            return Verdict(False, "")
+        last = attempts[-1]
+        if "again" in last:
+            return Verdict(bool(last["again"]), str(last.get("decided", "")))
+        return self._decide(last, self._ending(last, log))
+
+    def _ending(self, last: Mapping[str, Any], log: str) -> dict[str, Any]:
+        """Return what the facts add to the record of an attempt that has ended."""
+        facts, cause = self.element.facts, last["cause"]
+        if not last["end"]:
+            died = cause_of_death(facts, log, restarts=self.element.restarts)
+            return {**_dead(self.folder, last, died), "facts": facts.told()}
+        if cause in (Cause.REQUEUED, Cause.CANCELLED):
+            signal = str(last.get("facts", {}).get("signal", ""))
+            lead_s = int(self.submission.profile.get("signal_lead_s", 0))
+            why = cause_of_stop(facts, signal, restarts=self.element.restarts, lead_s=lead_s)
+            return {"cause": str(why), "facts": {"signal": signal, **facts.told()}}
+        return {}
+
+    def _decide(self, last: Mapping[str, Any], more: Mapping[str, Any]) -> Verdict:
+        attempts = [*self.attempts()[:-1], {**last, **more}]
+        budgets = {Cause(name): number for name, number in self.submission.profile.get("requeue", {}).items()}
+        return _decide(self.folder, attempts, more, budgets)
+
+
+def settle_here(folder: RunFolder, pool: str, died: Cause, budgets: Mapping[Cause, int]) -> Verdict:
+    """Find out why the last attempt of this machine's pool at a run ended, and write down whether it starts again.
+
+    `died` is the cause where its processes left no word.
+    """
+    attempts = [attempt for attempt in folder.attempts() if life_of(attempt) == pool]
+    if not attempts or "again" in attempts[-1]:
+        return Verdict(False, "")
+    last = attempts[-1]
+    more = {} if last["end"] else _dead(folder, last, died)
+    return _decide(folder, [*attempts[:-1], {**last, **more}], more, budgets)
+
+
+def _dead(folder: RunFolder, last: Mapping[str, Any], died: Cause) -> dict[str, Any]:
+    """Return the end of an attempt whose main rank wrote none: another rank's failure came first, or it was killed."""
+    failures = folder.rank_failures(last["attempt"])
+    if failures:
+        first = failures[0]
+        return {"end": now_short(), "cause": first["cause"], "error": f"rank {first['rank']}: {first['error']}"}
+    return {"end": now_short(), "cause": str(died), "error": "no end was written: its processes were killed"}
+
+
+def _decide(
+    folder: RunFolder, attempts: Sequence[Mapping[str, Any]], more: Mapping[str, Any], budgets: Mapping[Cause, int]
+) -> Verdict:
+    decided = verdict(attempts, folder.progress(folder.request()), budgets)
+    folder.amend(attempts[-1]["attempt"], {**more, "decided": decided.text, "again": decided.again})
+    return decided
+
+
+def tail_of(paths: list[Path]) -> str:
+    """Return the end of some logs, each from the last start of the element on."""
+    texts = []
+    for path in paths:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
+            texts.append(file.read().decode("utf-8", "replace").rpartition(BEGINS)[2])
+    return "\n".join(texts)
+
+
+def now_short() -> str:
+    """Return the time as records of attempts have it."""
+    return now().partition(".")[0] + "Z"
+
+
+def _restarts(attempt: Mapping[str, Any]) -> int:
+    return int(attempt.get("job", {}).get("SLURM_RESTART_COUNT", "0") or 0)
