@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from xstilts_hpc.commands import checking, grids, mending, results, seeing
+from xstilts_hpc.commands import checking, cleaning, grids, mending, results, seeing
 from xstilts_hpc.errors import XstiltsError
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
 _COMMANDS = (
     *(grids.demo, grids.tasks, grids.plan, grids.submit, grids.run),
     *(seeing.status, seeing.why, seeing.logs),
-    *(mending.cancel, mending.retry),
+    *(mending.cancel, mending.retry, cleaning.clean),
     *(results.collect, results.report, results.export),
     *(checking.doctor,),
 )

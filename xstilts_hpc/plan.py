@@ -1,7 +1,7 @@
 """The plan: the distinct runs that answer a grid, and which run answers each cell."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -95,9 +95,18 @@ class Plan:
     left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def done(self, root: Path) -> set[str]:
-        """Return the ids of the runs whose commit record covers what this plan asks."""
-        finished = Finished(root)
-        done = {i for i, planned in self.runs.items() if finished.done(i, planned.request)}
+        """Return the ids of the runs whose commit record covers what this plan asks.
+
+        An encoder is asked for only as long as a run that starts from it is not done.
+        """
+        finished, done = Finished(root), set[str]()
+        spared = {planned.run.parent for planned in self.runs.values()}  # parents of which no child needs the encoder
+        for run_id, planned in reversed(list(self.runs.items())):  # children first
+            wanted = replace(planned.request, keep_encoder=False) if run_id in spared else planned.request
+            if finished.done(run_id, wanted):
+                done.add(run_id)
+            else:
+                spared.discard(planned.run.parent)
         finished.save()
         return done
 

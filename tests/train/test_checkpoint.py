@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.train.test_zero import train_on_ranks
+from xstilts_hpc.errors import RunError
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.train.checkpoint import Checkpoints
 from xstilts_hpc.train.ranks import Ranks, join_ranks
@@ -33,7 +34,7 @@ def alone() -> Ranks:
 
 
 def checkpoints(folder: Path, alone: Ranks, ranks: int = 1) -> Checkpoints:
-    return Checkpoints(folder, alone, {"run": "r", "ranks": ranks})
+    return Checkpoints(folder, alone, {"run": "r", "ranks": ranks}, folder.parent)
 
 
 @pytest.mark.timeout(400)
@@ -71,8 +72,10 @@ def test_nothing_saved_begins_at_the_beginning(tmp_path: Path, alone: Ranks) -> 
         (lambda slot: (slot / "state" / "shard.pt").unlink(), "missing or of another size"),
         (lambda slot: (slot / "state" / "shard.pt").write_text("short"), "missing or of another size"),
         (lambda slot: (slot / "state" / "shard.pt").write_text("wEights after 20"), "differs from its SHA-256"),
+        (lambda slot: (slot / "state" / "more.pt").write_text("x"), "state/more.pt is not in its manifest"),
+        (lambda slot: (slot / "MANIFEST.json").write_text("[]"), "no manifest, so its writing was cut off"),
     ],
-    ids=["manifest gone", "file gone", "truncated", "flipped"],
+    ids=["manifest gone", "file gone", "truncated", "flipped", "file added", "manifest not a mapping"],
 )
 def test_a_damaged_slot_is_passed_over_for_the_older_one(
     tmp_path: Path, alone: Ranks, damage: Any, reason: str
@@ -94,3 +97,23 @@ def test_a_checkpoint_of_other_ranks_is_passed_over_and_said(tmp_path: Path, alo
     checkpoints(tmp_path, alone, ranks=2).save(Engine(), 10)
     resumed = checkpoints(tmp_path, alone, ranks=1).load(Engine())
     assert (resumed.step, resumed.passed_over) == (0, ("a: ranks was 2, now 1",))
+
+
+def test_a_checkpoint_that_others_could_have_written_is_not_loaded(tmp_path: Path, alone: Ranks) -> None:
+    folder = tmp_path / "checkpoints"
+    checkpoints(folder, alone).save(Engine(), 10)
+    (folder / "a" / "state" / "shard.pt").chmod(0o646)
+    engine = Engine("untouched")
+    with pytest.raises(RunError, match=r"shard\.pt may be written by everybody.*chmod o-w "):
+        checkpoints(folder, alone).load(engine)
+    assert engine.content == "untouched"
+
+
+def test_a_checkpoint_holds_no_links(tmp_path: Path, alone: Ranks) -> None:
+    folder = tmp_path / "checkpoints"
+    checkpoints(folder, alone).save(Engine(), 10)
+    shard = folder / "a" / "state" / "shard.pt"
+    shard.rename(tmp_path / "elsewhere.pt")
+    shard.symlink_to(tmp_path / "elsewhere.pt")
+    with pytest.raises(RunError, match=r"shard\.pt is a symbolic link"):
+        checkpoints(folder, alone).load(Engine())

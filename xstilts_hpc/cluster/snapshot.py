@@ -15,7 +15,7 @@ from xstilts_hpc.version import CODE_RECORD, git, package_top, running_code
 
 SCHEMA = 1
 PATCH = "changes.patch"
-_PACKAGE = __name__.partition(".")[0]
+PACKAGE = __name__.partition(".")[0]
 _DIGITS = 16
 _NUM_WRITERS = 16
 
@@ -44,13 +44,14 @@ def take_snapshot(root: Path) -> Path:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     _mend(folder, top, record, patch)
+    os.utime(folder)  # in use: a cleaning that runs now leaves it alone
     return folder
 
 
 def _sources(top: Path) -> list[Path]:
     """Return the package's files relative to its top: no compiled ones, nothing hidden, no leftovers of editors."""
     found: list[Path] = []
-    for folder, inner, names in os.walk(top / _PACKAGE):
+    for folder, inner, names in os.walk(top / PACKAGE):
         inner[:] = sorted(name for name in inner if name != "__pycache__" and not name.startswith("."))
         kept = (name for name in names if not name.startswith(".") and not name.endswith((".pyc", ".partial", "~")))
         found.extend(Path(folder, name).relative_to(top) for name in kept)
@@ -79,7 +80,7 @@ def _patch(top: Path) -> bytes:
         return (top / PATCH).read_bytes() if (top / PATCH).is_file() else b""
     if not running_code().dirty:
         return b""
-    return git(top, "diff", "--binary", "HEAD", "--", _PACKAGE).encode("utf-8", "surrogateescape")
+    return git(top, "diff", "--binary", "HEAD", "--", PACKAGE).encode("utf-8", "surrogateescape")
 
 
 def _write(folder: Path, top: Path, record: Mapping[str, Any], patch: bytes) -> None:

@@ -1,7 +1,7 @@
 """The collector: from the logits of a plan's runs to scores and what is missing. No GPU, tokenizer or data set."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +189,8 @@ def _state(planned: PlannedRun, folder: RunFolder, reason: str) -> RunState:
     """Return the state of a run: its commit record covers what the plan asks and nothing of it was found missing."""
     if not reason:
         try:
-            reason = "" if folder.done(planned.request) else _not_done(folder)
+            # whether an encoder is still there is nothing to scores
+            reason = "" if folder.done(replace(planned.request, keep_encoder=False)) else _not_done(folder)
         except (XstiltsError, OSError, KeyError, TypeError) as error:
             reason = f"file damaged: {error}"
     return RunState(planned.run.id, "missing" if reason else "done", reason)
