@@ -3,7 +3,7 @@
 import csv
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,16 @@ class Campaign:
             for language, logits in read_logits(path).items()
             for field, value in vars(logits).items()
             if isinstance(value, np.ndarray)
+        }
+
+    def by_cell(self, scores: Mapping[str, Any]) -> dict[tuple[str, str, str, str], float]:
+        """Return scores of runs as `collected` gives them."""
+        return {
+            (self.run(name).path.name, target, language, metric): value
+            for name, targets in scores.items()
+            for target, languages in targets.items()
+            for language, parts in languages.items()
+            for metric, value in parts.items()
         }
 
     def _done(self) -> dict[str, RunFolder]:

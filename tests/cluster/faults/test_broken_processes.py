@@ -284,10 +284,4 @@ def test_every_start_of_a_run_left_a_record_and_no_update_is_lost_or_doubled(bro
 
 
 def test_what_is_collected_are_the_scores_of_the_runs(broken: Broken, undisturbed: Undisturbed) -> None:
-    collected = broken.campaign.collected()
-    for name, scores in undisturbed.scores.items():
-        run = broken.campaign.run(name).path.name
-        for target, languages in scores.items():
-            for language, parts in languages.items():
-                for metric, value in parts.items():
-                    assert collected[run, target, language, metric] == value
+    assert broken.campaign.collected() == broken.campaign.by_cell(undisturbed.scores)
