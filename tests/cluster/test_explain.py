@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.test_status import attempted, complete
+from tests.cluster.standing_records import attempted, complete
 from tests.cluster.trivial_runs import make_plan, run_of
 from xstilts_hpc.cluster.explain import explain
 from xstilts_hpc.cluster.logs import follow

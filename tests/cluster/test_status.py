@@ -2,40 +2,22 @@
 
 import io
 import logging
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from tests.cluster.trivial_runs import make_plan, run_of
+from tests.cluster.standing_records import attempted, complete, submitted
+from tests.cluster.trivial_runs import make_plan
 from xstilts_hpc.cluster.axes import counts, status_table
 from xstilts_hpc.cluster.status import State, states
-from xstilts_hpc.cluster.submission import Submission, SubmittedArray
-from xstilts_hpc.files import write_json
-from xstilts_hpc.machine import Machine
 from xstilts_hpc.plan import Plan
-from xstilts_hpc.run import run_folder
 
 
 def by_task(plan: Plan, root: Path) -> dict[str, str]:
     found = states(plan, root)
     return {p.run.training.task: str(found[run_id]) for run_id, p in plan.runs.items() if p.run.training}
-
-
-def attempted(plan: Plan, root: Path, task: str, **record: Any) -> None:
-    folder = run_folder(root, run_of(plan, task))
-    start = {"start": "t", "end": "t", "host": socket.gethostname(), "pid": os.getpid(), "error": ""}
-    write_json(folder.provenance(len(folder.attempts()) + 1), {**start, **record})
-
-
-def complete(plan: Plan, root: Path, task: str) -> None:
-    planned = plan.runs[run_of(plan, task)]
-    folder = run_folder(root, planned.run.id)
-    folder.prepare(planned.run, planned.request)
-    folder.commit({}, [], planned.request)
 
 
 def test_nothing_done_yet(tmp_path: Path) -> None:
@@ -77,9 +59,7 @@ def test_silent_slurm_is_said_and_files_decide(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     plan = make_plan({"a": ["a1"]}, ["x"])
-    folder = tmp_path / "grids" / plan.name / "submissions" / "1"
-    arrays = (SubmittedArray("intermediate", ((run_of(plan, "a"),), (run_of(plan, "x"),)), -1, "", "7"),)
-    Submission(folder, plan.name, tmp_path, {}, Machine(), arrays, "now").write()
+    submitted(plan, tmp_path, [["a"], ["x"]])
     attempted(plan, tmp_path, "x", cause="", end="", host="elsewhere")
     monkeypatch.setenv("PATH", str(tmp_path))
     with caplog.at_level(logging.WARNING):
