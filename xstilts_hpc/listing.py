@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from xstilts_hpc.cluster.arrays import arrays_of
+from xstilts_hpc.cluster.arrays import Array, arrays_of
 from xstilts_hpc.cluster.packing import Shape
+from xstilts_hpc.cluster.profile import Profile
 from xstilts_hpc.cluster.submission import Submission
 from xstilts_hpc.files import Memory
-from xstilts_hpc.forecast import Forecast, forecast
+from xstilts_hpc.forecast import Forecast, forecast, minutes_of
 from xstilts_hpc.plan import Plan, by_stage
 from xstilts_hpc.tasks import TASKS, task_of
 from xstilts_hpc.tasks.base import Role, Split, Task
@@ -23,6 +24,8 @@ from xstilts_hpc.tasks.folder import DataFolder
 
 # Unreadable rows that `plan` prints; --json has all of them.
 _LISTED = 10
+# Arrays as they are where nothing is known of the cluster.
+_ANY_CLUSTER = Shape()
 
 
 def task_rows(data: Path) -> list[dict[str, Any]]:
@@ -65,17 +68,23 @@ def task_table(rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def plan_json(plan: Plan, root: Path) -> dict[str, Any]:
+def shape_of(plan: Plan, root: Path, profile: Profile) -> Shape:
+    """Return what shapes the arrays under a profile, without asking the cluster."""
+    minutes = minutes_of(plan, root, profile.name, profile.num_ranks)
+    return Shape(time_min=profile.time_min, pack_min=profile.pack_min, minutes=minutes)
+
+
+def plan_json(plan: Plan, root: Path, shape: Shape = _ANY_CLUSTER) -> dict[str, Any]:
     """Return a plan's summary and its runs as JSON."""
     done = plan.done(root)
-    arrays = arrays_of(plan, done=done, queued={}, shape=Shape())
+    arrays = arrays_of(plan, done=done, queued={}, shape=shape)
     return {
         "grid": plan.name,
         "cells": len(plan.cells),
         "runs": [
             {"id": i, "stage": str(p.stage), "parent": p.run.parent, "done": i in done} for i, p in plan.runs.items()
         ],
-        "arrays": [{"stage": array.stage, "elements": len(array.packs)} for array in arrays],
+        "arrays": [_array_json(array) for array in arrays],
         "excluded": [{**vars(item.cell), "reason": item.reason} for item in plan.excluded],
         "absent": {target: list(languages) for target, languages in plan.absent.items()},
         "left_out": {task: list(rows) for task, rows in plan.left_out.items()},
@@ -83,12 +92,19 @@ def plan_json(plan: Plan, root: Path) -> dict[str, Any]:
     }
 
 
-def print_plan(plan: Plan, root: Path, console: Console, *, runs: bool) -> None:
+def _array_json(array: Array) -> dict[str, Any]:
+    sizes = {"elements": len(array.packs), "runs": len(array.runs)}
+    return {"stage": array.stage, **sizes, "time_min": array.time_min, "depends_on": array.depends_on}
+
+
+def print_plan(plan: Plan, root: Path, console: Console, *, runs: bool, shape: Shape = _ANY_CLUSTER) -> None:
     """Print a plan: stages, arrays, cost, and everything that is left out and why."""
     done = plan.done(root)
     console.print(Text(f"{plan.name}: {plan.question}", style="bold"))
     console.print(f"{len(plan.cells):,} cells from {len(plan.runs):,} runs, {len(done):,} of them done")
     console.print(_stage_table(plan, done))
+    if len(done) < len(plan.runs):
+        console.print(_array_table(arrays_of(plan, done=done, queued={}, shape=shape), shape))
     cost = _forecast(plan, root, done)
     console.print(_cost(cost, len(plan.runs) - len(done)))
     for reason, number in Counter(item.reason for item in plan.excluded).items():
@@ -112,23 +128,46 @@ def print_submission(submission: Submission, console: Console, *, dry_run: bool)
     if not submission.arrays:
         console.print("nothing to submit: every run is done or queued")
         return
-    table = Table("array", "stage", "elements", "waits for", title="would submit" if dry_run else "submitted")
+    title = "would submit" if dry_run else "submitted"
+    table = Table("array", "stage", "elements", "runs", "time limit", "waits for", title=title)
     for array in submission.arrays:
-        table.add_row(array.job_id or "-", array.stage, str(len(array.runs)), array.dependency or "-")
+        sizes = (f"{len(array.packs):,}", f"{len(array.runs):,}", _limit(array.time_min))
+        table.add_row(array.job_id or "-", array.stage, *sizes, array.dependency or "-")
     if submission.collector or dry_run:
-        table.add_row(submission.collector or "-", "collector", "1", "all of them")
+        table.add_row(submission.collector or "-", "collector", "1", "-", "-", "all of them")
     console.print(table)
+    if submission.waiting:
+        console.print(f"left to a later submission: {len(submission.waiting):,} of the runs")
 
 
 def _stage_table(plan: Plan, done: set[str]) -> Table:
-    table = Table("stage", "runs", "done", "arrays", "elements")
-    arrays = arrays_of(plan, done=done, queued={}, shape=Shape())
+    table = Table("stage", "runs", "done")
     for stage, planned in by_stage(plan):
-        mine = [array for array in arrays if array.stage == stage]
         finished = sum(item.run.id in done for item in planned)
-        elements = sum(len(array.packs) for array in mine)
-        table.add_row(str(stage), f"{len(planned):,}", f"{finished:,}", f"{len(mine):,}", f"{elements:,}")
+        table.add_row(str(stage), f"{len(planned):,}", f"{finished:,}")
     return table
+
+
+def _array_table(arrays: Sequence[Array], shape: Shape) -> Table:
+    """Return the arrays of what is not done, those of one stage and time limit together."""
+    table = Table("arrays of", "arrays", "elements", "runs", "time limit")
+    groups: dict[tuple[str, int], list[Array]] = {}
+    for array in arrays:
+        groups.setdefault((array.stage, array.time_min), []).append(array)
+    for (stage, time_min), alike in groups.items():
+        elements, runs = (sum(len(getattr(array, part)) for array in alike) for part in ("packs", "runs"))
+        table.add_row(stage, f"{len(alike):,}", f"{elements:,}", f"{runs:,}", _limit(time_min))
+    estimated = sum(run_id in shape.minutes for array in arrays for run_id in array.runs)
+    if estimated:
+        table.caption = f"estimated by finished runs: {estimated:,} of the runs"
+    return table
+
+
+def _limit(time_min: int) -> str:
+    """Return a time limit in words; where none is known, it is the profile's."""
+    if not time_min:
+        return "the profile's"
+    return f"{time_min / 60:g} h" if time_min % 30 == 0 and time_min >= 60 else f"{time_min} min"
 
 
 def _forecast(plan: Plan, root: Path, done: set[str]) -> Forecast:
