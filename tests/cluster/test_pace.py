@@ -48,6 +48,7 @@ def test_too_many_running_elements_let_no_array_grow() -> None:
     assert rebalance({"1": Load(ready=9, running=4), "2": Load(ready=1)}, 4, {"1": 4, "2": 1}) == {}
 
 
+NOBODY: Mapping[str, str] = {}
 LOADS = st.builds(Load, st.integers(0, 20), st.integers(0, 20), st.integers(0, 5))
 
 
@@ -64,12 +65,14 @@ def test_sum_stays_within_the_bound(load: dict[str, Load], max_parallel: int, pl
         assert sum(held.values()) >= min(max_parallel, could)
 
 
-def submission_of(root: Path, jobs: Mapping[str, int], max_parallel: int) -> Submission:
-    """Return the written record of arrays with so many elements of one run each."""
+def submission_of(
+    root: Path, jobs: Mapping[str, int], max_parallel: int, follows: Mapping[str, str] = NOBODY
+) -> Submission:
+    """Return the written record of arrays with so many elements of one run each; some follow another one."""
     folder = root / "grids/g/submissions/t"
-    arrays = tuple(
-        SubmittedArray("target", tuple((f"{job}-{i}",) for i in range(size)), -1, "", job) for job, size in jobs.items()
-    )
+    packs = {job: tuple((f"{job}-{i}",) for i in range(size)) for job, size in jobs.items()}
+    after = {job: f"afterany:{other}" for job, other in follows.items()}
+    arrays = tuple(SubmittedArray("target", packs[job], -1, after.get(job, ""), job) for job in jobs)
     profile = describe(make_profile(max_parallel=max_parallel))
     submission = Submission(folder, "g", root, profile, Machine(), arrays, now())
     folder.mkdir(parents=True)
@@ -110,7 +113,7 @@ rebalance_now(read_submission(pathlib.Path(sys.argv[1])))
 """
 
 
-def sbatch(root: Path, size: int, parallel: int, seconds: float) -> str:
+def sbatch(root: Path, size: int, parallel: int, seconds: float, follows: str = "") -> str:
     """Submit an array whose elements write down when they begin and end, and rebalance as their last act."""
     record = root / "grids/g/submissions/t/submission.json"
     log = shlex.quote(str(root / "stamps"))
@@ -118,6 +121,7 @@ def sbatch(root: Path, size: int, parallel: int, seconds: float) -> str:
     stamp = 'echo "$(date +%s.%N) $SLURM_ARRAY_JOB_ID'
     script = f'{stamp} 1" >> {log}; sleep {seconds}; {stamp} -1" >> {log}; {act}'
     command = ["sbatch", "--parsable", "--mem=10", f"--array=0-{size - 1}%{parallel}", "-o", f"{root}/%A_%a.txt"]
+    command += ["-d", f"afterany:{follows}"] if follows else []
     return subprocess.run([*command, "--wrap", script], capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -131,6 +135,13 @@ def most_at_once(events: list[tuple[float, str, int]]) -> int:
     return max(running)
 
 
+def wait_for(*jobs: str) -> None:
+    deadline = time.monotonic() + 60
+    while set(elements_of(jobs).values()) - {"COMPLETED"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+
+
 @pytest.mark.slurm
 def test_the_long_array_takes_the_share_of_the_short_one(
     devcluster: DevCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -138,13 +149,27 @@ def test_the_long_array_takes_the_share_of_the_short_one(
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     short, long = sbatch(tmp_path, 4, 1, 0.5), sbatch(tmp_path, 14, 3, 3)
     submission = submission_of(tmp_path, {short: 4, long: 14}, 4)
-    deadline = time.monotonic() + 60
-    while set(elements_of([short, long]).values()) - {"COMPLETED"}:
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
+    wait_for(short, long)
     events = stamps(tmp_path)
     ended = max(at for at, job, _ in events if job == short)
     assert most_at_once(events) == 4
     assert most_at_once([event for event in events if event[1] == long and event[0] < ended]) == 3
     assert most_at_once([event for event in events if event[1] == long]) == 4
     assert read_json(submission.folder / "pace.json")[long] == 4
+
+
+@pytest.mark.slurm
+def test_an_array_that_follows_another_has_no_share_before_its_turn(
+    devcluster: DevCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    first, long = sbatch(tmp_path, 2, 1, 0.2), sbatch(tmp_path, 7, 1, 2)
+    second, last = sbatch(tmp_path, 2, 1, 0.2, first), sbatch(tmp_path, 2, 1, 0.2, long)
+    sizes = {first: 2, long: 7, second: 2, last: 2}
+    submission_of(tmp_path, sizes, 2, {second: first, last: long})
+    wait_for(*sizes)
+    events = stamps(tmp_path)
+    ended = max(at for at, job, _ in events if job == second)
+    assert most_at_once(events) == 2
+    assert most_at_once([event for event in events if event[1] == long and event[0] < ended]) == 1
+    assert most_at_once([event for event in events if event[1] == long]) == 2
