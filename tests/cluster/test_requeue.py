@@ -42,11 +42,11 @@ def test_an_element_asked_to_stop_is_requeued_and_goes_on(
         wait_for_updates(run, number)
         subprocess.run(["scancel", "--signal=USR2", element], check=True, timeout=30)
         deadline = time.monotonic() + 60
-        while run.attempts()[-1]["cause"] != "stopped" and time.monotonic() < deadline:
+        while run.attempts()[-1]["cause"] != "requeued" and time.monotonic() < deadline:
             time.sleep(0.1)
     wait_for(run.done_json, tiny_root, 300)
     attempts = run.attempts()
-    assert [attempt["cause"] for attempt in attempts] == ["stopped", "stopped", "completed"]
+    assert [attempt["cause"] for attempt in attempts] == ["requeued", "requeued", "completed"]
     assert [attempt["from_step"] for attempt in attempts[1:]] == [attempt["to_step"] for attempt in attempts[:-1]]
     assert attempts[1]["job"]["SLURM_RESTART_COUNT"] == "1"
     disturbed = run.scores()
@@ -79,10 +79,10 @@ def test_a_cancelled_grid_keeps_its_checkpoints_and_is_not_requeued(tiny_root: P
     deadline = time.monotonic() + 60
     while not run.attempts()[-1]["end"] and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert run.attempts()[-1]["cause"] == "stopped"
+    assert run.attempts()[-1]["cause"] == "cancelled"
     wait_for_end(element)
     assert "nothing is queued" in xstilts("cancel", "tiny", "--root", str(tiny_root)).stdout
     again, _ = submit(tiny_root)
     wait_for(again.done_json, tiny_root, 300)
-    assert [attempt["cause"] for attempt in again.attempts()] == ["stopped", "completed"]
+    assert [attempt["cause"] for attempt in again.attempts()] == ["cancelled", "completed"]
     assert again.attempts()[1]["from_step"] == again.attempts()[0]["to_step"] >= 20

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+import xstilts_hpc
 from xstilts_hpc.cluster.profile import Profile
 from xstilts_hpc.cluster.submission import now
 from xstilts_hpc.errors import RunError
@@ -18,6 +19,7 @@ from xstilts_hpc.run import ModelSource, Request, Run, run_folder
 from xstilts_hpc.training import training_on
 
 FOLDER = Path(__file__).parent
+PACKAGE = str(Path(xstilts_hpc.__file__).parent)
 ENTRY = "trivial_runs:execute"
 COLLECT = "trivial_runs:collect"
 FAMILY = {"a": ["a1"], "b": ["b1", "b2", "b3"], "c": ["c1", "c2"]}
@@ -60,8 +62,16 @@ def execute(root: Path, run_id: str, machine: Machine) -> None:
     _blocked_without_parent(root, folder.run())
     time.sleep(orders.get("sleep", {}).get(task, 0))
     ranks = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR")}
-    seen = {"run": run_id, "task": task, "start": start, "end": time.time(), "threads": machine.threads, **ranks}
-    append_json_line(root / "done.jsonl", {**seen, "environment": dict(os.environ)})
+    seen = {
+        "run": run_id,
+        "task": task,
+        "start": start,
+        "end": time.time(),
+        "threads": machine.threads,
+        **ranks,
+        "package": PACKAGE,
+    }
+    append_json_line(root / "done.jsonl", {**seen, "environment": dict(os.environ), "package": PACKAGE})
     print("a line of output")  # noqa: T201
     if task in orders.get("fail", []):
         write_json(folder.provenance(1), {"start": now(), "end": now(), "cause": "failed", "error": "as ordered"})

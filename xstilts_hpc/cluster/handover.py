@@ -109,7 +109,8 @@ class Handover:
     def _sbatch(self, options: Mapping[str, Any], command: str, count: int) -> str:
         """Return the job id that sbatch gives, or that Slurm knows by the job's name where sbatch gave none."""
         guard = str(Path(self.submission.code) / _GUARD)
-        start = shlex.join([sys.executable, "-S", guard, sys.executable, "-u"])
+        # -P: the folder sbatch was called in, often the checkout, must not come before the snapshot
+        start = shlex.join([sys.executable, "-S", guard, sys.executable, "-u", "-P"])
         executor = _Executor(self.submission.folder)
         executor.update_parameters(**options)
         try:
@@ -165,7 +166,7 @@ def _hook_lines(record: Path, number: int) -> list[str]:
 
     The trap on TERM lets bash wait for srun instead of dying before it; Slurm signals the processes itself.
     """
-    command = shlex.join([sys.executable, "-m", "xstilts_hpc.cluster.after", str(record), str(number)])
+    command = shlex.join([sys.executable, "-P", "-m", "xstilts_hpc.cluster.after", str(record), str(number)])
     return [
         f'xstilts_after() {{ local code=$?; {command} "$code"; exit "$code"; }}',
         "trap xstilts_after EXIT",

@@ -14,7 +14,7 @@ from xstilts_hpc.cluster.nodes import bad_nodes
 from xstilts_hpc.cluster.packing import Shape
 from xstilts_hpc.cluster.profile import Profile, describe
 from xstilts_hpc.cluster.queue import Queue, ask_queue
-from xstilts_hpc.cluster.sbatch_options import clean_environment
+from xstilts_hpc.cluster.sbatch_options import clean_environment, require_plain
 from xstilts_hpc.cluster.snapshot import take_snapshot
 from xstilts_hpc.cluster.submission import (
     COLLECT,
@@ -76,8 +76,7 @@ def _check(profile: Profile, root: Path) -> None:
     """Find out before anything is written whether the cluster is there and knows the profile's names."""
     if profile.kind != "slurm":
         raise ProfileError(f"profile {profile.name!r} is of kind {profile.kind}; submit needs one of kind slurm")
-    if "%" in str(root):
-        raise ClusterError(f"{root}: Slurm reads % in a path as a pattern; use a root without it")
+    require_plain(root)
     known = slurm.partitions()
     for partition in filter(None, (profile.partition, profile.collector_partition)):
         if partition not in known:

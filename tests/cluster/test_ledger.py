@@ -1,0 +1,126 @@
+"""What is handed over is written down before and after, so that a lost answer of sbatch loses and doubles nothing."""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.test_submit import done_by_task, hand_over, wait_for_end, wrap_sbatch
+from tests.cluster.trivial_runs import FOLDER, make_plan, make_profile, run_of
+from xstilts_hpc.cluster.devcluster import DevCluster
+from xstilts_hpc.cluster.slurm_commands import jobs_named
+from xstilts_hpc.cluster.submission import submissions
+from xstilts_hpc.errors import ClusterError
+from xstilts_hpc.files import write_json
+
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(120)]
+
+
+@pytest.fixture(autouse=True)
+def entry_path(devcluster: DevCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER))
+
+
+LOST = 'if [ "$(wc -l < "$CALLS")" -eq 1 ]; then {real} "$@" > /dev/null; {then} fi'
+SBATCH = shutil.which("sbatch")
+TIMED_OUT = 'echo "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation" >&2; exit 1;'
+
+
+def test_an_sbatch_that_times_out_after_acceptance_is_found_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = wrap_sbatch(tmp_path, monkeypatch, LOST.format(real=SBATCH, then=TIMED_OUT))
+    plan = make_plan({"a": ["a1"]}, ["x"])
+    submission = hand_over(plan, tmp_path / "root")
+    wait_for_end(submission)
+    assert calls() == len(submission.arrays) + 1
+    assert plan.done(tmp_path / "root") == set(plan.runs)
+    assert len(done_by_task(tmp_path / "root")) == 3
+
+
+def test_a_submitter_killed_before_the_answer_leaves_an_intent_that_the_next_submit_resolves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    write_json(root / "orders.json", {"sleep": {"a": 4}})
+    plan = make_plan({}, ["a"])
+    killed = LOST.format(real=SBATCH, then="kill -9 $PPID; sleep 5; exit 1;")
+    wrap_sbatch(tmp_path, monkeypatch, killed)
+    script = (
+        "from tests.cluster.test_submit import hand_over\n"
+        "from tests.cluster.trivial_runs import make_plan\n"
+        f"from pathlib import Path\nhand_over(make_plan({{}}, ['a']), Path({str(root)!r}))\n"
+    )
+    # sbatch's parent is `timeout`; its parent is the submitter
+    wrapper = tmp_path / "bin" / "sbatch"
+    text = wrapper.read_text(encoding="utf-8").replace("$PPID", "$(ps -o ppid= -p $PPID) $PPID")
+    wrapper.write_text(text, encoding="utf-8")
+    checkout = Path(__file__).resolve().parent.parent.parent
+    monkeypatch.setenv("PYTHONPATH", f"{FOLDER}:{checkout}")
+    died = subprocess.run([sys.executable, "-c", script], cwd=checkout, capture_output=True, timeout=60, check=False)
+    assert died.returncode == -9
+    (intent,) = submissions(root)
+    assert intent.unanswered() == [0]
+    again = hand_over(plan, root)
+    assert (again.runs, again.queued) == ((), (run_of(plan, "a"),))
+    (received,) = submissions(root)
+    assert received.unanswered() == []
+    deadline = time.monotonic() + 60
+    while plan.done(root) != set(plan.runs) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert len((root / "done.jsonl").read_text(encoding="utf-8").splitlines()) == 1
+
+
+def test_an_sbatch_without_an_answer_undoes_nothing_and_the_intent_is_void_if_slurm_never_heard_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xstilts_hpc.cluster.handover._LATE_S", 0.5)
+    wrap_sbatch(tmp_path, monkeypatch, f'if [ "$(wc -l < "$CALLS")" -eq 1 ]; then {TIMED_OUT} fi')
+    plan = make_plan({}, ["a"])
+    with pytest.raises(ClusterError, match=r"knows no job named xs-small-target-.* submit again when Slurm answers"):
+        hand_over(plan, tmp_path / "root")
+    (intent,) = submissions(tmp_path / "root")
+    assert jobs_named([intent.arrays[0].name]) == {}
+    wait_for_end(hand_over(plan, tmp_path / "root"))
+    assert plan.done(tmp_path / "root") == set(plan.runs)
+
+
+def test_edits_made_later_do_not_reach_queued_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = make_plan({}, ["a"])
+    submission = hand_over(plan, tmp_path, make_profile(slurm={"begin": "now+3"}))
+    code = Path(submission.code)
+    assert code.parent == tmp_path / "code"
+    wait_for_end(submission)
+    (line,) = done_by_task(tmp_path).values()
+    assert line["environment"]["PYTHONPATH"].split(":")[0] == str(code)
+    assert line["package"] == str(code / "xstilts_hpc")
+
+
+def test_what_the_queue_has_no_room_for_goes_in_waves(tmp_path: Path) -> None:
+    plan = make_plan({"a": ["a1", "a2"], "b": ["b1"]}, ["x", "y", "z"])
+    profile = make_profile(max_submit=4)
+    first = hand_over(plan, tmp_path, profile)
+    assert (len(first.runs), first.later) == (3, True)
+    deadline = time.monotonic() + 100
+    while plan.done(tmp_path) != set(plan.runs) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert plan.done(tmp_path) == set(plan.runs)
+    waves = submissions(tmp_path)
+    assert [len(wave.runs) for wave in waves] == [3, 2, 2, 1]  # a collector is in the queue while it submits
+    assert len({run_id for wave in waves for run_id in wave.runs}) == 8
+    for wave in waves:
+        wait_for_end(wave)
+
+
+def test_a_short_family_is_one_element(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = make_plan({"a": ["a1", "a2"]}, ["x"])
+    monkeypatch.setattr("xstilts_hpc.cluster.submit.minutes_of", lambda *_: dict.fromkeys(plan.runs, 1.0))
+    submission = hand_over(plan, tmp_path, make_profile(pack_min=10, time_min=60))
+    family, alone = submission.arrays
+    assert [len(family.packs), len(family.runs), len(alone.runs)] == [1, 3, 1]
+    assert (family.time_min, alone.time_min) == (30, 30)
+    wait_for_end(submission)
+    assert plan.done(tmp_path) == set(plan.runs)
