@@ -8,6 +8,7 @@ queued there as well, in a root of their own, and the calls of squeue and sacct 
 import argparse
 import json
 import os
+import resource
 import shutil
 import stat
 import subprocess
@@ -27,6 +28,7 @@ from xstilts_hpc.training import training_on
 MODEL = ModelSource(path="model", digest="0")
 LANGUAGES = ("en", "ar", "bg", "de", "el", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh")
 CHILDREN = 9
+WARM = 3
 SHAPE = {"num_hidden_layers": 2, "hidden_size": 8, "intermediate_size": 32, "vocab_size": 100}
 
 
@@ -50,8 +52,7 @@ def measure_finished(root: Path, runs: int) -> dict[str, Any]:
     plan = write_model_and_plan(root, runs)
     for planned in plan.runs.values():
         finish(root, planned)
-    cold, warm = cold_and_warm(root, plan.name)
-    return {"runs": len(plan.runs), "goal_s": 3, "cold_s": cold, "warm_s": warm}
+    return {"runs": len(plan.runs), "goal_s": 3, **cold_and_warm(root, plan.name)}
 
 
 def measure_queued(folder: Path, runs: int) -> dict[str, Any]:
@@ -65,28 +66,30 @@ def measure_queued(folder: Path, runs: int) -> dict[str, Any]:
     profile = Profile.model_validate({"schema": 1, "kind": "slurm", "time_min": 1, "slurm": {"hold": True}})
     submission = submit(plan, root, profile)
     calls = count_calls(folder, ("squeue", "sacct"))
-    cold, warm = cold_and_warm(root, plan.name)
-    asked = calls.read_text(encoding="utf-8").split()
+    found = cold_and_warm(root, plan.name)
     cancel(submission.job_ids)
-    times = len(asked) / len((cold, *warm_range()))
-    return {"runs": len(plan.runs), "goal_s": 1, "cold_s": cold, "warm_s": warm, "calls_each": times}
+    asked = calls.read_text(encoding="utf-8").split()
+    return {"runs": len(plan.runs), "goal_s": 1, **found, "calls_each": len(asked) / (1 + WARM)}
 
 
-def warm_range() -> range:
-    return range(3)
+def cold_and_warm(root: Path, grid: str) -> dict[str, float]:
+    """Return the seconds of the first call and the median of some more, and the processor time of the latter.
+
+    The processor time is what counts on a machine that does other things too.
+    """
+    (cold, _), *warm = (seconds(root, grid) for _ in range(1 + WARM))
+    wall, used = (sorted(values)[WARM // 2] for values in zip(*warm, strict=True))
+    return {"cold_s": cold, "warm_s": wall, "warm_cpu_s": used}
 
 
-def cold_and_warm(root: Path, grid: str) -> tuple[float, float]:
-    """Return the seconds of the first call, and the median of three more."""
-    cold = seconds(root, grid)
-    return cold, sorted(seconds(root, grid) for _ in warm_range())[1]
-
-
-def seconds(root: Path, grid: str) -> float:
+def seconds(root: Path, grid: str) -> tuple[float, float]:
+    """Return the wall-clock and the processor seconds of one call."""
     command = [sys.executable, "-m", "xstilts_hpc.cli", "status", grid, "--root", str(root)]
-    started = time.perf_counter()
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, capture_output=True, text=True, check=True)
-    return round(time.perf_counter() - started, 2)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return round(time.perf_counter() - started, 2), round(used, 2)
 
 
 def count_calls(folder: Path, names: tuple[str, ...]) -> Path:
