@@ -25,14 +25,14 @@ class Patient:
 def examine(patient: Patient) -> Findings:
     """Return what is found without submitting anything."""
     profile, root = patient.profile, patient.root
-    cost, grid = None, [check_any_data(root)]
+    need, grid = None, [check_any_data(root)]
     if patient.grid:
         diagnosis = diagnose(patient.grid, root)
-        cost, grid = diagnosis.cost, list(diagnosis.checks)
+        need, grid = diagnosis.need, list(diagnosis.checks)
     return {
         Area.CLUSTER: _cluster_area(profile),
         Area.MACHINE: machine_checks(profile),
-        Area.ROOT: root_checks(profile, look_at(root), cost),
+        Area.ROOT: root_checks(profile, look_at(root), need),
         Area.GRID: grid,
     }
 

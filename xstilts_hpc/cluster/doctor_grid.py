@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xstilts_hpc.cluster.doctor_check import Check, fine, problem, warning
+from xstilts_hpc.cluster.doctor_root import Need
 from xstilts_hpc.errors import XstiltsError
 from xstilts_hpc.expand import expand
 from xstilts_hpc.files import Memory
-from xstilts_hpc.forecast import Forecast, forecast
+from xstilts_hpc.forecast import forecast
 from xstilts_hpc.grid import NO_TASK, Grid, load_grid
 from xstilts_hpc.languages import ENGLISH, MADE_UP
 from xstilts_hpc.model_files import model_source, require_model
@@ -20,10 +21,10 @@ from xstilts_hpc.tasks.folder import DataFolder
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found about a grid, and what it costs (None where it does not expand)."""
+    """What was found about a grid, and what it needs (None where it does not expand)."""
 
     checks: tuple[Check, ...]
-    cost: Forecast | None = None
+    need: Need | None = None
 
 
 def diagnose(path: Path, root: Path) -> Diagnosis:
@@ -36,9 +37,10 @@ def diagnose(path: Path, root: Path) -> Diagnosis:
     try:
         plan = expand(grid, root=root)
     except XstiltsError as error:
-        return Diagnosis((*checks, problem("plan", str(error), f"correct {path} or its data")))
-    check, cost = check_plan(plan, root)
-    return Diagnosis((*checks, check), cost)
+        known = any(check.found == str(error) for check in checks)
+        return Diagnosis((*checks, *([] if known else [problem("plan", str(error), f"correct {path} or its data")])))
+    check, need = check_plan(plan, root)
+    return Diagnosis((*checks, check), need)
 
 
 def check_data(grid: Grid, root: Path) -> Check:
@@ -60,12 +62,12 @@ def check_model(grid: Grid, root: Path) -> Check:
     return fine("model", f"{source.id or source.path} is here")
 
 
-def check_plan(plan: Plan, root: Path) -> tuple[Check, Forecast]:
-    """Say what is to be done, and return what it costs."""
+def check_plan(plan: Plan, root: Path) -> tuple[Check, Need]:
+    """Say what is to be done, and return what that needs."""
     done = plan.done(root)
     cost = forecast(plan, root=root, todo=(planned for run_id, planned in plan.runs.items() if run_id not in done))
     said = f"{len(plan.runs):,} runs, {len(done):,} done, about {cost.gpu_hours:,.3g} GPU-hours to do"
-    return fine("plan", said), cost
+    return fine("plan", said), Need(len(plan.runs) - len(done), cost)
 
 
 def check_any_data(root: Path) -> Check:

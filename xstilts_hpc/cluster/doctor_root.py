@@ -13,8 +13,9 @@ from pathlib import Path
 from xstilts_hpc.cluster import slurm_commands as slurm
 from xstilts_hpc.cluster.doctor_check import Check, fine, problem, warning
 from xstilts_hpc.cluster.profile import Profile
-from xstilts_hpc.errors import ClusterError
+from xstilts_hpc.errors import ClusterError, RunError
 from xstilts_hpc.forecast import Forecast
+from xstilts_hpc.ownership import require_trusted
 
 _SHARED = {"nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "panfs", "wekafs", "pvfs2", "cifs", "smb3", "afs", "9p"}
 _IN_MEMORY = {"tmpfs", "ramfs", "devtmpfs"}
@@ -34,6 +35,14 @@ class Room:
 
 
 @dataclass(frozen=True)
+class Need:
+    """What a grid needs: the runs to do, and what they cost."""
+
+    runs: int
+    cost: Forecast
+
+
+@dataclass(frozen=True)
 class Place:
     """A folder: the file system it lies on, the room there, and what failed of what runs need ("": nothing)."""
 
@@ -50,7 +59,10 @@ def look_at(root: Path) -> Place:
     path = next(folder for folder in (root, *root.parents) if folder.is_dir())
     mount, kind = mount_of(path, Path("/proc/mounts").read_text(encoding="utf-8") if os.name == "posix" else "")
     rooms = [_statvfs(path), *quotas(mount, kind)]
-    return Place(root, kind, mount, tuple(rooms), tuple(filter(None, _probe(path))))
+    failures = _probe(path)
+    if path == root:
+        failures.append(_attempt("who may write", lambda folder: require_trusted(folder, folder), root))
+    return Place(root, kind, mount, tuple(rooms), tuple(filter(None, failures)))
 
 
 def mount_of(path: Path, mounts: str) -> tuple[str, str]:
@@ -84,20 +96,19 @@ def quotas(mount: str, kind: str) -> list[Room]:
 
 def quota_in(text: str, source: str) -> list[Room]:
     """Return the room of each line of a quota tool: place, then kilobytes and files, each as used, soft, hard limit."""
-    number = r"(\d+)\*?"
-    grace = r"\s+(?:-|none|\d*days|\d+:\d+|[\dwdhms]*[wdhms]|)?"
-    pattern = rf"^\s*\S+\s+{number}\s+{number}\s+{number}{grace}\s+{number}\s+{number}\s+{number}"
     rooms = []
-    for found in re.finditer(pattern, text, re.MULTILINE):
-        kilobytes, soft, hard, files, soft_files, hard_files = map(int, found.groups())
-        left = _left(kilobytes, soft, hard)
-        rooms.append(Room(source, left * 1024 if left >= 0 else -1, _left(files, soft_files, hard_files)))
+    for line in text.splitlines():
+        # a grace time (`6d3h`, `none`, `-`) stands only where a limit is passed
+        numbers = [int(token.rstrip("*")) for token in line.split()[1:] if re.fullmatch(r"\d+\*?", token)]
+        if len(numbers) == 6:
+            left = _left(*numbers[:3])
+            rooms.append(Room(source, left * 1024 if left >= 0 else -1, _left(*numbers[3:])))
     return rooms
 
 
-def root_checks(profile: Profile, place: Place, cost: Forecast | None) -> list[Check]:
+def root_checks(profile: Profile, place: Place, need: Need | None) -> list[Check]:
     """Return what is to be said about the root."""
-    return [check_file_system(profile, place), check_operations(place), check_space(profile, place, cost)]
+    return [check_file_system(profile, place), check_operations(place), check_space(profile, place, need)]
 
 
 def check_file_system(profile: Profile, place: Place) -> Check:
@@ -120,20 +131,27 @@ def check_operations(place: Place) -> Check:
     return fine("operations", "writing, renaming, hard links and locks work")
 
 
-def check_space(profile: Profile, place: Place, cost: Forecast | None) -> Check:
+def check_space(profile: Profile, place: Place, need: Need | None) -> Check:
     """Check that what a grid will keep, and its running runs need, fits in the file system and the quota."""
     bytes_left = min((room.bytes_left for room in place.rooms if room.bytes_left >= 0), default=-1)
     files_left = min((room.files_left for room in place.rooms if room.files_left >= 0), default=-1)
     sources = " and ".join(room.source for room in place.rooms)
     said = f"{_size(bytes_left)} and {_number(files_left)} files free by {sources}"
-    if cost is None:
+    if need is None:
         return fine("room", said)
-    at_once = max(1, profile.max_parallel or profile.slots)
+    cost, at_once = need.cost, min(need.runs, _at_once(profile) or need.runs)
     needed = cost.bytes_kept + cost.bytes_per_running * at_once
-    said = f"{said}; the grid needs {_size(needed)} and {cost.files:,} files with {at_once} runs at once"
+    said = f"{said}; the grid needs {_size(needed)} and {cost.files:,} files for {need.runs:,} runs, {at_once} at once"
     then = "free room, ask for a larger quota, use another --root, or split the grid"
     short = needed > _MARGIN * bytes_left >= 0 or cost.files > _MARGIN * files_left >= 0
     return problem("room", said, then) if short else fine("room", said)
+
+
+def _at_once(profile: Profile) -> int:
+    """Return how many runs go at once, 0 for all of them."""
+    if profile.kind == "slurm":
+        return profile.max_parallel
+    return profile.slots or max(1, len(os.sched_getaffinity(0)) // profile.num_threads)
 
 
 def _left(used: int, soft: int, hard: int) -> int:
@@ -160,6 +178,8 @@ def _attempt(what: str, do: Callable[[Path], None], folder: Path) -> str:
         do(folder)
     except OSError as error:
         return f"{what}: {error.strerror or error}"
+    except RunError as error:
+        return f"{what}: {error}"
     return ""
 
 
@@ -184,17 +204,16 @@ def _lock(folder: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _mode(folder: Path) -> None:
-    (folder / "private").mkdir(mode=0o700)
-    if (folder / "private").stat().st_mode & 0o022:
-        raise OSError("a private folder is writable by others: runs in it are refused")
+def _owned(folder: Path) -> None:
+    (folder / "run").mkdir()
+    require_trusted(folder / "run", folder)
 
 
 _OPERATIONS: dict[str, Callable[[Path], None]] = {
     "replacing a file": _rename,
     "hard links": _link,
     "locks": _lock,
-    "permissions": _mode,
+    "who may write": _owned,
 }
 
 

@@ -96,12 +96,13 @@ def _ranks(order: dict[str, Any], records: Sequence[dict[str, Any]], visit: Visi
 
 
 def _step(name: str, records: Sequence[dict[str, Any]], visit: Visit) -> Check:
-    """Return how a step went on all ranks."""
-    bad = [
-        f"rank {r['rank']}: {r['steps'][name]['found']}"
-        for r in records
-        if not r["steps"].get(name, {"ok": True})["ok"]
-    ]
+    """Return how a step went on all ranks; those that failed alike are told of together."""
+    failed: dict[str, list[str]] = {}
+    for record in records:
+        step = record["steps"].get(name, {"ok": True})
+        if not step["ok"]:
+            failed.setdefault(step["found"], []).append(str(record["rank"]))
+    bad = [f"rank {', '.join(ranks)}: {found}" for found, ranks in failed.items()]
     stuck = [str(record["rank"]) for record in records if record["doing"] == name]
     said = list(dict.fromkeys(r["steps"][name]["found"] for r in records if name in r["steps"]))
     if stuck and not bad:

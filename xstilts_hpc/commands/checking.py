@@ -1,5 +1,6 @@
 """The command that looks at machine and cluster before anything is submitted."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,9 +43,15 @@ def doctor(  # noqa: PLR0913 - a command has as many parameters as options
         from xstilts_hpc.cluster.doctor_submit import Patience, send_to_node
 
         patience = Patience(wait_min, time_min)
-        tell = lambda text: typer.echo(text, err=True)  # noqa: E731
-        found[Area.NODE] = send_to_node(load_profile(profile), root, patience, tell=tell)
-    _report(found, as_json=as_json)
+        found[Area.NODE] = send_to_node(load_profile(profile), root, patience, tell=_aside)
+    then = f"xstilts submit {grid or 'GRID'} --profile {shlex.quote(profile)}"
+    look = load_profile(profile).kind == "slurm" and not on_node
+    _report(found, as_json=as_json, then=f"xstilts doctor --profile {shlex.quote(profile)} --on-node" if look else then)
+
+
+def _aside(text: str) -> None:
+    """Say something that is no finding, and no part of what --json prints."""
+    typer.echo(text, err=True)
 
 
 def _write(name: str, partition: str, root: Path) -> None:
@@ -64,8 +71,11 @@ def _read(root: Path, token: str) -> "list[Check]":
     return visit_checks(visit_of(root.resolve(), token), time.time())
 
 
-def _report(found: "Findings", *, as_json: bool) -> None:
+def _report(found: "Findings", *, as_json: bool, then: str = "") -> None:
     from xstilts_hpc.cluster.doctor_check import exit_code, findings_json, findings_table
 
     print_value(findings_json(found), lambda: findings_table(found), as_json=as_json)
-    raise typer.Exit(exit_code(found))
+    code = exit_code(found)
+    if then and not code and not as_json:
+        typer.echo(f"next: {then}")
+    raise typer.Exit(code)
