@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import socket
 import threading
 import time
@@ -183,4 +184,6 @@ def _beat(descriptor: int, ended: threading.Event) -> None:
 
 def _held(path: Path, holder: Any) -> LockError:
     who = str(holder) if holder else "another process"
-    return LockError(f"{path} is held by {who}; wait for it, or if it is gone, remove the file: rm {path}")
+    return LockError(
+        f"{path} is held by {who}; wait for it, or if it is gone, remove the file: rm {shlex.quote(str(path))}"
+    )

@@ -3,6 +3,7 @@
 import inspect
 import typing
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,12 +18,17 @@ from xstilts_hpc.errors import XstiltsError, nearest
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[int | str, ...]
 
+# A few aliases of aliases can stand for more values than fit any memory.
+_MOST_VALUES = 1_000_000
+
 
 def load_yaml(path: Path, model: type[Model], error: type[XstiltsError]) -> Model:
     """Read a YAML file into a model; whatever is wrong is one error that lists file:line, found and expected."""
     tree = _parse(path, error)
     if not isinstance(tree, CommentedMap):
         raise error(f"{path}:1: expected keys and values, found {type(tree).__name__}")
+    if _size(tree, {}) > _MOST_VALUES:
+        raise error(f"{path}:1: its aliases (*name) stand for more than {_MOST_VALUES:,} values; write them out")
     try:
         return model.model_validate(_plain(tree))
     except ValidationError as invalid:
@@ -60,8 +66,22 @@ def _parse(path: Path, error: type[XstiltsError]) -> Any:
         raise error(
             f"{path}:{mark.line + 1 if mark else 1}: not valid YAML: {marked.problem or marked.context}"
         ) from None
-    except (YAMLError, UnicodeDecodeError) as broken:
+    except (YAMLError, ValueError) as broken:  # not text, a number of 5,000 digits, a month 13
         raise error(f"{path}:1: not valid YAML: {broken}") from None
+    except RecursionError:
+        raise error(f"{path}:1: not valid YAML: nested too deeply") from None
+
+
+def _size(value: Any, known: dict[int, float]) -> float:
+    """Return the number of values that a tree stands for, each part counted once for every alias of it.
+
+    A part that holds itself stands for infinitely many.
+    """
+    if id(value) not in known:
+        known[id(value)] = inf
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        known[id(value)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(value)]
 
 
 def _plain(value: Any) -> Any:

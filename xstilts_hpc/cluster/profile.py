@@ -46,6 +46,13 @@ def _one_line(text: str) -> str:
     return text
 
 
+def _option_value(text: str) -> str:
+    """Refuse what a #SBATCH comment does not hand on: sbatch takes backslashes away, even between quotes."""
+    if "\\" in text:
+        raise ValueError(f"expected a text without backslashes, which sbatch drops; found {text!r}")
+    return _one_line(text)
+
+
 def _variable(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError(f"expected the name of an environment variable, found {name!r}")
@@ -74,7 +81,7 @@ def _cause(name: Any) -> Cause:
 def _scalar(value: Any) -> Any:
     if not isinstance(value, str | bool | int | float):
         raise ValueError(f"expected one text, number, true or false, found {value!r}")
-    return _one_line(value) if isinstance(value, str) else value
+    return _option_value(value) if isinstance(value, str) else value
 
 
 def _number_as_text(value: Any) -> Any:
@@ -82,6 +89,7 @@ def _number_as_text(value: Any) -> Any:
 
 
 Line = Annotated[str, AfterValidator(_one_line)]
+Asked = Annotated[str, AfterValidator(_option_value)]
 Count = Annotated[int, Field(ge=0)]
 Scalar = Annotated[Any, AfterValidator(_scalar)]
 Value = Annotated[Line, BeforeValidator(_number_as_text)]
@@ -103,16 +111,16 @@ class Profile(_Strict):
     schema_: Literal[1] = Field(alias="schema")
     name: Line = ""
     kind: Literal["slurm", "local"]
-    partition: Line = ""
-    collector_partition: Line = ""
-    account: Line = ""
-    qos: Line = ""
-    constraint: Line = ""
+    partition: Asked = ""
+    collector_partition: Asked = ""
+    account: Asked = ""
+    qos: Asked = ""
+    constraint: Asked = ""
     nodes: Annotated[int, Field(ge=1)] = 1
     ranks: Count = 0
     gpus_per_node: Count | None = None
     gpu_request: Literal["gpus-per-node", "gres", "gpus-per-task", "none"] = "gpus-per-node"
-    gpu_type: Line = ""
+    gpu_type: Asked = ""
     cpus_per_rank: Annotated[int, Field(ge=1)] = 1
     memory_gb: Annotated[float, Field(ge=0)] = 0.0
     time_min: Count = 0

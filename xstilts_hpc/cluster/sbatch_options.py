@@ -3,14 +3,17 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.cluster.profile import Profile
+from xstilts_hpc.errors import ClusterError
 
 _KEPT = ("SLURM_CONF", "SLURM_CLUSTERS")
 # What an enclosing job leaves behind; SBATCH_* would even override the profile.
 _FOREIGN = ("SLURM_", "SLURMD_", "SRUN_", "SBATCH_", "SUBMITIT_")
 _RANKS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+_NOT_IN_PATHS = "%:\\"
 _COLLECTOR_MEMORY_GB = 4
 _COLLECTOR_TIME_MIN = 60
 
@@ -82,6 +85,18 @@ def _gpus(profile: Profile) -> dict[str, Any]:
     if profile.gpu_request == "gpus-per-task":
         return {"gpus_per_task": f"{kind}{profile.num_gpus // profile.ranks_per_node}"}
     return {"gpus_per_node": f"{kind}{profile.num_gpus}"}
+
+
+def require_plain(root: Path) -> None:
+    """Refuse a root that Slurm or a search path would read as something else; spaces and quotes are fine.
+
+    `%` begins a pattern of Slurm, a backslash is dropped by sbatch, `:` ends an entry of PYTHONPATH, and a line break
+    ends a #SBATCH comment.
+    """
+    bad = sorted({character for character in str(root) if character in _NOT_IN_PATHS or not character.isprintable()})
+    if bad:
+        found = ", ".join(map(repr, bad))
+        raise ClusterError(f"{str(root)!r}: a batch job cannot be told a path with {found}; use a root without it")
 
 
 def is_foreign(name: str) -> bool:

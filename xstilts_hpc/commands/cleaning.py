@@ -1,6 +1,7 @@
 """The command that deletes what is needed no more."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,7 +42,8 @@ def clean(
     size = _size(sum(item.bytes for item in going))
     files = sum(item.files for item in going)
     typer.echo(f"{'deleted' if apply else 'may be deleted'}: {files:,} files, {size}")
-    say_next(f"xstilts status {grid}" if apply or not going else f"xstilts clean {grid} --apply", root)
+    name = shlex.quote(str(grid))
+    say_next(f"xstilts status {name}" if apply or not going else f"xstilts clean {name} --apply", root)
 
 
 def _as_json(item: "Item") -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Commands that take a grid from file to runs."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -63,7 +64,7 @@ def plan(
         typer.echo(json.dumps(plan_json(expanded, root), indent=1))
     else:
         print_plan(expanded, root, console(), runs=runs)
-        say_next(f"xstilts submit {grid} --profile local", root)
+        say_next(f"xstilts submit {shlex.quote(str(grid))} --profile local", root)
 
 
 def submit(grid: GridPath, profile: ProfileName, root: Root = EXPERIMENTS, dry_run: DryRun = False) -> None:
@@ -81,7 +82,7 @@ def submit(grid: GridPath, profile: ProfileName, root: Root = EXPERIMENTS, dry_r
         from xstilts_hpc.listing import print_submission
 
         print_submission(hand_over(expanded, root, loaded, dry_run=dry_run), console(), dry_run=dry_run)
-        say_next(f"xstilts status {grid}", root)
+        say_next(f"xstilts status {shlex.quote(str(grid))}", root)
     elif dry_run:
         todo = len(expanded.runs) - len(expanded.done(root))
         typer.echo(f"would run {todo} of {len(expanded.runs)} runs here")
@@ -90,7 +91,7 @@ def submit(grid: GridPath, profile: ProfileName, root: Root = EXPERIMENTS, dry_r
         from xstilts_hpc.cluster.local_progress import LocalProgress
 
         code = run_local(expanded, root, loaded, progress=LocalProgress(console()))
-        say_next(f"xstilts collect {grid}", root)
+        say_next(f"xstilts collect {shlex.quote(str(grid))}", root)
         raise typer.Exit(code)
 
 

@@ -1,5 +1,6 @@
 """Commands that take runs out of the queue, or put them right."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +27,7 @@ def cancel(
 
     found = take_out(submitted_plan(grid, root), root, now=now, dry_run=dry_run)
     typer.echo(f"would do: {found}" if dry_run else str(found))
-    say_next(f"xstilts status {grid}", root)
+    say_next(f"xstilts status {shlex.quote(str(grid))}", root)
 
 
 def retry(
@@ -48,10 +49,10 @@ def retry(
     chosen = to_retry(view, causes)
     if not chosen:
         typer.echo("nothing to retry: " + (f"no run ended as {' or '.join(causes)}" if causes else "no run failed"))
-        say_next(f"xstilts status {grid}", root)
+        say_next(f"xstilts status {shlex.quote(str(grid))}", root)
         return
     code = hand_over(planned, root, profile_for(view, profile), only=chosen, dry_run=dry_run)
-    say_next(f"xstilts status {grid}", root)
+    say_next(f"xstilts status {shlex.quote(str(grid))}", root)
     raise typer.Exit(code)
 
 
