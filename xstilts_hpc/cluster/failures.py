@@ -125,7 +125,7 @@ def _error_of(view: View, run_id: str, standing: Standing) -> str:
     slot = view.queue.slots.get(run_id)
     if error or standing.cause not in (LOST, Cause.KILLED, Cause.NODE_FAILED) or not slot or not slot.element:
         return error
-    said = last_line(_telling(log_tail(slot.submission.log(run_id))))
+    said = last_line(_telling(log_tail(slot.submission.log_of(slot.element))))
     return said or (f"Slurm says {standing.element.word}" if standing.element.word else "")
 
 

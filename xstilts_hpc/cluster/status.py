@@ -104,7 +104,7 @@ class _Evidence:
         """Say whether the latest element began with this run, as far as its log tells, without a record of it."""
         if not self.overtaken or not self.slot or self.slot.pack[0] != self.run:
             return False
-        return self.slot.submission.log(self.run).is_file()
+        return self.slot.submission.log_of(self.slot.element).is_file()
 
 
 def states(plan: Plan, root: Path) -> dict[str, State]:

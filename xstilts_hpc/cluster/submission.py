@@ -115,8 +115,12 @@ class Submission:
         return [number for number, array in enumerate(self.arrays) if not array.job_id]
 
     def log(self, run_id: str, rank: int = 0) -> Path:
+        """Return where a process of a run's element writes standard output and error."""
+        return self.log_of(self.elements[run_id], rank)
+
+    def log_of(self, element: str, rank: int = 0) -> Path:
         """Return where an element's process writes standard output and error."""
-        return self.folder / f"{self.elements[run_id]}_{rank}_log.out"
+        return self.folder / f"{element}_{rank}_log.out"
 
     def with_job(self, number: int, job_id: str, dependency: str) -> "Submission":
         """Return the submission with one array's job id and dependency."""
