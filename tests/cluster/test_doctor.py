@@ -125,9 +125,10 @@ def test_time_limits_are_compared_with_those_of_the_partition() -> None:
     assert told(check_time(make_profile(time_min=1440), limits), Level.OK, "1440 min")
 
 
-def test_the_collector_needs_a_place_in_the_queue_too() -> None:
+def test_what_a_profile_hands_over_is_compared_with_what_may_be_queued() -> None:
     few = Limits(max_submit=8)
     assert told(check_limits(make_profile(max_parallel=8), few), Level.WARNING, "lower max_parallel to 7")
+    assert told(check_limits(make_profile(max_submit=9), few), Level.WARNING, "set max_submit to 8 or less")
     assert told(check_limits(make_profile(max_parallel=7), few), Level.OK, "1001 elements", "8 of yours")
 
 

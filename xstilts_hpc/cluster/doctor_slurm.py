@@ -160,6 +160,9 @@ def check_limits(profile: Profile, limits: Limits) -> Check:
     """Say how many elements may be handed over at once."""
     most = f"{limits.max_submit} of yours in the queue" if limits.max_submit else "no limit on yours in the queue"
     said = f"arrays of at most {limits.max_array_size} elements, {most}"
+    if profile.max_submit > limits.max_submit > 0:
+        then = f"set max_submit to {limits.max_submit} or less, or to 0: then the cluster is asked"
+        return warning("limits", f"{said}, but max_submit of the profile is {profile.max_submit}", then)
     if limits.max_submit and limits.max_submit <= profile.max_parallel:
         then = f"lower max_parallel to {max(1, limits.max_submit - 1)}: the collector is queued too"
         return warning("limits", f"{said}, fewer than max_parallel {profile.max_parallel} and the collector", then)
