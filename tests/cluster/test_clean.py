@@ -1,5 +1,6 @@
 """What may be deleted, what never is, and that a cleaned root goes on working."""
 
+import json
 import os
 import socket
 import time
@@ -7,10 +8,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from tests.cluster.trivial_runs import make_plan, run_of
+from tests.cluster.test_submit import hand_over, wait_for_end
+from tests.cluster.trivial_runs import FOLDER, make_plan, run_of
+from xstilts_hpc.cli import app
 from xstilts_hpc.cluster import slurm_commands
 from xstilts_hpc.cluster.clean import DAY_S, Item, What, clean, find
+from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.submission import Submission, SubmittedArray, lock
 from xstilts_hpc.errors import ClusterError, LockError, RunError
 from xstilts_hpc.files import write_json
@@ -326,3 +331,46 @@ def test_an_intended_array_may_still_come_for_a_day(
     assert going(find(plan, tmp_path)) == []
     old(submission.json)
     assert len(going(find(plan, tmp_path), What.SUBMISSION)) == 3
+
+
+def test_the_command_tells_first_and_deletes_only_with_apply(tmp_path: Path, plan: Plan) -> None:
+    finish(tmp_path, plan, "mnli", "xnli")
+    options = ["--root", str(tmp_path)]
+    told = CliRunner().invoke(app, ["clean", "small", *options], env={"COLUMNS": "200"})
+    assert told.exit_code == 0
+    assert "may be deleted: 2 files, 20 bytes" in told.output
+    assert "1 runs that start from it are not done (small)" in told.output
+    assert f"next: xstilts clean small --apply --root {tmp_path}" in told.output
+    listed = json.loads(CliRunner().invoke(app, ["clean", "small", "--json", *options]).output)
+    checkpoints = run_folder(tmp_path, run_of(plan, "xnli")).checkpoints
+    assert [(item["what"], item["stays"]) for item in listed["items"]] == [
+        *(("checkpoints", False), ("saved encoders", True), ("checkpoints", False))
+    ]
+    assert listed["items"][2]["path"] == str(checkpoints)
+    assert checkpoints.is_dir()
+    done = CliRunner().invoke(app, ["clean", "small", "--apply", *options])
+    assert "deleted: 2 files, 20 bytes" in done.output
+    assert not checkpoints.exists()
+
+
+@pytest.mark.slurm
+def test_after_a_real_submission_everything_goes_on_without_what_was_cleaned(
+    devcluster: DevCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER))
+    plan = make_plan({"a": ["a1"], "b": ["b1"]})
+    write_json(tmp_path / "orders.json", {"sleep": {"b": 8}})
+    submission = hand_over(plan, tmp_path)
+    while not run_folder(tmp_path, run_of(plan, "a1")).done_json.is_file():
+        time.sleep(0.1)
+    write(run_folder(tmp_path, run_of(plan, "a1")).checkpoints / "a" / "shard.pt")
+    scripts = sorted(submission.folder.glob("*.sh"))
+    found = clean(plan, tmp_path)
+    assert staying(found, What.SUBMISSION) == ["Slurm holds jobs of it"] * len(sorted(submission.folder.glob("*.sh")))
+    assert sorted(submission.folder.glob("*.sh")) == scripts
+    wait_for_end(submission)
+    clean(plan, tmp_path)
+    assert not list(submission.folder.glob("*.sh"))
+    assert submission.log(run_of(plan, "b1")).is_file()
+    assert plan.done(tmp_path) == set(plan.runs)
+    assert hand_over(plan, tmp_path).runs == ()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from xstilts_hpc.cluster.snapshot import take_snapshot
+from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import read_json
 from xstilts_hpc.version import package_top
 
@@ -83,6 +84,13 @@ def test_a_damaged_snapshot_is_mended(tmp_path: Path) -> None:
     assert take_snapshot(tmp_path) == folder
     assert damaged.read_bytes() == whole
     assert lost.is_file()
+
+
+def test_a_snapshot_that_others_could_have_written_to_is_refused(tmp_path: Path) -> None:
+    folder = take_snapshot(tmp_path)
+    (folder / "xstilts_hpc" / "run.py").chmod(0o646)
+    with pytest.raises(RunError, match=r"run\.py may be written by everybody.*chmod o-w "):
+        take_snapshot(tmp_path)
 
 
 def test_code_in_a_snapshot_says_the_version_of_its_checkout(checkout: Path, tmp_path: Path) -> None:

@@ -194,13 +194,13 @@ def _strays(root: Path, found: Claims) -> Iterator[Item]:
 
 def _is_inside(path: Path, root: Path) -> bool:
     """Say whether a path is really under the root: neither it nor a folder above it is a link that leads away."""
-    return not path.is_symlink() and path.resolve().is_relative_to(root)
+    return path.resolve().is_relative_to(root) and path.parent.resolve().is_relative_to(root)
 
 
 def _inside(path: Path) -> Iterator[os.stat_result]:
     """Yield the facts of a file, or of a folder and everything in it; links are not followed."""
     yield path.lstat()
-    for parent, folders, files in os.walk(path):
+    for parent, folders, files in os.walk(path) if not path.is_symlink() else ():
         for name in (*folders, *files):
             yield Path(parent, name).lstat()
 
@@ -253,8 +253,8 @@ def release_encoder(folder: RunFolder) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file, or a folder: by one rename out of everybody's sight first, since deleting takes time."""
-    if not path.is_dir():
+    """Remove a file, a link or a folder; a folder first goes out of sight by one rename, since deleting takes time."""
+    if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
     gone = path if path.name.endswith(".partial") else path.with_name(f"{path.name}.{os.getpid()}.partial")

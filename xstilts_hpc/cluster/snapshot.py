@@ -11,6 +11,7 @@ from typing import Any
 
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import digest_of, fsync, sha256_of, whole_file, write_json
+from xstilts_hpc.ownership import require_trusted_tree
 from xstilts_hpc.version import CODE_RECORD, git, package_top, running_code
 
 SCHEMA = 1
@@ -30,7 +31,7 @@ def take_snapshot(root: Path) -> Path:
 
     The folder goes first on PYTHONPATH. It is named by the digest of what it holds: the package's files, `code.json`
     (version, commit, whether changed, each file's SHA-256) and, where tracked files of the package were changed,
-    `changes.patch`. A snapshot with damaged files is mended.
+    `changes.patch`. A snapshot with damaged files is mended; one that others could have written to is refused.
     """
     top = package_top()
     patch = _patch(top)
@@ -43,6 +44,7 @@ def take_snapshot(root: Path) -> Path:
             _rename(partial, folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+    require_trusted_tree(folder, root.resolve())
     _mend(folder, top, record, patch)
     os.utime(folder)  # in use: a cleaning that runs now leaves it alone
     return folder
