@@ -101,6 +101,8 @@ class Life:
     def _ending(self, last: Mapping[str, Any], log: str) -> dict[str, Any]:
         """Return what the facts add to the record of an attempt that has ended."""
         facts, cause = self.element.facts, last["cause"]
+        if cause == Cause.KILLED:  # a peer was lost, and may have left a word
+            return {**_word_of_ranks(self.folder, last), "facts": facts.told()}
         if not last["end"]:
             died = cause_of_death(facts, log, restarts=self.element.restarts)
             return {**_dead(self.folder, last, died), "facts": facts.told()}
@@ -126,17 +128,24 @@ def settle_here(folder: RunFolder, pool: str, died: Cause, budgets: Mapping[Caus
     if not attempts or "again" in attempts[-1]:
         return Verdict(False, "")
     last = attempts[-1]
-    more = {} if last["end"] else _dead(folder, last, died)
+    more = _dead(folder, last, died) if not last["end"] else {}
+    if last["cause"] == Cause.KILLED:
+        more = _word_of_ranks(folder, last)
     return _decide(folder, [*attempts[:-1], {**last, **more}], more, budgets)
 
 
 def _dead(folder: RunFolder, last: Mapping[str, Any], died: Cause) -> dict[str, Any]:
     """Return the end of an attempt whose main rank wrote none: another rank's failure came first, or it was killed."""
+    note = {"cause": str(died), "error": "no end was written: its processes were killed"}
+    return {"end": now_short(), **(_word_of_ranks(folder, last) or note)}
+
+
+def _word_of_ranks(folder: RunFolder, last: Mapping[str, Any]) -> dict[str, Any]:
+    """Return why the first of the other ranks failed, as far as one left a word."""
     failures = folder.rank_failures(last["attempt"])
-    if failures:
-        first = failures[0]
-        return {"end": now_short(), "cause": first["cause"], "error": f"rank {first['rank']}: {first['error']}"}
-    return {"end": now_short(), "cause": str(died), "error": "no end was written: its processes were killed"}
+    if not failures:
+        return {}
+    return {"cause": failures[0]["cause"], "error": f"rank {failures[0]['rank']}: {failures[0]['error']}"}
 
 
 def _decide(

@@ -51,20 +51,26 @@ def plan(
     grid: GridPath,
     root: Root = EXPERIMENTS,
     runs: Annotated[bool, typer.Option("--runs", help="List every run.")] = False,
+    profile: ProfileName = "",
     as_json: AsJson = False,
 ) -> None:
     """Show what a grid needs: cells, runs, arrays, what is done, what is excluded and why, GPU-hours and bytes.
 
+    With a profile the elements are those it would get: packs and time limits from the runs that finished under it.
+
     Example: xstilts plan grids/size_sweep.yaml
     """
-    from xstilts_hpc.listing import plan_json, print_plan
+    from xstilts_hpc.cluster.packing import Shape
+    from xstilts_hpc.cluster.profile import load_profile
+    from xstilts_hpc.listing import plan_json, print_plan, shape_of
 
     expanded = expand_grid(grid, root)
+    shape = shape_of(expanded, root, load_profile(profile)) if profile else Shape()
     if as_json:
-        typer.echo(json.dumps(plan_json(expanded, root), indent=1))
+        typer.echo(json.dumps(plan_json(expanded, root, shape), indent=1))
     else:
-        print_plan(expanded, root, console(), runs=runs)
-        say_next(f"xstilts submit {shlex.quote(str(grid))} --profile local", root)
+        print_plan(expanded, root, console(), runs=runs, shape=shape)
+        say_next(f"xstilts submit {shlex.quote(str(grid))} --profile {profile or 'local'}", root)
 
 
 def submit(grid: GridPath, profile: ProfileName, root: Root = EXPERIMENTS, dry_run: DryRun = False) -> None:

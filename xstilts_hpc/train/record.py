@@ -5,6 +5,7 @@ import importlib.metadata
 import logging
 import os
 import platform
+import re
 import resource
 import time
 import traceback
@@ -14,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 from xstilts_hpc.causes import Cause
 from xstilts_hpc.errors import RunError, XstiltsError
@@ -33,6 +35,10 @@ _JOB = (
     *("SLURM_JOB_PARTITION", "XSTILTS_POOL"),
 )
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+# What collective calls raise where the process at the other end is gone; that one knows why, or was killed.
+_PEER_LOST = re.compile(
+    r"(closed|reset) by (remote )?peer|gloo/transport|nccl(Remote|System)Error|remote process exited", re.IGNORECASE
+)
 _FULL_WORDS = ("No space left on device", "Disk quota exceeded")
 
 
@@ -95,6 +101,8 @@ def cause_of(error: BaseException) -> Cause:
         return Cause.OUT_OF_MEMORY
     if any(getattr(link, "errno", 0) in _FULL or any(word in str(link) for word in _FULL_WORDS) for link in chain):
         return Cause.DISK_FULL
+    if isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and _PEER_LOST.search(str(error))):
+        return Cause.KILLED
     return Cause.FAILED if isinstance(error, Exception) else Cause.CANCELLED
 
 
