@@ -43,7 +43,7 @@ signal_lead_s: 60
 max_parallel: 2
 zero_stage: 2
 precision: fp32
-checkpoint_min: 0.03
+checkpoint_min: 0.012
 environment: {{DS_ACCELERATOR: cpu, GLOO_SOCKET_IFNAME: lo}}
 """
 

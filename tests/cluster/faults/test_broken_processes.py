@@ -255,7 +255,8 @@ def test_a_cancelled_element_saves_and_a_second_submit_goes_on(broken: Broken) -
 
 
 def test_a_killed_batch_script_loses_no_more_than_the_last_checkpoint(broken: Broken) -> None:
-    assert broken.causes(kill_the_batch_script) == ["killed", "completed"]
+    first, last = broken.causes(kill_the_batch_script)
+    assert (first in ("killed", "cancelled"), last) == (True, "completed")  # Slurm sends TERM to what it left
     assert broken.attempts(kill_the_batch_script)[1]["from_step"] > 0
 
 

@@ -167,3 +167,15 @@ def test_job_ids_that_come_again_lead_to_no_old_files(
         shutil.rmtree(cluster_folder / "state")
     assert found[0].arrays[0].job_id == found[1].arrays[0].job_id
     assert said == {"c": State.FAILED, "d": State.COMPLETED}
+
+
+def test_a_signal_that_comes_before_a_run_listens_does_not_kill_it(tmp_path: Path) -> None:
+    plan = make_plan({}, ["a"])
+    write_json(tmp_path / "orders.json", {"sleep": {"a": 4}})
+    submission = hand_over(plan, tmp_path)
+    wait_until(lambda: words(submission, plan, "a") == "RUNNING", "a run")
+    for _ in range(5):  # the first of them while Python starts
+        slurm("scancel", "--signal=USR2", submission.elements[run_of(plan, "a")])
+        time.sleep(0.2)
+    wait_for_end(submission)
+    assert words(submission, plan, "a") == "COMPLETED"
