@@ -6,10 +6,14 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.cluster.standing_records import attempted, complete, submitted
-from tests.cluster.trivial_runs import make_plan, run_of
+from tests.cluster.trivial_runs import make_plan, make_profile, run_of
 from xstilts_hpc.cli import app
+from xstilts_hpc.cluster import slurm_commands as slurm
+from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.retry import check_causes, profile_for, to_retry
 from xstilts_hpc.cluster.status import look
+from xstilts_hpc.cluster.submission import submissions
+from xstilts_hpc.cluster.submit import submit
 from xstilts_hpc.errors import ProfileError, RunError
 from xstilts_hpc.plan import Plan, grid_folder
 
@@ -67,3 +71,22 @@ def test_the_command_says_what_it_would_run_here(plan: Plan, tmp_path: Path) -> 
     none = CliRunner().invoke(app, ["retry", "small", "--cause", "disk_full", *options])
     assert "nothing to retry: no run ended as disk_full" in none.output
     assert run_of(plan, "a") in look(plan, tmp_path).standings
+
+
+@pytest.mark.slurm
+@pytest.mark.timeout(120)
+def test_on_slurm_nothing_but_the_chosen_runs_is_submitted_again(
+    plan: Plan, tmp_path: Path, devcluster: DevCluster
+) -> None:
+    first = submit(plan, tmp_path, make_profile(slurm={"hold": True}))
+    slurm.cancel(first.job_ids)
+    (tmp_path / "model").mkdir()
+    options = ["--root", str(tmp_path), "--cause", "out_of_memory"]
+    would = CliRunner().invoke(app, ["retry", "small", *options, "--dry-run"])
+    assert "would submit" in would.output
+    assert len(submissions(tmp_path)) == 1
+    done = CliRunner().invoke(app, ["retry", "small", *options])
+    again = submissions(tmp_path)[-1]
+    slurm.cancel(again.job_ids)
+    assert done.exit_code == 0, done.output
+    assert set(again.runs) == {run_of(plan, "a"), run_of(plan, "a1"), run_of(plan, "a2")}

@@ -51,12 +51,12 @@ def retry(
         typer.echo("nothing to retry: " + (f"no run ended as {' or '.join(causes)}" if causes else "no run failed"))
         say_next(f"xstilts status {shlex.quote(str(grid))}", root)
         return
-    code = hand_over(planned, root, profile_for(view, profile), only=chosen, dry_run=dry_run)
+    code = _hand_over(planned, root, profile_for(view, profile), only=chosen, dry_run=dry_run)
     say_next(f"xstilts status {shlex.quote(str(grid))}", root)
     raise typer.Exit(code)
 
 
-def hand_over(planned: "Plan", root: Path, profile: "Profile", *, only: set[str], dry_run: bool) -> int:
+def _hand_over(planned: "Plan", root: Path, profile: "Profile", *, only: set[str], dry_run: bool) -> int:
     """Submit some runs of a plan, or run them here where the profile is local; return the exit code."""
     if profile.kind == "slurm":
         from xstilts_hpc.cluster.submit import submit
