@@ -12,7 +12,10 @@ from tests.tiny import grid_text
 from xstilts_hpc.tasks import TASKS
 
 TOP = Path(__file__).resolve().parent.parent
-COMMANDS = ("demo", "tasks", "plan", "submit", "status", "why", "logs", "run", "cancel", "collect", "export", "report")
+COMMANDS = (
+    *("demo", "tasks", "plan", "submit", "run", "status", "why", "logs", "retry", "cancel", "clean", "doctor"),
+    *("collect", "export", "report"),
+)
 HEAVY = ("torch", "transformers", "deepspeed", "datasets", "submitit", "pandas")
 
 

@@ -9,7 +9,7 @@ from tests.cluster.trivial_runs import make_plan, run_of
 from xstilts_hpc.cost import Sample, Speed, Took, speeds_of, took
 from xstilts_hpc.files import write_json
 from xstilts_hpc.plan import Plan
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run_folder import run_folder
 
 
 def test_two_finished_runs_tell_nothing() -> None:

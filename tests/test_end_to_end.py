@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.tiny import grid_text
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run_folder import run_folder
 
 SMALL = {
     "intermediate": (

@@ -7,7 +7,8 @@ import pytest
 
 from xstilts_hpc.finished import Finished
 from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.run import ModelSource, Prediction, Request, Run, RunFolder, run_folder
+from xstilts_hpc.run import ModelSource, Prediction, Request, Run
+from xstilts_hpc.run_folder import RunFolder, run_folder
 from xstilts_hpc.training import training_on
 
 RUN = Run(ModelSource(path="model", digest="0"), training_on("xnli", "0"), Recipe())

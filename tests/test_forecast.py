@@ -13,7 +13,8 @@ from xstilts_hpc.forecast import Forecast, ModelSize, flops, forecast, minutes_o
 from xstilts_hpc.grid import load_grid
 from xstilts_hpc.plan import Plan, PlannedRun, Stage
 from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.run import ModelSource, Request, Run, run_folder
+from xstilts_hpc.run import ModelSource, Request, Run
+from xstilts_hpc.run_folder import run_folder
 from xstilts_hpc.training import training_on
 
 # The tiny model: 2 layers of 4 * 16 * 16 + 2 * 16 * 32 = 2,048 parameters, and 138 pieces of width 16.

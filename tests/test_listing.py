@@ -17,7 +17,7 @@ from xstilts_hpc.grid import load_grid
 from xstilts_hpc.listing import plan_json, print_plan, print_submission, shape_of
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.plan import Plan
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run_folder import run_folder
 
 
 def tiny_plan(root: Path) -> Plan:

@@ -10,7 +10,8 @@ import pytest
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.run import ModelSource, Prediction, Request, Run, RunFolder, run_folder
+from xstilts_hpc.run import ModelSource, Prediction, Request, Run
+from xstilts_hpc.run_folder import RunFolder, run_folder
 from xstilts_hpc.training import Part, Sampling, Training, training_on
 
 MODEL = ModelSource(path="models/tiny", digest="m1")

@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from xstilts_hpc.plan import Cell, Plan, PlannedRun, Stage, cells_digest, grid_folder
 from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.run import ModelSource, Prediction, Request, Run, run_folder
+from xstilts_hpc.run import ModelSource, Prediction, Request, Run
+from xstilts_hpc.run_folder import run_folder
 from xstilts_hpc.training import training_on
 
 MODEL = ModelSource(path="model", digest="0")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run_folder import run_folder
 
 # Finished runs whose records are read, spread evenly over all of them; and how few are too few to tell anything.
 _MOST_READ, FEWEST = 200, 3

@@ -7,7 +7,8 @@ from typing import Any
 
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import Memory, digest_of
-from xstilts_hpc.run import Request, RunFolder, run_folder
+from xstilts_hpc.run import Request
+from xstilts_hpc.run_folder import RunFolder, run_folder
 
 _DIGITS = 16
 _RECORD = RunFolder(Path()).done_json.name

@@ -7,7 +7,7 @@ from pathlib import Path
 from xstilts_hpc.errors import RunError, nearest
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.plan import Plan
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run_folder import run_folder
 
 
 def find_run(beginning: str, root: Path, plan: Plan | None) -> str:

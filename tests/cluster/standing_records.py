@@ -11,7 +11,7 @@ from xstilts_hpc.cluster.submission import Submission, SubmittedArray
 from xstilts_hpc.files import write_json
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.plan import Plan, grid_folder
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run_folder import run_folder
 
 
 def attempted(plan: Plan, root: Path, task: str, **record: Any) -> None:

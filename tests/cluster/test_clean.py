@@ -22,7 +22,7 @@ from xstilts_hpc.files import write_json
 from xstilts_hpc.lease import hold
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.plan import Plan, grid_folder
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run_folder import run_folder
 
 
 def planned(root: Path, plan: Plan) -> Plan:

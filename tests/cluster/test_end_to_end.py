@@ -11,7 +11,7 @@ import pytest
 
 from tests.tiny import grid_text
 from xstilts_hpc.cluster.devcluster import DevCluster
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run_folder import run_folder
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 

@@ -12,7 +12,7 @@ from xstilts_hpc.cluster.explain import explain
 from xstilts_hpc.cluster.logs import follow
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.plan import Plan, grid_folder
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run_folder import run_folder
 
 
 @pytest.fixture

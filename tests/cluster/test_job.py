@@ -16,7 +16,7 @@ from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import read_json, write_json
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.plan import Plan
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run_folder import run_folder
 
 CHECKOUT = FOLDER.parent.parent
 

@@ -13,7 +13,7 @@ import pytest
 from tests.tiny import grid_text
 from xstilts_hpc.expand import expand
 from xstilts_hpc.grid import load_grid
-from xstilts_hpc.run import RunFolder, run_folder
+from xstilts_hpc.run_folder import RunFolder, run_folder
 
 GRID = {"intermediate": "[{task: none}]", "target": "{task: xnli}", "recipe_for": "{mnli: {epochs: 200}}"}
 UPDATES = 300

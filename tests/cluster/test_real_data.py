@@ -10,7 +10,7 @@ import pytest
 
 from tests.cluster.test_end_to_end import wait_for
 from xstilts_hpc.cluster.devcluster import DevCluster
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run_folder import run_folder
 from xstilts_hpc.tasks import tasks_with
 from xstilts_hpc.tasks.base import Role
 

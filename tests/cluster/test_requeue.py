@@ -11,7 +11,7 @@ from tests.tiny import grid_text
 from xstilts_hpc.cluster import slurm_commands as slurm
 from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.submission import submissions
-from xstilts_hpc.run import RunFolder, run_folder
+from xstilts_hpc.run_folder import RunFolder, run_folder
 
 GRID = {"intermediate": "[{task: none}]", "target": "{task: xnli}", "recipe_for": "{mnli: {epochs: 200}}"}
 

@@ -15,7 +15,8 @@ from xstilts_hpc.files import append_json_line, read_json, write_json
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.plan import Plan, PlannedRun, Stage
 from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.run import ModelSource, Request, Run, run_folder
+from xstilts_hpc.run import ModelSource, Request, Run
+from xstilts_hpc.run_folder import run_folder
 from xstilts_hpc.training import training_on
 
 FOLDER = Path(__file__).parent

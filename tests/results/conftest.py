@@ -10,7 +10,8 @@ import pytest
 from xstilts_hpc.logits import Header, Logits, SequenceLogits, SpanLogits, TokenLogits, write_logits
 from xstilts_hpc.plan import Cell, Excluded, GridFolder, Plan, PlannedRun, Stage, cells_digest, grid_folder
 from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.run import ModelSource, Prediction, Request, Run, RunFolder, run_folder
+from xstilts_hpc.run import ModelSource, Prediction, Request, Run
+from xstilts_hpc.run_folder import RunFolder, run_folder
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.training import training_on
 

@@ -6,7 +6,7 @@ import pytest
 from tests.results.conftest import GridBuilder
 from xstilts_hpc.logits import Header, TokenLogits, write_logits
 from xstilts_hpc.results.rows import FileScore, LogitsJob, score_file
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run_folder import run_folder
 from xstilts_hpc.tasks import TASKS
 
 TASK = TASKS["ccg_pmb"]

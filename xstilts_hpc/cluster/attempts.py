@@ -9,7 +9,7 @@ from typing import Any
 
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import Memory, read_json
-from xstilts_hpc.run import RunFolder, run_folder
+from xstilts_hpc.run_folder import RunFolder, run_folder
 
 Attempt = Mapping[str, Any]
 _KEPT = (

@@ -11,7 +11,7 @@ from xstilts_hpc.cluster.submission import Submission, submissions
 from xstilts_hpc.errors import ClusterError, RunError
 from xstilts_hpc.lease import holder_of, is_gone
 from xstilts_hpc.plan import Plan, load_plan
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run_folder import run_folder
 
 # An sbatch that gave no answer a day ago brings no job any more.
 _LATE_S = 86_400

@@ -17,7 +17,7 @@ from xstilts_hpc.errors import LockError
 from xstilts_hpc.files import read_json, write_json
 from xstilts_hpc.lease import hold
 from xstilts_hpc.plan import Plan, grid_folder
-from xstilts_hpc.run import RunFolder, run_folder
+from xstilts_hpc.run_folder import RunFolder, run_folder
 from xstilts_hpc.version import CODE_RECORD
 
 DAY_S = 86_400

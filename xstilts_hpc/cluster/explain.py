@@ -13,7 +13,7 @@ from xstilts_hpc.cluster.reasons import in_words
 from xstilts_hpc.cluster.status import Standing, State, View, look
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.plan import Plan, load_plan
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run_folder import run_folder
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from xstilts_hpc.cluster.sbatch_options import collector_options, run_options
 from xstilts_hpc.cluster.submission import COLLECTOR, Submission, prepare_all
 from xstilts_hpc.errors import ClusterError
 from xstilts_hpc.plan import Plan, grid_folder
-from xstilts_hpc.run import RunFolder, run_folder
+from xstilts_hpc.run_folder import RunFolder, run_folder
 
 logger = logging.getLogger(__name__)
 

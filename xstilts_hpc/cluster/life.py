@@ -14,7 +14,7 @@ from xstilts_hpc.cluster.facts import JobFacts, cause_of_death, cause_of_stop, j
 from xstilts_hpc.cluster.submission import Submission, now
 from xstilts_hpc.cluster.verdict import Verdict, life_of, verdict
 from xstilts_hpc.errors import ClusterError
-from xstilts_hpc.run import RunFolder, run_folder
+from xstilts_hpc.run_folder import RunFolder, run_folder
 
 _TAIL = 4_000
 # What an element writes into its log when it begins; what stands before it is of earlier starts.

@@ -22,7 +22,7 @@ from xstilts_hpc.cluster.schedule import Schedule
 from xstilts_hpc.cluster.submission import EXECUTE, lock, prepare_all
 from xstilts_hpc.errors import IncompleteError, ProfileError
 from xstilts_hpc.plan import Plan, PlannedRun, grid_folder
-from xstilts_hpc.run import RunFolder, run_folder
+from xstilts_hpc.run_folder import RunFolder, run_folder
 
 # What a run imports only as it goes: 5 s each time (measured), unless the server has it.
 _LAZY = (

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from xstilts_hpc.causes import RULES, Cause
 from xstilts_hpc.cluster.submission import submissions
 from xstilts_hpc.errors import RunError
-from xstilts_hpc.run import RunFolder, run_folder
+from xstilts_hpc.run_folder import RunFolder, run_folder
 
 _POLL_S = 0.5
 _PIECE = 1 << 16

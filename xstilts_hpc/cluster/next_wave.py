@@ -7,7 +7,7 @@ from xstilts_hpc.cluster.submission import Submission
 from xstilts_hpc.cluster.submit import Entry, submit
 from xstilts_hpc.errors import XstiltsError
 from xstilts_hpc.plan import Plan, grid_folder, load_plan
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run_folder import run_folder
 
 
 def submit_next_wave(wave: Submission) -> str:

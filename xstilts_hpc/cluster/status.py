@@ -14,7 +14,7 @@ from xstilts_hpc.cluster.queue import Element, Queue, Slot, accounted, ask_queue
 from xstilts_hpc.cluster.submission import is_alive
 from xstilts_hpc.lease import holder_of, is_gone
 from xstilts_hpc.plan import Plan
-from xstilts_hpc.run import RunFolder, run_folder
+from xstilts_hpc.run_folder import RunFolder, run_folder
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from xstilts_hpc.files import read_json, write_json
 from xstilts_hpc.lease import hold
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.plan import Plan, grid_folder
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run_folder import run_folder
 
 SCHEMA = 2
 _NUM_WRITERS = 16

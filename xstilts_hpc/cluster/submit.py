@@ -30,7 +30,7 @@ from xstilts_hpc.errors import ClusterError, ProfileError, nearest
 from xstilts_hpc.forecast import minutes_of
 from xstilts_hpc.lease import holder_of, is_gone
 from xstilts_hpc.plan import Plan, grid_folder
-from xstilts_hpc.run import run_folder
+from xstilts_hpc.run_folder import run_folder
 
 _NO_LIMIT = 10**9
 

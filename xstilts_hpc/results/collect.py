@@ -12,7 +12,8 @@ from xstilts_hpc.files import whole_file
 from xstilts_hpc.plan import Cell, GridFolder, Plan, PlannedRun, load_plan
 from xstilts_hpc.results.named import find_grid
 from xstilts_hpc.results.rows import NOT_FINISHED, FileScore, LogitsJob, score_files
-from xstilts_hpc.run import Prediction, RunFolder, run_folder
+from xstilts_hpc.run import Prediction
+from xstilts_hpc.run_folder import RunFolder, run_folder
 from xstilts_hpc.tasks import task_of
 
 # Column -> dtype, in the order of scores.csv.

@@ -17,7 +17,8 @@ from xstilts_hpc.results.means import short_variants
 from xstilts_hpc.results.named import find_grid
 from xstilts_hpc.results.rows import WHOLE_FILE
 from xstilts_hpc.results.xtreme_layout import ALL_TASKS, file_of, score_folders, write_language
-from xstilts_hpc.run import Prediction, run_folder
+from xstilts_hpc.run import Prediction
+from xstilts_hpc.run_folder import run_folder
 from xstilts_hpc.tasks import task_of
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from xstilts_hpc.errors import IncompleteError, LogitsError, XstiltsError
 from xstilts_hpc.files import read_json, sha256_of
 from xstilts_hpc.logits import Logits, RetrievalLogits, SpanLogits, data_digests, read_header, read_logits
-from xstilts_hpc.run import Prediction, RunFolder
+from xstilts_hpc.run import Prediction
+from xstilts_hpc.run_folder import RunFolder
 from xstilts_hpc.scoring import score, task_of_file
 from xstilts_hpc.tasks.base import Task
 

@@ -9,7 +9,7 @@ from typing import Any
 from xstilts_hpc.errors import RunError, XstiltsError
 from xstilts_hpc.files import fsync, read_json, sha256_of, stat_key, write_json
 from xstilts_hpc.ownership import require_trusted_tree
-from xstilts_hpc.run import CURRENT
+from xstilts_hpc.run_folder import CURRENT
 from xstilts_hpc.train.ranks import Ranks
 
 _SLOTS = ("a", "b")

@@ -25,7 +25,8 @@ from xstilts_hpc.logits import (
 )
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.model.encoder import load_encoder, load_tokenizer, model_location
-from xstilts_hpc.run import Prediction, Request, Run, RunFolder, run_folder
+from xstilts_hpc.run import Prediction, Request, Run
+from xstilts_hpc.run_folder import RunFolder, run_folder
 from xstilts_hpc.scoring import score, task_of_file
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.tasks.base import Split, Task

@@ -22,7 +22,7 @@ from xstilts_hpc.errors import RunError, XstiltsError
 from xstilts_hpc.files import write_json
 from xstilts_hpc.lease import Lease
 from xstilts_hpc.machine import Machine
-from xstilts_hpc.run import RunFolder
+from xstilts_hpc.run_folder import RunFolder
 from xstilts_hpc.train.ranks import Ranks
 from xstilts_hpc.train.stop import StoppedError
 from xstilts_hpc.version import code_version

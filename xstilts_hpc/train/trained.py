@@ -11,7 +11,7 @@ from torch import Tensor
 from xstilts_hpc.files import fsync, write_json
 from xstilts_hpc.model.encoder import load_encoder
 from xstilts_hpc.model.heads import TaskModel
-from xstilts_hpc.run import READY
+from xstilts_hpc.run_folder import READY
 from xstilts_hpc.tasks.base import Task
 
 _ENCODER = "encoder."

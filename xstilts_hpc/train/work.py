@@ -11,7 +11,8 @@ from typing import Any
 from xstilts_hpc.data.encode import Encoder
 from xstilts_hpc.lease import Lease
 from xstilts_hpc.machine import Machine
-from xstilts_hpc.run import Request, Run, RunFolder
+from xstilts_hpc.run import Request, Run
+from xstilts_hpc.run_folder import RunFolder
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.tasks.base import Task
 from xstilts_hpc.tasks.folder import DataFolder

@@ -11,7 +11,7 @@ from tests.cluster.faults.campaign import Campaign, wait_for
 from xstilts_hpc.cluster.devcluster_processes import Process, alive, identify, read_stat, send
 from xstilts_hpc.cluster.devcluster_settings import node_name
 from xstilts_hpc.files import read_json
-from xstilts_hpc.run import RunFolder
+from xstilts_hpc.run_folder import RunFolder
 
 _STEP_S = 0.001  # a logits file is written in a few milliseconds
 

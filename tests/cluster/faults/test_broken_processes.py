@@ -39,7 +39,7 @@ from tests.cluster.faults.strike import (
 )
 from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.devcluster_settings import node_name
-from xstilts_hpc.run import RunFolder
+from xstilts_hpc.run_folder import RunFolder
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -1,0 +1,187 @@
+"""The folder of one run: the only place that knows what its files are called."""
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xstilts_hpc.errors import RunError
+from xstilts_hpc.files import read_json, sha256_of, write_json
+from xstilts_hpc.run import SCHEMA, Request, Run
+
+# Markers that are written last: of the trained model, and of the newest checkpoint.
+READY, CURRENT = "READY.json", "CURRENT.json"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run; the only place that knows what its files are called."""
+
+    path: Path
+
+    @property
+    def run_json(self) -> Path:
+        """Return the path of the description."""
+        return self.path / "run.json"
+
+    @property
+    def request_json(self) -> Path:
+        """Return the path of what grids asked of this run."""
+        return self.path / "request.json"
+
+    @property
+    def done_json(self) -> Path:
+        """Return the path of the commit record."""
+        return self.path / "DONE.json"
+
+    @property
+    def history(self) -> Path:
+        """Return the path of the training history, a line per logging step."""
+        return self.path / "history.jsonl"
+
+    @property
+    def encoder(self) -> Path:
+        """Return the folder of the saved encoder and tokenizer."""
+        return self.path / "encoder"
+
+    @property
+    def trained(self) -> Path:
+        """Return the folder of the trained model (encoder and head) that predictions are made from."""
+        return self.path / "trained"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Return the folder of the training state; gone once the training is done."""
+        return self.path / "checkpoints"
+
+    def provenance(self, attempt: int) -> Path:
+        """Return the path of the record of an attempt, counted from 1."""
+        return self.path / "provenance" / f"{attempt}.json"
+
+    def rank_failure(self, attempt: int, rank: int) -> Path:
+        """Return the path where another rank than the main one writes why it failed."""
+        return self.provenance(attempt).with_suffix(f".rank{rank}.json")
+
+    def rank_failures(self, attempt: int) -> list[dict[str, Any]]:
+        """Return why ranks other than the main one failed, by the time they did."""
+        paths = self.provenance(attempt).parent.glob(f"{attempt}.rank*.json")
+        return sorted(map(read_json, paths), key=lambda failure: str(failure["time"]))
+
+    @property
+    def lease(self) -> Path:
+        """Return the path of the lease: who executes this run now."""
+        return self.path / "LEASE"
+
+    @property
+    def log(self) -> Path:
+        """Return the path of what the run printed on this machine; Slurm's logs lie with the submission."""
+        return self.path / "log.txt"
+
+    def logits(self, task: str) -> Path:
+        """Return the path of a task's logits."""
+        return self.path / "logits" / f"{task}.h5"
+
+    def logits_part(self, task: str, language: str) -> Path:
+        """Return the path of one language's logits while the run goes on."""
+        return self.path / "logits" / f"{task}.parts" / f"{language}.h5"
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """Return the records of all attempts, oldest first."""
+        return [read_json(self.provenance(number)) for number in self._numbers()]
+
+    def next_attempt(self) -> int:
+        """Return the number of the attempt that begins now."""
+        return max(self._numbers(), default=0) + 1
+
+    def progress(self, request: Request) -> list[int]:
+        """Return how far the run is by what is on disk: its updates (-1: all of them), and its languages."""
+        pairs = [(prediction.task, language) for prediction in request.predictions for language in prediction.data]
+        languages = sum(self.logits_part(*pair).is_file() for pair in pairs)
+        if (self.trained / READY).is_file():
+            return [-1, languages]
+        try:
+            return [int(read_json(self.checkpoints / CURRENT)["step"]), languages]
+        except (RunError, OSError, KeyError, TypeError, ValueError):
+            return [0, languages]
+
+    def amend(self, attempt: int, more: Mapping[str, Any]) -> None:
+        """Add to the record of an attempt what was found out about it later."""
+        write_json(self.provenance(attempt), {**read_json(self.provenance(attempt)), **more})
+
+    def _numbers(self) -> list[int]:
+        found = (self.path / "provenance").glob("*.json")
+        return sorted(int(path.stem) for path in found if path.stem.isdigit())
+
+    def run(self) -> Run:
+        """Return the run this folder belongs to."""
+        if not self.run_json.is_file():
+            raise RunError(f"{self.path}: no run.json, so no run was prepared here; submit its grid first")
+        return Run.from_json(read_json(self.run_json))
+
+    def request(self) -> Request:
+        """Return what grids asked of this run so far."""
+        return Request.from_json(read_json(self.request_json)) if self.request_json.is_file() else Request(())
+
+    def prepare(self, run: Run, request: Request) -> None:
+        """Write the description and what is asked, adding to what was asked before."""
+        if self.run_json.is_file():
+            if self.run().describe() != run.describe():
+                raise RunError(f"{self.run_json} describes another run than {run.id}; move the folder away")
+        else:
+            write_json(self.run_json, run.to_json())
+        wanted = self.request().union(request)
+        if wanted != self.request():
+            write_json(self.request_json, wanted.to_json())
+
+    def commit(self, scores: Mapping[str, Any], files: Iterable[Path], request: Request) -> None:
+        """Write DONE.json, the commit record, last of all: every product with its size and SHA-256."""
+        products = [
+            {"path": str(path.relative_to(self.path)), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+            for path in sorted(files)
+        ]
+        record = {"schema": SCHEMA, "run": self.run().id, "files": products, "scores": scores, **request.to_json()}
+        write_json(self.done_json, record)
+
+    def done(self, request: Request, *, verify: bool = False) -> bool:
+        """Say whether the commit record covers a request and its files are there.
+
+        Sizes are checked; with `verify` also every SHA-256 (reads all files).
+        """
+        try:
+            return all(self._intact(product, verify=verify) for product in self.committed(request))
+        except (FileNotFoundError, RunError, KeyError, TypeError):
+            return False  # a damaged record commits nothing: the run is done again
+
+    def committed(self, request: Request) -> list[dict[str, Any]]:
+        """Return the products (path, bytes, sha256) of a commit record; RunError where a request is not covered."""
+        record = read_json(self.done_json)
+        if not _covers(Request.from_json(record), request):
+            raise RunError(f"{self.done_json} does not hold what was asked; submit the grid again")
+        return list(record["files"])
+
+    def set_aside(self) -> None:
+        """Rename the commit record of a run whose files are damaged, so that the run is done again."""
+        with contextlib.suppress(FileNotFoundError):  # another child was faster
+            self.done_json.rename(self.done_json.with_suffix(".damaged.json"))
+
+    def scores(self) -> dict[str, Any]:
+        """Return the scores the run itself computed: task → language → part → value in [0, 1]."""
+        return dict(read_json(self.done_json)["scores"])
+
+    def _intact(self, product: Mapping[str, Any], *, verify: bool) -> bool:
+        path = self.path / product["path"]
+        if not path.is_file() or path.stat().st_size != product["bytes"]:
+            return False
+        return not verify or sha256_of(path) == product["sha256"]
+
+
+def _covers(done: Request, wanted: Request) -> bool:
+    have = {(p.task, p.split, language): digest for p in done.predictions for language, digest in p.data.items()}
+    want = {(p.task, p.split, language): digest for p in wanted.predictions for language, digest in p.data.items()}
+    return (done.keep_encoder or not wanted.keep_encoder) and all(have.get(key) == want[key] for key in want)
+
+
+def run_folder(root: Path, run_id: str) -> RunFolder:
+    """Return the folder of a run under the root."""
+    return RunFolder(root / "runs" / run_id)
