@@ -3,80 +3,20 @@
 import json
 import os
 import socket
-import time
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from tests.cluster.test_submit import hand_over, wait_for_end
-from tests.cluster.trivial_runs import FOLDER, make_plan, run_of
+from tests.cluster.cleaned_roots import finish, going, old, planned, staying, write
+from tests.cluster.trivial_runs import make_plan, run_of
 from xstilts_hpc.cli import app
-from xstilts_hpc.cluster import slurm_commands
-from xstilts_hpc.cluster.clean import DAY_S, Item, What, clean, find
-from xstilts_hpc.cluster.devcluster import DevCluster
-from xstilts_hpc.cluster.submission import Submission, SubmittedArray, lock
-from xstilts_hpc.errors import ClusterError, LockError, RunError
-from xstilts_hpc.files import write_json
+from xstilts_hpc.cluster.clean import What, clean, find
+from xstilts_hpc.cluster.submission import lock
+from xstilts_hpc.errors import LockError, RunError
 from xstilts_hpc.lease import hold
-from xstilts_hpc.machine import Machine
 from xstilts_hpc.plan import Plan, grid_folder
 from xstilts_hpc.run_folder import run_folder
-
-
-def planned(root: Path, plan: Plan) -> Plan:
-    """Write a plan and prepare its runs."""
-    plan.save(grid_folder(root, plan.name).plan)
-    for item in plan.runs.values():
-        run_folder(root, item.run.id).prepare(item.run, item.request)
-    return plan
-
-
-def write(path: Path, text: str = "12345") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
-
-
-def finish(root: Path, plan: Plan, *tasks: str) -> None:
-    """Do runs: an encoder where it is asked for, and what a run that is cut off at its very end leaves behind."""
-    for task in tasks:
-        folder = run_folder(root, run_of(plan, task))
-        files = []
-        if folder.request().keep_encoder:
-            files = [write(folder.encoder / "model.safetensors"), write(folder.encoder / "config.json", "{}")]
-        folder.commit({"xnli": {"en": {"accuracy": 0.5}}}, files, folder.request())
-        write(folder.checkpoints / "a" / "shard.pt", "1234567890")
-        write(folder.history, "{}\n")
-        write_json(folder.provenance(1), {"attempt": 1, "start": "2026", "end": "2026", "cause": "completed"})
-
-
-def old(path: Path, days: float = 2) -> Path:
-    """Make a file or folder look untouched for some days."""
-    when = time.time() - days * DAY_S
-    inside = sorted(path.rglob("*"), reverse=True) if path.is_dir() else []
-    for each in (*inside, path):
-        os.utime(each, (when, when))
-    return path
-
-
-def going(items: Iterable[Item], what: What | None = None) -> list[Path]:
-    return [item.path for item in items if not item.stays and what in (None, item.what)]
-
-
-def staying(items: Iterable[Item], what: What) -> list[str]:
-    return [item.why for item in items if item.stays and item.what is what]
-
-
-def submitted(root: Path, plan: Plan, packs: Sequence[Sequence[str]], job_id: str = "17") -> Submission:
-    array = SubmittedArray("target", tuple(map(tuple, packs)), -1, job_id=job_id, name="xs-small-0-t")
-    folder = grid_folder(root, plan.name).submissions / "t"
-    submission = Submission(folder, plan.name, root, {}, Machine(), (array,), "2026-01-01", code=str(root / "code/c"))
-    submission.write()
-    for name in ("17_submission.sh", "17_0_submitted.pkl", "17_0_0_log.out", ".submission_file_1.sh"):
-        write(folder / name)
-    return submission
 
 
 @pytest.fixture
@@ -256,83 +196,6 @@ def test_encoded_data_go_only_on_request_and_only_unused(tmp_path: Path, plan: P
     assert [path.name for path in (tmp_path / "cache" / "encoded").iterdir()] == ["xnli-2"]
 
 
-def answers(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Let squeue answer with a text, for the states that a real Slurm takes long to reach."""
-
-    def ask(command: Sequence[str], **_: float) -> "slurm_commands.subprocess.CompletedProcess[str]":
-        return slurm_commands.subprocess.CompletedProcess(command, 0, text, "")
-
-    monkeypatch.setattr(slurm_commands, "ask", ask)
-
-
-def silent(*_: object, **__: object) -> None:
-    raise ClusterError("squeue gave no answer in 10 s")
-
-
-@pytest.mark.parametrize("word", ["PENDING", "RUNNING"])
-def test_what_slurm_holds_stays(tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
-    finish(tmp_path, plan, "panx")
-    submission = submitted(tmp_path, plan, [[run_of(plan, "panx")], [run_of(plan, "xnli")]])
-    package = old(write(write_code(tmp_path / "code" / "c") / "run.py").parent.parent)
-    answers(monkeypatch, f"17_0|{word}|n1|0:01|1:00|N/A|None|xs-small-0-t\n17_1|COMPLETED||0:01|1:00|N/A|None|xs\n")
-    found = clean(plan, tmp_path)
-    assert going(found) == []
-    assert staying(found, What.CHECKPOINTS) == [f"Slurm holds it: {word}"]
-    assert staying(found, What.CODE) == ["an unfinished submission runs it"]
-    assert set(staying(found, What.SUBMISSION)) == {"Slurm holds jobs of it"}
-    assert package.is_dir() and len(list(submission.folder.iterdir())) == 5
-
-
-def test_where_slurm_does_not_answer_what_was_submitted_stays(
-    tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    finish(tmp_path, plan, "panx", "mnli")
-    submitted(tmp_path, plan, [[run_of(plan, "panx")]])
-    monkeypatch.setattr(slurm_commands, "ask", silent)
-    found = clean(plan, tmp_path)
-    assert going(found) == [run_folder(tmp_path, run_of(plan, "mnli")).checkpoints]
-    assert staying(found, What.CHECKPOINTS) == ["it was submitted, and Slurm does not answer"]
-    assert set(staying(found, What.SUBMISSION)) == {"squeue gave no answer in 10 s"}
-
-
-def write_code(folder: Path, untracked: Sequence[str] = ()) -> Path:
-    write_json(folder / "code.json", {"untracked": list(untracked)})
-    write(folder / "changes.patch")
-    return folder / "xstilts_hpc"
-
-
-def test_of_an_ended_submission_its_record_and_logs_stay(
-    tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    submission = submitted(tmp_path, plan, [[run_of(plan, "panx")]])
-    code = tmp_path / "code" / "c"
-    write(write_code(code) / "run.py")
-    old(code)
-    answers(monkeypatch, "17|COMPLETED|n1|0:01|1:00|N/A|None|xs-small-0-t\n")
-    clean(plan, tmp_path)
-    assert sorted(path.name for path in submission.folder.iterdir()) == ["17_0_0_log.out", "submission.json"]
-    assert sorted(path.name for path in code.iterdir()) == ["changes.patch", "code.json"]
-
-
-def test_code_that_is_new_or_the_only_copy_stays(tmp_path: Path, plan: Plan) -> None:
-    write(write_code(tmp_path / "code" / "new") / "run.py")
-    write(write_code(tmp_path / "code" / "mine", ["xstilts_hpc/mine.py"]) / "mine.py")
-    old(tmp_path / "code" / "mine")
-    found = clean(plan, tmp_path)
-    assert going(found) == []
-    assert staying(found, What.CODE) == ["it holds files that git does not know: this is their only copy"]
-
-
-def test_an_intended_array_may_still_come_for_a_day(
-    tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    submission = submitted(tmp_path, plan, [[run_of(plan, "panx")]], job_id="")
-    answers(monkeypatch, "")
-    assert going(find(plan, tmp_path)) == []
-    old(submission.json)
-    assert len(going(find(plan, tmp_path), What.SUBMISSION)) == 3
-
-
 def test_the_command_tells_first_and_deletes_only_with_apply(tmp_path: Path, plan: Plan) -> None:
     finish(tmp_path, plan, "mnli", "xnli")
     options = ["--root", str(tmp_path)]
@@ -351,26 +214,3 @@ def test_the_command_tells_first_and_deletes_only_with_apply(tmp_path: Path, pla
     done = CliRunner().invoke(app, ["clean", "small", "--apply", *options])
     assert "deleted: 2 files, 20 bytes" in done.output
     assert not checkpoints.exists()
-
-
-@pytest.mark.slurm
-def test_after_a_real_submission_everything_goes_on_without_what_was_cleaned(
-    devcluster: DevCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(FOLDER))
-    plan = make_plan({"a": ["a1"], "b": ["b1"]})
-    write_json(tmp_path / "orders.json", {"sleep": {"b": 8}})
-    submission = hand_over(plan, tmp_path)
-    while not run_folder(tmp_path, run_of(plan, "a1")).done_json.is_file():
-        time.sleep(0.1)
-    write(run_folder(tmp_path, run_of(plan, "a1")).checkpoints / "a" / "shard.pt")
-    scripts = sorted(submission.folder.glob("*.sh"))
-    found = clean(plan, tmp_path)
-    assert staying(found, What.SUBMISSION) == ["Slurm holds jobs of it"] * len(sorted(submission.folder.glob("*.sh")))
-    assert sorted(submission.folder.glob("*.sh")) == scripts
-    wait_for_end(submission)
-    clean(plan, tmp_path)
-    assert not list(submission.folder.glob("*.sh"))
-    assert submission.log(run_of(plan, "b1")).is_file()
-    assert plan.done(tmp_path) == set(plan.runs)
-    assert hand_over(plan, tmp_path).runs == ()
