@@ -11,9 +11,7 @@ import pytest
 from tests.cluster.test_submit import done_by_task, hand_over, wait_for_end, wrap_sbatch
 from tests.cluster.trivial_runs import FOLDER, make_plan, make_profile, run_of
 from xstilts_hpc.cluster.devcluster import DevCluster
-from xstilts_hpc.cluster.slurm_commands import jobs_named
 from xstilts_hpc.cluster.submission import submissions
-from xstilts_hpc.errors import ClusterError
 from xstilts_hpc.files import write_json
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(120)]
@@ -26,19 +24,6 @@ def entry_path(devcluster: DevCluster, monkeypatch: pytest.MonkeyPatch) -> None:
 
 LOST = 'if [ "$(wc -l < "$CALLS")" -eq 1 ]; then {real} "$@" > /dev/null; {then} fi'
 SBATCH = shutil.which("sbatch")
-TIMED_OUT = 'echo "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation" >&2; exit 1;'
-
-
-def test_an_sbatch_that_times_out_after_acceptance_is_found_by_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls = wrap_sbatch(tmp_path, monkeypatch, LOST.format(real=SBATCH, then=TIMED_OUT))
-    plan = make_plan({"a": ["a1"]}, ["x"])
-    submission = hand_over(plan, tmp_path / "root")
-    wait_for_end(submission)
-    assert calls() == len(submission.arrays) + 1
-    assert plan.done(tmp_path / "root") == set(plan.runs)
-    assert len(done_by_task(tmp_path / "root")) == 3
 
 
 def test_a_submitter_killed_before_the_answer_leaves_an_intent_that_the_next_submit_resolves(
@@ -72,20 +57,6 @@ def test_a_submitter_killed_before_the_answer_leaves_an_intent_that_the_next_sub
     while plan.done(root) != set(plan.runs) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert len((root / "done.jsonl").read_text(encoding="utf-8").splitlines()) == 1
-
-
-def test_an_sbatch_without_an_answer_undoes_nothing_and_the_intent_is_void_if_slurm_never_heard_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("xstilts_hpc.cluster.handover._LATE_S", 0.5)
-    wrap_sbatch(tmp_path, monkeypatch, f'if [ "$(wc -l < "$CALLS")" -eq 1 ]; then {TIMED_OUT} fi')
-    plan = make_plan({}, ["a"])
-    with pytest.raises(ClusterError, match=r"knows no job named xs-small-target-.* submit again when Slurm answers"):
-        hand_over(plan, tmp_path / "root")
-    (intent,) = submissions(tmp_path / "root")
-    assert jobs_named([intent.arrays[0].name]) == {}
-    wait_for_end(hand_over(plan, tmp_path / "root"))
-    assert plan.done(tmp_path / "root") == set(plan.runs)
 
 
 def test_edits_made_later_do_not_reach_queued_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

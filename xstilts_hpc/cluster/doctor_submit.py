@@ -16,7 +16,7 @@ from xstilts_hpc.cluster import slurm_commands as slurm
 from xstilts_hpc.cluster.doctor_check import Check, fine, problem, warning
 from xstilts_hpc.cluster.doctor_visit import Visit, new_visit, visit_checks
 from xstilts_hpc.cluster.profile import Profile
-from xstilts_hpc.cluster.sbatch_options import clean_environment, run_options
+from xstilts_hpc.cluster.sbatch_options import clean_environment, require_plain, run_options
 from xstilts_hpc.errors import ClusterError
 from xstilts_hpc.files import write_json
 
@@ -87,8 +87,7 @@ class _Watch:
 def send_to_node(profile: Profile, root: Path, patience: Patience, *, tell: Callable[[str], None]) -> list[Check]:
     """Submit the job, wait for it, and return what it found; `tell` is told how to look at it later."""
     root = root.resolve()
-    if "%" in str(root):
-        raise ClusterError(f"{root}: Slurm reads % in a path as a pattern; use a root without it")
+    require_plain(root)
     token = f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(3)}"
     visit = new_visit(root, token)
     write_json(visit.ordered, _order(profile))

@@ -44,7 +44,7 @@ def doctor(  # noqa: PLR0913 - a command has as many parameters as options
 
         patience = Patience(wait_min, time_min)
         found[Area.NODE] = send_to_node(load_profile(profile), root, patience, tell=_aside)
-    then = f"xstilts submit {grid or 'GRID'} --profile {shlex.quote(profile)}"
+    then = f"xstilts submit {shlex.quote(str(grid)) if grid else 'GRID'} --profile {shlex.quote(profile)}"
     look = load_profile(profile).kind == "slurm" and not on_node
     _report(found, as_json=as_json, then=f"xstilts doctor --profile {shlex.quote(profile)} --on-node" if look else then)
 
@@ -60,7 +60,7 @@ def _write(name: str, partition: str, root: Path) -> None:
 
     path, _ = write_draft(name, ask_cluster(), partition=partition)
     typer.echo(f"wrote {path}: a draft, read its comments")
-    say_next(f"xstilts doctor --profile {name} --on-node", root)
+    say_next(f"xstilts doctor --profile {shlex.quote(name)} --on-node", root)
 
 
 def _read(root: Path, token: str) -> "list[Check]":
