@@ -11,8 +11,10 @@ import pytest
 from tests.cluster.test_submit import done_by_task, hand_over, wait_for_end, wrap_sbatch
 from tests.cluster.trivial_runs import FOLDER, make_plan, make_profile, run_of
 from xstilts_hpc.cluster.devcluster import DevCluster
-from xstilts_hpc.cluster.submission import submissions
+from xstilts_hpc.cluster.submission import now, submissions
+from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import write_json
+from xstilts_hpc.run_folder import run_folder
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(120)]
 
@@ -94,4 +96,26 @@ def test_a_short_family_is_one_element(tmp_path: Path, monkeypatch: pytest.Monke
     assert [len(family.packs), len(family.runs), len(alone.runs)] == [1, 3, 1]
     assert (family.time_min, alone.time_min) == (30, 30)
     wait_for_end(submission)
+    assert plan.done(tmp_path) == set(plan.runs)
+
+
+def test_nodes_where_several_runs_died_are_excluded(tmp_path: Path) -> None:
+    dead = make_plan({}, ["x", "y"], name="before")
+    for run_id in dead.runs:
+        record = {"start": now(), "end": now(), "cause": "killed", "node": "0x7f000001", "error": "", "attempt": 1}
+        write_json(run_folder(tmp_path, run_id).provenance(1), record)
+    submission = hand_over(make_plan({}, ["a", "b", "c"]), tmp_path)
+    wait_for_end(submission)
+    nodes = {line["environment"]["SLURMD_NODENAME"] for line in done_by_task(tmp_path).values()}
+    assert nodes == {"0x7f000002"}
+
+
+def test_a_folder_that_everybody_may_write_to_is_refused_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    plan = make_plan({}, ["a"])
+    write_json(tmp_path / "grids" / "other.json", {})
+    (tmp_path / "grids").chmod(0o777)
+    with pytest.raises(RunError, match=r"grids may be written by everybody.*chmod .*o-w .*grids"):
+        hand_over(plan, tmp_path)
+    (tmp_path / "grids").chmod(0o755)
+    wait_for_end(hand_over(plan, tmp_path))
     assert plan.done(tmp_path) == set(plan.runs)

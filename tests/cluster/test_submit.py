@@ -249,4 +249,6 @@ def test_thousand_elements_take_one_sbatch(tmp_path: Path, monkeypatch: pytest.M
     assert len(elements_of([array.job_id])) == 1000
     assert read_submission(submission.json).arrays == submission.arrays
     subprocess.run(["scancel", *submission.job_ids], check=True)
+    files = [path for path in (tmp_path / "root").rglob("*") if path.is_file() and "code" not in path.parts]
+    assert len(files) <= 3 * 1000
     assert seconds < 5

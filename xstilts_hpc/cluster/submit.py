@@ -29,6 +29,7 @@ from xstilts_hpc.cluster.waves import wave_of
 from xstilts_hpc.errors import ClusterError, ProfileError, nearest
 from xstilts_hpc.forecast import minutes_of
 from xstilts_hpc.lease import holder_of, is_gone
+from xstilts_hpc.ownership import require_trusted
 from xstilts_hpc.plan import Plan, grid_folder
 from xstilts_hpc.run_folder import run_folder
 
@@ -65,6 +66,7 @@ def submit(
             return _Planner(plan, root, profile, entry, only).planned()[0]
         try:
             with lock(root, plan.name):
+                require_trusted(grid_folder(root, plan.name).submissions, root)
                 _receive(root)
                 return _submit(_Planner(plan, root, profile, entry, only))
         except BaseException:

@@ -25,6 +25,7 @@ from xstilts_hpc.logits import (
 )
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.model.encoder import load_encoder, load_tokenizer, model_location
+from xstilts_hpc.ownership import require_trusted
 from xstilts_hpc.run import Prediction, Request, Run
 from xstilts_hpc.run_folder import RunFolder, run_folder
 from xstilts_hpc.scoring import score, task_of_file
@@ -51,6 +52,7 @@ def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -
     `alone` ignores a process group named by the environment (a run in the user's own shell).
     """
     folder = run_folder(root, run_id)
+    require_trusted(folder.path, root)
     run, request = folder.run(), folder.request()
     if folder.done(request):
         return
