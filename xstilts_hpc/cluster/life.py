@@ -23,27 +23,33 @@ BEGINS = "element begins, start"
 
 @dataclass(frozen=True)
 class Element:
-    """An element that runs here and now: its job's id, and how often Slurm started it before."""
+    """An element that runs here and now: its job's id, how often Slurm started it before, and its name.
+
+    The id of one element of an array is that of the whole array, so only the name (`7_3`) means just this element.
+    """
 
     job_id: str
     restarts: int
+    name: str
 
     @staticmethod
     def here() -> "Element":
         """Return the element of this process, from Slurm's variables."""
-        return Element(os.environ.get("SLURM_JOB_ID", ""), int(os.environ.get("SLURM_RESTART_COUNT", "0") or 0))
+        job_id, array = os.environ.get("SLURM_JOB_ID", ""), os.environ.get("SLURM_ARRAY_JOB_ID", "")
+        name = f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID', '')}" if array else job_id
+        return Element(job_id, int(os.environ.get("SLURM_RESTART_COUNT", "0") or 0), name)
 
     @cached_property
     def facts(self) -> JobFacts:
         """Return what Slurm says of the job; asked once."""
-        return job_facts(self.job_id)
+        return job_facts(self.name)
 
     def requeue(self) -> bool:
         """Ask Slurm to start this element again, unless it does so already; say whether it will."""
         if self.facts.restarts > self.restarts:
             return True
         try:
-            slurm.answer(["scontrol", "requeue", self.job_id])
+            slurm.answer(["scontrol", "requeue", self.name])
         except ClusterError as error:
             sys.stderr.write(f"what was done is saved, but it could not be requeued ({error}); submit the grid again\n")
             return False
@@ -84,7 +90,7 @@ class Life:
         if attempts[-1]["end"]:
             return self._decide(attempts[-1], {})
         failed = node_failed(attempts[-1].get("node", ""), attempts[-1]["start"])
-        cause = Cause.NODE_FAILED if failed else lost_to_slurm(self.element.job_id, _restarts(attempts[-1]))
+        cause = Cause.NODE_FAILED if failed else lost_to_slurm(self.element.name, _restarts(attempts[-1]))
         note = "no end was written; Slurm started the element again"
         return self._decide(attempts[-1], {"end": now_short(), "cause": str(cause), "error": note})
 

@@ -40,7 +40,6 @@ cpus_per_rank: 1
 memory_gb: 5
 time_min: 60
 signal_lead_s: 60
-max_parallel: 2
 zero_stage: 2
 precision: fp32
 checkpoint_min: 0.012

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.test_end_to_end import CHECKOUT
 from tests.cluster.test_submit import hand_over, wait_for_end
 from tests.cluster.trivial_runs import FOLDER, make_plan, make_profile, run_of
 from xstilts_hpc.cluster.cancel import cancel
@@ -179,3 +180,17 @@ def test_a_signal_that_comes_before_a_run_listens_does_not_kill_it(tmp_path: Pat
         time.sleep(0.2)
     wait_for_end(submission)
     assert words(submission, plan, "a") == "COMPLETED"
+
+
+def test_the_element_that_has_the_id_of_its_array_asks_and_speaks_for_itself_alone(tmp_path: Path) -> None:
+    element = "from xstilts_hpc.cluster.life import Element as E; e = E.here(); print(e.facts.state, e.requeue())"
+    script = f"""--wrap=echo $SLURM_ARRAY_TASK_ID $SLURM_JOB_ID >> {tmp_path}/started
+if [ $SLURM_ARRAY_TASK_ID = 2 -a -z "$SLURM_RESTART_COUNT" ]; then
+  sleep 2; cd {CHECKOUT}; {sys.executable} -c '{element}' > {tmp_path}/said; sleep 60
+fi"""
+    array = slurm("sbatch", "--parsable", "--requeue", "--array=0-2", "--output=/dev/null", script)
+    wait_until(lambda: set(elements_of([array]).values()) == {"COMPLETED"}, "three ends")
+    assert (tmp_path / "said").read_text() == "RUNNING True\n"
+    started = [line.split() for line in (tmp_path / "started").read_text().splitlines()]
+    assert sorted(index for index, _ in started) == ["0", "1", "2", "2"]
+    assert {job for index, job in started if index == "2"} == {array}
