@@ -108,7 +108,10 @@ def test_why_tells_the_reason_in_words(slurm: Path) -> None:
     assert explain(run_of(PLAN, "a"), slurm).next == (
         "it is held by a user: `scontrol release` lets it go (JobHeldUser)"
     )
-    assert explain(run_of(PLAN, "b"), slurm).next == "it waits for the element of its parent (Dependency)"
+    assert (
+        explain(run_of(PLAN, "b"), slurm).next
+        == "it waits for the element of its parent, or for an array that goes first (max_parallel) (Dependency)"
+    )
 
 
 def test_cancel_says_how_many_runs_and_which_other_grid_needs_them(slurm: Path) -> None:

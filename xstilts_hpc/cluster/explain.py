@@ -47,7 +47,8 @@ def explain(run_id: str, root: Path) -> Explanation:
     view = look(_line_of(plan, run_id), root)
     standing = view.standings[run_id]
     attempts = tuple(run_folder(root, run_id).attempts())
-    log, step = str(log_of(run_id, root)), _next(view, run_id, standing)
+    path = log_of(run_id, root)
+    log, step = str(path) if path.is_file() else "", _next(view, run_id, standing)
     words = _slurm_words(view, run_id)
     return Explanation(run_id, plan.name, str(standing.state), attempts, log, standing.cause, words, step)
 

@@ -14,7 +14,7 @@ _STUCK = {
     "invalidqos": "Slurm does not know its QOS any more: change it in the profile, cancel, submit again",
 }
 _WAITING = {
-    "dependency": "it waits for the element of its parent",
+    "dependency": "it waits for the element of its parent, or for an array that goes first (max_parallel)",
     "priority": "others have a higher priority",
     "resources": "it is next, and waits until enough is free",
     "jobarraytasklimit": "as many elements of its array run as the profile's max_parallel lets run at once",
