@@ -11,7 +11,7 @@ from xstilts_hpc.expand import expand
 from xstilts_hpc.files import write_json
 from xstilts_hpc.forecast import Forecast, ModelSize, flops, forecast, minutes_of, model_size
 from xstilts_hpc.grid import load_grid
-from xstilts_hpc.plan import Plan, PlannedRun, Stage
+from xstilts_hpc.plan import Plan, PlannedRun, Stage, grid_folder
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.run import ModelSource, Request, Run
 from xstilts_hpc.run_folder import run_folder
@@ -146,3 +146,14 @@ def test_nothing_is_estimated_before_three_runs_finished(tmp_path: Path, tiny_ro
     for item in [*plan.runs.values()][:2]:
         finish(tmp_path, item, seconds=10, ranks=1, profile="alps")
     assert minutes_of(plan, tmp_path, "alps", 1) == {}
+
+
+def test_a_new_grid_is_estimated_by_the_runs_of_others(tiny_root: Path) -> None:
+    before = plan_with(tiny_root, 100, 200, 400)
+    before.save(grid_folder(tiny_root, "before").plan)
+    for item, seconds in zip(before.runs.values(), (90, 120, 180), strict=True):
+        finish(tiny_root, item, seconds=seconds, ranks=1, profile="alps")
+    (tiny_root / "grids" / "damaged").mkdir()
+    (tiny_root / "grids" / "damaged" / "plan.json").write_text("{", encoding="utf-8")
+    new = replace(before, runs={f"new {i}": item for i, item in enumerate(plan_with(tiny_root, 800).runs.values())})
+    assert minutes_of(new, tiny_root, "alps", 1) == {"new 0": pytest.approx(5)}

@@ -1,5 +1,6 @@
 """What a plan will cost: GPU-hours from arithmetic and the speed of finished runs; bytes and files."""
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from xstilts_hpc.cost import FEWEST, Sample, Took, median_tflops, speeds_of, too
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.files import read_json
-from xstilts_hpc.plan import Plan, PlannedRun
+from xstilts_hpc.plan import Plan, PlannedRun, load_plan
 from xstilts_hpc.run import ModelSource
 from xstilts_hpc.tasks import task_of
 
@@ -19,6 +20,8 @@ _CHARACTERS_PER_TOKEN = 4.0
 _CHARACTERS_PER_WORD = 6.0
 # Supertags of CCGbank by the study's code (jiant v1): what a task whose labels stand in its files is taken to have.
 _OPEN_LABELS = 1_363
+# Other grids whose finished runs are looked at: a large plan takes a second to read.
+_MOST_GRIDS = 5
 _FORWARD, _FORWARD_AND_BACKWARD = 2, 6
 # run.json, request.json, DONE.json, history.jsonl, one provenance record; config, weights and tokenizer of an encoder.
 _FILES_PER_RUN, _FILES_PER_ENCODER = 5, 4
@@ -72,7 +75,7 @@ def forecast(plan: Plan, *, root: Path, todo: Iterable[PlannedRun], profile: str
     left = {planned.run.id for planned in runs}
     finished = [run_id for run_id in plan.runs if run_id not in left]
     measured = took(root, finished, profile) or (took(root, finished) if profile else {})
-    samples = _samples(plan, size, measured)
+    samples = _samples(plan.runs, size, measured)
     tflops = median_tflops(samples) if samples else ASSUMED_TFLOPS
     work = sum(flops(planned, size) for planned in runs)
     encoders = sum(planned.request.keep_encoder for planned in runs)
@@ -90,19 +93,35 @@ def forecast(plan: Plan, *, root: Path, todo: Iterable[PlannedRun], profile: str
 def minutes_of(plan: Plan, root: Path, profile: str, ranks: int) -> dict[str, float]:
     """Return the estimated minutes of runs on so many ranks, by the runs that finished under the same profile.
 
-    Nothing is estimated before three runs have finished, nor a run far larger than those.
+    Where too few of the plan have finished, runs of the same model in other grids count as well. Nothing is estimated
+    before three runs have finished, nor a run far larger than those.
     """
-    measured = took(root, plan.runs, profile)
+    known: Mapping[str, PlannedRun] = plan.runs
+    measured = took(root, known, profile)
+    if len(measured) < FEWEST:
+        known = {**_runs_of_other_grids(plan, root), **plan.runs}
+        measured = took(root, known, profile)
     if len(measured) < FEWEST:
         return {}
     size = _size_of(plan, root)
     works = {run_id: flops(planned, size) / ranks for run_id, planned in plan.runs.items()}
-    speeds = speeds_of(_samples(plan, size, measured))
+    speeds = speeds_of(_samples(known, size, measured))
     return {i: speed.seconds(work) / 60 for speed in speeds for i, work in works.items() if speed.knows(work)}
 
 
-def _samples(plan: Plan, size: ModelSize, measured: Mapping[str, Took]) -> list[Sample]:
-    samples = (Sample(flops(plan.runs[i], size) / run.ranks, run.seconds) for i, run in measured.items())
+def _runs_of_other_grids(plan: Plan, root: Path) -> dict[str, PlannedRun]:
+    """Return the runs of the same model in the grids that were submitted last; a plan that cannot be read has none."""
+    model = next(iter(plan.runs.values())).run.model
+    paths = sorted((root / "grids").glob("*/plan.json"), key=lambda path: path.stat().st_mtime)[-_MOST_GRIDS:]
+    found: dict[str, PlannedRun] = {}
+    for path in paths:
+        with contextlib.suppress(RunError):
+            found |= {i: planned for i, planned in load_plan(path).runs.items() if planned.run.model == model}
+    return found
+
+
+def _samples(known: Mapping[str, PlannedRun], size: ModelSize, measured: Mapping[str, Took]) -> list[Sample]:
+    samples = (Sample(flops(known[i], size) / run.ranks, run.seconds) for i, run in measured.items())
     return [sample for sample in samples if sample.rank_work]
 
 
