@@ -82,8 +82,17 @@ def end(process: Process, *, patience_s: float = 10) -> None:
 
 
 def end_steps(spool: Path) -> None:
-    """Kill the step daemons of a node and all they started: they outlive their slurmd, which only a dead node stops."""
-    until(lambda: not _kill_all(_families(_step_daemons(spool))), limit_s=5)
+    """Kill the step daemons of a node and all they started: they outlive their slurmd, which only a dead node stops.
+
+    The daemons go first: one that saw its processes die would report that, as no dead node does.
+    """
+
+    def kill_all() -> int:
+        daemons = _step_daemons(spool)
+        family = _families(daemons)
+        return _kill_all(sorted(family, key=lambda process: process.pid not in daemons))
+
+    until(lambda: not kill_all(), limit_s=5)
 
 
 def _kill_all(processes: Iterable[Process]) -> int:

@@ -175,9 +175,11 @@ def wait_for_attempt(run: RunFolder, number: int, *, updates: int) -> None:
 
 
 def wait_for_cause(run: RunFolder, number: int) -> str:
-    """Wait until an attempt (from 1) has ended; return why."""
-    wait_for(
-        lambda: len(run.attempts()) >= number and bool(run.attempts()[number - 1]["end"]),
-        f"the end of attempt {number} of {run.path.name}",
-    )
+    """Wait until an attempt (from 1) has ended and what follows is decided; return why it ended."""
+
+    def is_settled() -> bool:
+        attempts = run.attempts()[number - 1 :]
+        return bool(attempts) and (attempts[0]["cause"] == "completed" or "again" in attempts[0])
+
+    wait_for(is_settled, f"the end of attempt {number} of {run.path.name}")
     return str(run.attempts()[number - 1]["cause"])

@@ -74,7 +74,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, small_clus
     set_partition("down")
     submit_twice(story)
     elements = subprocess.run(["squeue", "-h", "-r", "-o", "%i %j"], capture_output=True, text=True, check=True)
-    story.queue = [line for line in elements.stdout.splitlines() if not line.endswith("-collect")]
+    story.queue = [line for line in elements.stdout.splitlines() if "-collect" not in line]
     story.while_down = campaign.why(campaign.run(PARENTS[0]))
     with full(campaign.run(FULL_IN_A_SAVE).checkpoints), full(campaign.run(FULL_IN_LOGITS).path / "logits"):
         set_partition("up")
@@ -116,7 +116,7 @@ def full(folder: Path) -> Iterator[None]:
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(folder)], check=True, timeout=60)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k,mode=0700", "tmpfs", str(folder)], check=True, timeout=60)
     try:
         yield
     finally:
