@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,22 +84,16 @@ def end(process: Process, *, patience_s: float = 10) -> None:
 def end_steps(spool: Path) -> None:
     """Kill the step daemons of a node and all they started: they outlive their slurmd, which only a dead node stops.
 
-    The daemons go first: one that saw its processes die would report that, as no dead node does.
+    All are stopped before the first is killed: as on a dead node, none sees another die, reports it or acts on it.
     """
-
-    def kill_all() -> int:
-        daemons = _step_daemons(spool)
-        family = _families(daemons)
-        return _kill_all(sorted(family, key=lambda process: process.pid not in daemons))
-
-    until(lambda: not kill_all(), limit_s=5)
-
-
-def _kill_all(processes: Iterable[Process]) -> int:
-    living = [process for process in processes if alive(process)]
-    for process in living:
+    daemons, family = _step_daemons(spool), set[Process]()
+    while new := _families(daemons) - family:
+        for process in new:
+            send(process, signal.SIGSTOP)
+        family |= new
+    for process in family:
         send(process, signal.SIGKILL)
-    return len(living)
+    until(lambda: not any(alive(process) for process in family), limit_s=5)
 
 
 def _step_daemons(spool: Path) -> set[int]:
