@@ -182,6 +182,17 @@ def test_the_job_of_a_dead_node_is_requeued_and_its_processes_are_gone(devcluste
 
 
 @pytest.mark.slurm
+def test_nothing_on_a_dying_node_acts_on_the_death_of_something_else(devcluster: DevCluster, tmp_path: Path) -> None:
+    step = f"srun sh -c 'echo $$ > {tmp_path}/pids; sleep 300'"
+    job = submit("-w", node_name(2), wrap=f"trap 'touch {tmp_path}/acted' EXIT; {step}")
+    begun_by_job(tmp_path / "pids")
+    devcluster.kill_node(2)
+    slurm("scancel", job)
+    devcluster.revive_node(2)
+    assert not (tmp_path / "acted").exists()
+
+
+@pytest.mark.slurm
 def test_killing_a_dead_node_is_refused(devcluster: DevCluster) -> None:
     devcluster.kill_node(1)
     with pytest.raises(DevClusterError, match="node 1 is dead already"):

@@ -1,6 +1,8 @@
 """The training state in the middle of a run: two slots, each with a manifest that is written last."""
 
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +17,7 @@ from xstilts_hpc.train.ranks import Ranks
 _SLOTS = ("a", "b")
 _TAG = "state"
 _MANIFEST = "MANIFEST.json"
+_PROBE_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,11 @@ class Checkpoints:
         if self.ranks.is_main():
             shutil.rmtree(slot, ignore_errors=True)
         self.ranks.barrier()
-        engine.save_checkpoint(str(slot), tag=_TAG, client_state={"step": step}, save_latest=False)
+        try:
+            engine.save_checkpoint(str(slot), tag=_TAG, client_state={"step": step}, save_latest=False)
+        except RuntimeError:
+            _write_something(slot)  # torch does not say that a disk is full ("unexpected pos 128 vs 0"); this does
+            raise
         self.ranks.barrier()
         if self.ranks.is_main():
             manifest = {"slot": slot.name, "step": step, **self.identity, "files": list(_described(slot))}
@@ -126,6 +133,14 @@ class Checkpoints:
 def _shards(slot: Path) -> set[str]:
     """Return the files among which DeepSpeed picks by name what it unpickles, relative to the slot."""
     return {str(path.relative_to(slot)) for path in (slot / _TAG).rglob("*") if path.is_file()}
+
+
+def _write_something(slot: Path) -> None:
+    """Write and remove a file; OSError with the system's own reason where that cannot be done."""
+    with tempfile.NamedTemporaryFile(dir=slot) as file:
+        file.write(bytes(_PROBE_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _described(slot: Path) -> Iterator[dict[str, Any]]:

@@ -15,6 +15,7 @@ from tests.tiny import grid_text, write_tiny_data
 from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.devcluster_processes import until
 from xstilts_hpc.cluster.submission import latest_elements, submissions
+from xstilts_hpc.errors import IncompleteError
 from xstilts_hpc.logits import read_logits
 from xstilts_hpc.run_folder import RunFolder
 
@@ -78,6 +79,12 @@ class Campaign:
         done = xstilts(verb, *arguments, "--root", str(self.root))
         assert done.returncode == 0, f"{verb} {arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def refused(self, verb: str, *arguments: str) -> str:
+        """Run a command that must say that something is missing; return its words."""
+        done = xstilts(verb, *arguments, "--root", str(self.root))
+        assert done.returncode == IncompleteError.exit_code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stderr
 
     def submit(self) -> str:
         """Hand over what is not done."""

@@ -2,10 +2,14 @@
 
 import contextlib
 import os
+import shutil
 import signal
+import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+
+import h5py
 
 from tests.cluster.faults.campaign import Campaign, wait_for
 from xstilts_hpc.cluster.devcluster_processes import Process, alive, identify, read_stat, send
@@ -117,20 +121,50 @@ def is_writing_logits(run: RunFolder) -> bool:
     return False
 
 
+def may_mount() -> bool:
+    """Say whether this user may mount a small file system."""
+    return os.geteuid() == 0 and shutil.which("mount") is not None
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """Put a disk of two pages in the place of a folder for a while, where this user may."""
+    if not may_mount():
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    options = ["-t", "tmpfs", "-o", "size=8k,mode=0700", "tmpfs"]
+    subprocess.run(["mount", *options, str(folder)], check=True, timeout=60)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=60)
+
+
 def truncate(path: Path) -> None:
     """Cut a file to half of its size."""
     os.truncate(path, path.stat().st_size // 2)
 
 
-def flip_byte(path: Path) -> None:
-    """Change one byte in the middle of a file, leaving its size and time."""
+def flip_byte(path: Path, position: int = -1) -> None:
+    """Change one byte of a file (without a position, that in the middle), leaving its size and time."""
     before = path.stat()
+    place = before.st_size // 2 if position < 0 else position
     with path.open("r+b") as file:
-        file.seek(before.st_size // 2)
+        file.seek(place)
         byte = file.read(1)
-        file.seek(before.st_size // 2)
+        file.seek(place)
         file.write(bytes([byte[0] ^ 0xFF]))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def flip_byte_of_logits(path: Path) -> str:
+    """Change one byte among the numbers of a logits file; return the language whose numbers they are."""
+    with h5py.File(path, "r") as file:
+        language = next(iter(file))
+        place = file[language]["logits"].id.get_chunk_info(0).byte_offset
+    flip_byte(path, place)
+    return str(language)
 
 
 def largest(folder: Path) -> Path:
