@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from xstilts_hpc.errors import LockError
-from xstilts_hpc.lease import Holder, LeaseLostError, hold, holder_of, is_gone
+from xstilts_hpc.lease import Holder, LeaseLostError, hold, seems_held
 
 HOLD = """
 import sys, time
@@ -52,8 +52,7 @@ def test_a_killed_holder_of_this_machine_is_succeeded_at_once(tmp_path: Path) ->
         pass
     child.kill()
     child.communicate()
-    found = holder_of(path)
-    assert found is not None and is_gone(found)
+    assert seems_held(path) is None
     start_s = time.monotonic()
     with hold(path) as lease:
         assert lease.holder.pid == os.getpid()
@@ -85,7 +84,7 @@ def test_who_was_succeeded_notices_and_leaves_the_others_lease_alone(tmp_path: P
         holder_elsewhere(path)
         with pytest.raises(LeaseLostError, match=r"no longer held by this process .*elsewhere"):
             lease.check()
-    found = holder_of(path)
+    found = seems_held(path)
     assert found is not None and found.host == "elsewhere"
 
 
@@ -109,3 +108,44 @@ def test_only_one_of_many_gets_a_lease_of_the_dead(tmp_path: Path) -> None:
         for child in children:
             child.kill()
             child.communicate()
+
+
+def test_a_lease_that_cannot_be_read_is_somebodys_until_it_is_silent(tmp_path: Path) -> None:
+    path = tmp_path / "LEASE"
+    path.write_text("torn", encoding="utf-8")
+    beat = threading.Timer(0.7, os.utime, [path])
+    beat.start()
+    with pytest.raises(LockError, match="is held by process 0 on"), hold(path, silent_s=5):
+        pass
+    beat.join()
+    with hold(path, silent_s=0.6) as lease:
+        lease.check()
+
+
+def test_an_old_lease_of_another_machine_holds_nobody_who_only_looks(tmp_path: Path) -> None:
+    path = tmp_path / "LEASE"
+    other = holder_elsewhere(path)
+    assert seems_held(path) == other
+    os.utime(path, (1_000_000, 1_000_000))
+    assert seems_held(path) is None
+    with hold(path, silent_s=0.6) as lease:
+        assert seems_held(path) == lease.holder
+
+
+def test_a_failed_beat_is_followed_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = os.utime, []
+
+    def fail_once(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 1:
+            raise OSError(116, "stale file handle")
+        real(descriptor)
+
+    monkeypatch.setattr("xstilts_hpc.lease.BEAT_S", 0.05)
+    monkeypatch.setattr(os, "utime", fail_once)
+    with hold(tmp_path / "LEASE") as lease:
+        deadline = time.monotonic() + 5
+        while len(calls) < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        lease.check()
+    assert len(calls) >= 3

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,12 @@ from xstilts_hpc.errors import LockError
 # another machine watches for so long whether the file changes.
 BEAT_S = 10.0
 SILENT_S = 2.5 * BEAT_S
+# Who only looks, and cannot watch, believes in a holder of another machine whose file is younger than this.
+_FRESH_S = 600.0
 _LOOK_S = 0.5
+_LOOKS = 10
+# Whoever may look into the folder may read who holds the lease, whatever the umask.
+_MODE = 0o644
 
 
 class LeaseLostError(LockError):
@@ -41,6 +46,10 @@ class Holder:
         return f"process {self.pid} on {self.host} since {self.time}" + (f", job {self.job}" if self.job else "")
 
 
+# The holder of a lease that cannot be read: somebody, as long as the file gives signs of life.
+UNKNOWN = Holder("?", "", 0, 0, "?")
+
+
 @dataclass(frozen=True)
 class Lease:
     """A lease that this process holds."""
@@ -50,7 +59,13 @@ class Lease:
 
     def is_held(self) -> bool:
         """Say whether the lease is still this process's own."""
-        return _read(self.path) == self.holder
+        found = _read(self.path)
+        for _ in range(_LOOKS):  # a network file system may fail for a moment
+            if found != UNKNOWN:
+                break
+            time.sleep(_LOOK_S)
+            found = _read(self.path)
+        return found == self.holder
 
     def check(self) -> None:
         """Raise LeaseLostError where another process took the lease over: ours was taken for dead."""
@@ -89,9 +104,18 @@ def hold(path: Path, *, silent_s: float = SILENT_S) -> Iterator[Lease]:
                 path.unlink(missing_ok=True)
 
 
-def holder_of(path: Path) -> Holder | None:
-    """Return who holds a lease, if anybody does; whether the holder lives is another question."""
-    return _read(path)
+def seems_held(path: Path) -> Holder | None:
+    """Return who holds a lease as far as one look tells, None where nobody does or the holder is gone.
+
+    A holder of another machine, or of another boot of this one, counts if its file is fresh.
+    """
+    holder = _read(path)
+    if not holder or is_gone(holder):
+        return None
+    me = _me()
+    if (holder.host, holder.boot) == (me.host, me.boot):
+        return holder
+    return holder if time.time() - _sign(path)[1] / 1e9 < _FRESH_S else None
 
 
 def is_gone(holder: Holder) -> bool:
@@ -125,21 +149,25 @@ def _born(pid: int) -> int:
 def _create(lease: Lease) -> bool:
     """Create the file complete with its text: a link appears whole, and fails where the name is taken."""
     draft = lease.path.with_name(f"{lease.path.name}.{lease.holder.host}.{lease.holder.pid}")
-    draft.write_text(json.dumps(asdict(lease.holder)), encoding="utf-8")
     try:
+        draft.write_text(json.dumps(asdict(lease.holder)), encoding="utf-8")
+        draft.chmod(_MODE)
         lease.path.hardlink_to(draft)
     except FileExistsError:
-        return False
+        return _read(lease.path) == lease.holder and draft.stat().st_nlink > 1  # NFS may answer a repeated request so
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
     return True
 
 
 def _read(path: Path) -> Holder | None:
+    """Return the holder of a lease, None where there is none, UNKNOWN where it cannot be read."""
     try:
         return Holder(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except FileNotFoundError:
         return None
+    except (OSError, ValueError, TypeError):
+        return UNKNOWN
 
 
 def _lives(path: Path, holder: Holder, silent_s: float) -> bool:
@@ -159,8 +187,10 @@ def _sign(path: Path) -> tuple[int, int]:
     try:
         with path.open("rb") as file:
             found = os.fstat(file.fileno())
-    except OSError:
+    except FileNotFoundError:
         return 0, 0
+    except OSError:
+        found = path.stat()
     return found.st_ino, found.st_mtime_ns
 
 
@@ -179,7 +209,8 @@ def _take_away(path: Path, seen: Holder | None) -> None:
 
 def _beat(descriptor: int, ended: threading.Event) -> None:
     while not ended.wait(BEAT_S):
-        os.utime(descriptor)
+        with suppress(OSError):  # the next one may succeed; check() finds out whether the lease is still ours
+            os.utime(descriptor)
 
 
 def _held(path: Path, holder: Any) -> LockError:

@@ -127,3 +127,15 @@ def test_ranks_come_from_slurm() -> None:
 )
 def test_first_host_of_a_node_list(nodes: str, first: str) -> None:
     assert first_host(nodes) == first
+
+
+@pytest.mark.parametrize("what", ["0", "collect"])
+def test_what_a_record_names_is_not_executed_where_others_could_have_written_it(tmp_path: Path, what: str) -> None:
+    submission = make_submission(tmp_path, make_plan({}, ["a"]))
+    submission.folder.chmod(0o777)
+    command = [sys.executable, "-m", "xstilts_hpc.cluster.job", str(submission.json), what]
+    environment = {**os.environ, "PYTHONPATH": f"{FOLDER}:{CHECKOUT}"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert done.returncode == 4
+    assert "may be written by everybody" in done.stderr
+    assert not (tmp_path / "collected.json").exists() and not (tmp_path / "done.jsonl").exists()

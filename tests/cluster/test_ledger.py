@@ -11,9 +11,10 @@ import pytest
 from tests.cluster.test_submit import done_by_task, hand_over, wait_for_end, wrap_sbatch
 from tests.cluster.trivial_runs import FOLDER, make_plan, make_profile, run_of
 from xstilts_hpc.cluster.devcluster import DevCluster
-from xstilts_hpc.cluster.submission import now, submissions
+from xstilts_hpc.cluster.submission import Submission, now, submissions
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import write_json
+from xstilts_hpc.plan import Plan
 from xstilts_hpc.run_folder import run_folder
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(120)]
@@ -119,3 +120,33 @@ def test_a_folder_that_everybody_may_write_to_is_refused_with_the_command_that_m
     (tmp_path / "grids").chmod(0o755)
     wait_for_end(hand_over(plan, tmp_path))
     assert plan.done(tmp_path) == set(plan.runs)
+
+
+def pack_of(plan: Plan, root: Path, monkeypatch: pytest.MonkeyPatch) -> Submission:
+    """Submit runs as one element, and wait for its end."""
+    monkeypatch.setattr("xstilts_hpc.cluster.submit.minutes_of", lambda *_: dict.fromkeys(plan.runs, 1.0))
+    submission = hand_over(plan, root, make_profile(pack_min=10, time_min=60))
+    assert [len(array.packs) for array in submission.arrays] == [1]
+    wait_for_end(submission)
+    return submission
+
+
+def test_a_failed_run_of_a_pack_does_not_keep_the_others_and_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_json(tmp_path / "orders.json", {"fail": ["x"]})
+    plan = make_plan({}, ["x", "y"])
+    submission = pack_of(plan, tmp_path, monkeypatch)
+    assert plan.done(tmp_path) == {run_of(plan, "y")}
+    (attempt,) = run_folder(tmp_path, run_of(plan, "x")).attempts()
+    assert (attempt["cause"], attempt["again"]) == ("failed", False)
+    assert "is passed over: an earlier start gave it up" in submission.log(run_of(plan, "x")).read_text()
+
+
+def test_a_pack_whose_run_leaves_no_record_comes_to_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_json(tmp_path / "orders.json", {"fail": ["x"], "vanish": ["y"]})
+    plan = make_plan({}, ["x", "y"])
+    submission = pack_of(plan, tmp_path, monkeypatch)
+    log = submission.log(run_of(plan, "y")).read_text()
+    assert log.count("element begins") == 2
+    assert log.count("leaves without a record") == 1

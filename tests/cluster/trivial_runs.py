@@ -74,8 +74,13 @@ def execute(root: Path, run_id: str, machine: Machine) -> None:
     }
     append_json_line(root / "done.jsonl", {**seen, "environment": dict(os.environ), "package": PACKAGE})
     print("a line of output")  # noqa: T201
+    if task in orders.get("vanish", []):
+        raise RunError(f"{task} leaves without a record, as ordered")
     if task in orders.get("fail", []):
-        write_json(folder.provenance(1), {"start": now(), "end": now(), "cause": "failed", "error": "as ordered"})
+        job = {name: os.environ[name] for name in ("SLURM_JOB_ID", "SLURM_RESTART_COUNT") if name in os.environ}
+        record = {"start": now(), "end": now(), "cause": "failed", "error": "as ordered", "job": job}
+        number = folder.next_attempt()
+        write_json(folder.provenance(number), {**record, "attempt": number})
         raise RunError(f"{task} fails\nas ordered")
     if ranks["RANK"] in ("", "0"):
         folder.commit({}, [], folder.request())

@@ -1,6 +1,5 @@
 """Who still needs what under a root: the plans of all grids, and the jobs that Slurm holds."""
 
-import os
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +8,7 @@ from pathlib import Path
 from xstilts_hpc.cluster.queue import Slot, ask_slots
 from xstilts_hpc.cluster.submission import Submission, submissions
 from xstilts_hpc.errors import ClusterError, RunError
-from xstilts_hpc.lease import holder_of, is_gone
+from xstilts_hpc.lease import seems_held
 from xstilts_hpc.plan import Plan, load_plan
 from xstilts_hpc.run_folder import run_folder
 
@@ -108,8 +107,7 @@ def _leased(root: Path, run_ids: Collection[str]) -> dict[str, str]:
     found = {}
     for run_id in run_ids:
         lease = run_folder(root, run_id).lease
-        if os.path.lexists(lease):
-            holder = holder_of(lease)
-            if holder and not is_gone(holder):
-                found[run_id] = f"{holder} executes it"
+        holder = seems_held(lease)
+        if holder:
+            found[run_id] = f"{holder} executes it"
     return found

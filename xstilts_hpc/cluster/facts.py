@@ -113,13 +113,16 @@ def cause_of_death(facts: JobFacts, log: str, *, restarts: int) -> Cause:
     return Cause.CANCELLED if ending else Cause.KILLED
 
 
-def node_failed(node: str, since: str) -> bool:
-    """Say whether Slurm knows that a node went down, or that its slurmd was started anew after `since` (UTC)."""
+def node_failed(nodes: str, since: str) -> bool:
+    """Say whether Slurm knows that one of some nodes went down, or that its slurmd began anew after `since` (UTC)."""
     try:
-        text = slurm.answer(["scontrol", "-o", "show", "node", node], timeout_s=_ASK_S)
+        text = slurm.answer(["scontrol", "-o", "show", "node", nodes], timeout_s=_ASK_S)
     except ClusterError:
         return False
-    values = dict(pair.split("=", 1) for pair in text.split() if "=" in pair)
+    return any(_is_down(dict(p.split("=", 1) for p in line.split() if "=" in p), since) for line in text.splitlines())
+
+
+def _is_down(values: Mapping[str, str], since: str) -> bool:
     if re.match(r"DOWN|FAIL|.*NOT_RESPONDING|.*\*", values.get("State", "")):
         return True
     return values.get("SlurmdStartTime", "") > _local(since)
@@ -134,11 +137,14 @@ def _local(utc: str) -> str:
 
 
 def lost_to_slurm(job_id: str, restarts: int) -> Cause:
-    """Return why Slurm started a job again after `restarts` earlier starts, from its accounting where it keeps one."""
+    """Return why Slurm started a job again after `restarts` earlier starts, from its accounting where it keeps one.
+
+    Without one only that is known: that Slurm did, and did not say whether for a preemption, a node or a person.
+    """
     command = ["sacct", "-D", "-X", "-n", "-P", "-j", job_id, "-o", "State"]
     try:
         states = slurm.answer(command, timeout_s=_ASK_S).split("\n")
     except ClusterError:
-        return Cause.KILLED
+        return Cause.REQUEUED
     word = states[restarts].split(" ")[0] if restarts < len(states) else ""
-    return _ENDS.get(word, Cause.REQUEUED if word == "REQUEUED" else Cause.KILLED)
+    return _ENDS.get(word, Cause.REQUEUED)

@@ -12,9 +12,8 @@ from typing import Any
 from rich.console import Console
 
 from xstilts_hpc.cluster.life import BEGINS, Element, Life
-from xstilts_hpc.cluster.submission import COLLECTOR, read_submission
+from xstilts_hpc.cluster.submission import COLLECTOR, trusted_submission
 from xstilts_hpc.errors import RunError, XstiltsError
-from xstilts_hpc.ownership import require_trusted
 from xstilts_hpc.train.stop import StoppedError
 
 logger = logging.getLogger(__name__)
@@ -33,23 +32,26 @@ def run_element(submission: Path, number: int) -> int:
     cause is written to standard error as one message; any other is raised. A run that an earlier start of the element
     gave up is passed over, so is one whose parent in the same pack is not done.
     """
-    require_trusted(submission, submission.parent)
-    record = read_submission(submission)
-    require_trusted(record.folder, record.root)
+    record = trusted_submission(submission)
     os.environ.update(rank_variables(os.environ))
     logging.basicConfig(level=logging.INFO, format=_FORMAT)
     element_here, code = Element.here(), 0
     run_ids = record.arrays[number].packs[int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))]
     logger.info("%s %s", BEGINS, element_here.restarts)
+    # Ranks of several nodes may see each other's files late: what this start did itself is known without looking.
+    done = {run_id for run_id in run_ids if Life.of(record, run_id, element_here).is_done()}
     for run_id in run_ids:
         life = Life.of(record, run_id, element_here)
         parent = life.folder.run().parent
-        if life.is_over() or (parent in run_ids and not Life.of(record, parent, element_here).is_done()):
+        if run_id not in done and (life.is_over() or (parent in run_ids and parent not in done)):
+            why = "an earlier start gave it up" if life.is_over() else f"its parent {parent} is not done"
+            sys.stderr.write(f"run {run_id} is passed over: {why}\n")
             code = RunError.exit_code
         else:
             ended = _execute(life, run_id)
             if ended:
                 return ended if ended != _REQUEUED else 0
+            done.add(run_id)
     return code
 
 
@@ -66,14 +68,16 @@ def _execute(life: Life, run_id: str) -> int:
         # the main rank is still finding out; a bad code here would have srun end it
         return _REQUEUED if code == STOPPED else code
     if code == STOPPED:
-        again = life.settle().again and life.element.requeue()
+        again = life.settle().again
+        if again and not life.element.requeue():
+            life.will_not_start()
         return _REQUEUED if again else RunError.exit_code
     return code
 
 
 def collect_element(submission: Path) -> int:
     """Submit what the limits left for the next wave, and collect what there is so far; return the exit code."""
-    record = read_submission(submission)
+    record = trusted_submission(submission)
     if record.later:
         from xstilts_hpc.cluster.next_wave import submit_next_wave  # submitit, which no element needs
 

@@ -77,6 +77,21 @@ class Life:
         """Return the attempts of this element at the run."""
         return [attempt for attempt in self.folder.attempts() if life_of(attempt) == self.element.job_id]
 
+    def is_tried(self) -> bool:
+        """Say whether this start of the element made an attempt."""
+        attempts = self.attempts()
+        return bool(attempts) and _restarts(attempts[-1]) == self.element.restarts
+
+    def is_cancelled(self) -> bool:
+        """Say whether the last attempt ended because somebody cancelled it."""
+        attempts = self.attempts()
+        return bool(attempts) and attempts[-1]["cause"] == Cause.CANCELLED
+
+    def will_not_start(self) -> None:
+        """Write down that Slurm could not be asked for the start that was decided on."""
+        last = self.attempts()[-1]
+        self.folder.amend(last["attempt"], {"again": False, "decided": f"{last['decided']}; but Slurm refused"})
+
     def is_over(self) -> bool:
         """Say whether an earlier start of this element settled that the run does not start again."""
         earlier = [attempt for attempt in self.attempts() if _restarts(attempt) < self.element.restarts]
@@ -87,12 +102,15 @@ class Life:
         attempts = self.attempts()
         if not attempts or _restarts(attempts[-1]) >= self.element.restarts or "again" in attempts[-1]:
             return Verdict(True, "")
-        if attempts[-1]["end"]:
-            return self._decide(attempts[-1], {})
-        failed = node_failed(attempts[-1].get("node", ""), attempts[-1]["start"])
-        cause = Cause.NODE_FAILED if failed else lost_to_slurm(self.element.name, _restarts(attempts[-1]))
-        note = "no end was written; Slurm started the element again"
-        return self._decide(attempts[-1], {"end": now_short(), "cause": str(cause), "error": note})
+        last = attempts[-1]
+        if last["end"] and last["cause"] not in (Cause.CANCELLED, Cause.REQUEUED, Cause.KILLED):
+            return self._decide(last, {})
+        # whoever ended it, Slurm started the element again: nobody cancelled it
+        nodes = last.get("job", {}).get("SLURM_JOB_NODELIST") or last.get("node", "")
+        failed = node_failed(nodes, last["start"])
+        cause = Cause.NODE_FAILED if failed else lost_to_slurm(self.element.name, _restarts(last))
+        end = {"end": now_short(), "error": "no end was written; Slurm started the element again"}
+        return self._decide(last, {**({} if last["end"] else end), "cause": str(cause)})
 
     def settle(self, log: str = "") -> Verdict:
         """Find out why the last attempt of this start ended, and write down whether the run starts again."""
@@ -102,13 +120,16 @@ class Life:
         last = attempts[-1]
         if "again" in last:
             return Verdict(bool(last["again"]), str(last.get("decided", "")))
+        if not self.element.facts.state and last["cause"] in (Cause.REQUEUED, Cause.CANCELLED):
+            return Verdict(False, "")  # Slurm is silent: if it starts the element again, that start finds out
         return self._decide(last, self._ending(last, log))
 
     def _ending(self, last: Mapping[str, Any], log: str) -> dict[str, Any]:
         """Return what the facts add to the record of an attempt that has ended."""
         facts, cause = self.element.facts, last["cause"]
         if cause == Cause.KILLED:  # a peer was lost, and may have left a word
-            return {**_word_of_ranks(self.folder, last), "facts": facts.told()}
+            by_facts = {"cause": str(cause_of_death(facts, log, restarts=self.element.restarts))}
+            return {**(_word_of_ranks(self.folder, last) or by_facts), "facts": facts.told()}
         if not last["end"]:
             died = cause_of_death(facts, log, restarts=self.element.restarts)
             return {**_dead(self.folder, last, died), "facts": facts.told()}

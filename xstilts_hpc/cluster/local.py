@@ -20,7 +20,8 @@ from xstilts_hpc.cluster.local_process import Order, rank_variables, server
 from xstilts_hpc.cluster.profile import Profile
 from xstilts_hpc.cluster.schedule import Schedule
 from xstilts_hpc.cluster.submission import EXECUTE, lock, prepare_all
-from xstilts_hpc.errors import IncompleteError, ProfileError
+from xstilts_hpc.cluster.verdict import Verdict
+from xstilts_hpc.errors import IncompleteError, ProfileError, XstiltsError
 from xstilts_hpc.plan import Plan, PlannedRun, grid_folder
 from xstilts_hpc.run_folder import RunFolder, run_folder
 
@@ -267,7 +268,10 @@ class _Pool:
             self._progress.finished(planned, time.monotonic() - active.start_s)
             return
         died = Cause.CANCELLED if interrupted else Cause.KILLED
-        follows = settle_here(active.folder, self._start.pool, died, self._start.profile.requeue)
+        try:
+            follows = settle_here(active.folder, self._start.pool, died, self._start.profile.requeue)
+        except (XstiltsError, OSError) as error:  # a full disk or a damaged record: the other runs go on
+            follows = Verdict(False, f"{active.reason()}; and its record could not be closed: {error}")
         if follows.again and not interrupted:
             self._schedule.again(planned)
             self._progress.again(planned, follows.text)

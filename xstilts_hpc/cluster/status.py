@@ -2,7 +2,6 @@
 
 import logging
 import socket
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -12,7 +11,7 @@ from xstilts_hpc.causes import RULES, Cause
 from xstilts_hpc.cluster.attempts import Attempt, Attempts, is_open
 from xstilts_hpc.cluster.queue import Element, Queue, Slot, accounted, ask_queue
 from xstilts_hpc.cluster.submission import is_alive
-from xstilts_hpc.lease import holder_of, is_gone
+from xstilts_hpc.lease import seems_held
 from xstilts_hpc.plan import Plan
 from xstilts_hpc.run_folder import RunFolder, run_folder
 
@@ -165,18 +164,12 @@ def _standing(item: _Evidence, parent: State) -> Standing:
 
 
 def _lives(item: _Evidence) -> bool:
-    """Say whether a process outside Slurm executes a run: one of this machine, or one whose lease is kept fresh."""
+    """Say whether a process executes a run: one of this machine, or one whose lease is kept fresh."""
     if is_open(item.last) and item.last.get("host") == socket.gethostname() and is_alive(int(item.last["pid"])):
         return True
-    holder = holder_of(item.lease)
-    if not holder or (holder.job and item.answered):
-        return False
-    if holder.host == socket.gethostname():
-        return not is_gone(holder)
-    try:
-        return time.time() - item.lease.stat().st_mtime < _FRESH_S
-    except OSError:
-        return False
+    holder = seems_held(item.lease)
+    # an element that Slurm no longer holds has ended, however fresh the lease it left on another machine
+    return holder is not None and (holder.host == socket.gethostname() or not (holder.job and item.answered))
 
 
 def _held(item: _Evidence, parent: State) -> Standing:

@@ -14,6 +14,7 @@ from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import read_json, write_json
 from xstilts_hpc.lease import hold
 from xstilts_hpc.machine import Machine
+from xstilts_hpc.ownership import require_trusted
 from xstilts_hpc.plan import Plan, grid_folder
 from xstilts_hpc.run_folder import run_folder
 
@@ -171,6 +172,14 @@ def read_submission(path: Path) -> Submission:
 
 def _array_from_json(value: Mapping[str, Any]) -> SubmittedArray:
     return SubmittedArray(**{**value, "packs": tuple(tuple(pack) for pack in value["packs"])})
+
+
+def trusted_submission(path: Path) -> Submission:
+    """Read a submission.json that nobody else could have written, since what it names is executed."""
+    require_trusted(path, path.parent)
+    record = read_submission(path)
+    require_trusted(path, record.root)
+    return record
 
 
 def submissions(root: Path) -> list[Submission]:

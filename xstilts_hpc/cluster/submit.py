@@ -1,5 +1,6 @@
 """Hand a plan's undone runs to Slurm through submitit, all at once or not at all; a wave at a time where limits say."""
 
+import logging
 import secrets
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from xstilts_hpc.cluster import slurm_commands as slurm
 from xstilts_hpc.cluster.arrays import Array, Pace, arrays_of, paces_of
-from xstilts_hpc.cluster.handover import Handover, RefusedError, UnansweredError, remove_empty
+from xstilts_hpc.cluster.handover import Handover, UnansweredError, remove_empty
 from xstilts_hpc.cluster.limits import queued_now, read_limits
 from xstilts_hpc.cluster.nodes import bad_nodes
 from xstilts_hpc.cluster.packing import Shape
@@ -28,10 +29,12 @@ from xstilts_hpc.cluster.submission import (
 from xstilts_hpc.cluster.waves import wave_of
 from xstilts_hpc.errors import ClusterError, ProfileError, nearest
 from xstilts_hpc.forecast import minutes_of
-from xstilts_hpc.lease import holder_of, is_gone
+from xstilts_hpc.lease import seems_held
 from xstilts_hpc.ownership import require_trusted
 from xstilts_hpc.plan import Plan, grid_folder
 from xstilts_hpc.run_folder import run_folder
+
+logger = logging.getLogger(__name__)
 
 _NO_LIMIT = 10**9
 
@@ -173,8 +176,11 @@ def _held(queue: Queue) -> dict[str, str]:
 
 def _executing(root: Path, run_ids: Iterable[str]) -> list[str]:
     """Return the runs that a process of this machine executes outside Slurm."""
-    holders = {run_id: holder_of(run_folder(root, run_id).lease) for run_id in run_ids}
-    return [run_id for run_id, holder in holders.items() if holder and not holder.job and not is_gone(holder)]
+    found = {run_id: seems_held(run_folder(root, run_id).lease) for run_id in run_ids}
+    held = {run_id: holder for run_id, holder in found.items() if holder and not holder.job}
+    for run_id, holder in held.items():
+        logger.warning("run %s is left out: %s executes it (%s)", run_id, holder, run_folder(root, run_id).lease)
+    return list(held)
 
 
 def _submit(planner: _Planner) -> Submission:
@@ -191,7 +197,7 @@ def _submit(planner: _Planner) -> Submission:
         handover.collector()
     except UnansweredError:
         raise
-    except (RefusedError, Exception):
+    except BaseException:
         handover.undo()
         raise
     return handover.submission

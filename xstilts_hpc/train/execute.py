@@ -25,7 +25,7 @@ from xstilts_hpc.logits import (
 )
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.model.encoder import load_encoder, load_tokenizer, model_location
-from xstilts_hpc.ownership import require_trusted
+from xstilts_hpc.ownership import require_trusted, require_trusted_tree
 from xstilts_hpc.run import Prediction, Request, Run
 from xstilts_hpc.run_folder import RunFolder, run_folder
 from xstilts_hpc.scoring import score, task_of_file
@@ -54,13 +54,13 @@ def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -
     folder = run_folder(root, run_id)
     require_trusted(folder.path, root)
     run, request = folder.run(), folder.request()
-    if folder.done(request):
-        return
     if machine.threads:
         torch.set_num_threads(machine.threads)
     ranks = join_ranks(alone=alone)
+    if _is_done(folder, request, ranks):
+        return
     with _held(folder, ranks) as lease, listening() as stop:
-        if folder.done(request):  # the one who held the lease until now did it
+        if _is_done(folder, request, ranks):  # the one who held the lease until now did it
             return
         with attempt(folder, machine, ranks, had=folder.progress(request), lease=lease) as findings:
             data = DataFolder(root / Path(request.data).expanduser(), Memory(root / "cache" / "data.json"))
@@ -70,6 +70,11 @@ def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -
             fit(work)
             _predict_all(work)
             _commit(work)
+
+
+def _is_done(folder: RunFolder, request: Request, ranks: Ranks) -> bool:
+    """Collective. Say whether the run is done, as the main rank sees it: all ranks leave, or none."""
+    return bool(ranks.from_main(folder.done(request) if ranks.is_main() else False))
 
 
 @contextmanager
@@ -95,6 +100,8 @@ def _start(root: Path, run: Run) -> tuple[str, str]:
     parent, wanted = run_folder(root, run.parent), Request((), keep_encoder=True)
     if not parent.done(wanted):
         raise BlockedError(f"run {run.id}: its parent {run.parent} is not done; submit the grid again once it is")
+    require_trusted(parent.done_json, root)
+    require_trusted_tree(parent.encoder, root)
     if not parent.done(wanted, verify=True):
         parent.set_aside()
         raise BlockedError(

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from xstilts_hpc.files import append_json_line, write_text
+from xstilts_hpc.lease import BEAT_S
 from xstilts_hpc.model.encoder import load_encoder
 from xstilts_hpc.model.heads import TaskModel
 from xstilts_hpc.model.text_head import fill_text_head
@@ -57,12 +58,13 @@ def _train(work: Work, engine: Any, training_set: TrainingSet) -> None:
     work.findings.notes.update(from_step=resumed.step, checkpoints_passed_over=list(resumed.passed_over))
     if work.ranks.is_main():
         _begin_history(work, resumed.step)
-    saved_s = time.monotonic()
+    saved_s = checked_s = time.monotonic()
     training = fine_tune(engine, training_set, work.run.recipe, work.machine, ranks=work.ranks, first=resumed.step)
     for step in training:
         if work.ranks.is_main():
             append_json_line(work.folder.history, vars(step))
         work.findings.notes["to_step"] = step.step
+        checked_s = _check_lease(work, checked_s)
         order = Order(work.ranks.highest(_wish(work, saved_s))) if step.step < steps else Order.GO_ON
         if order:
             work.check_lease()
@@ -70,6 +72,15 @@ def _train(work: Work, engine: Any, training_set: TrainingSet) -> None:
             saved_s = time.monotonic()
         if order >= Order.STOP:
             raise work.stop.error(work.run.id, f"after update {step.step} of {steps}", order)
+
+
+def _check_lease(work: Work, checked_s: float) -> float:
+    """Look now and then whether the run is still ours, so always after a long silence; return when that was."""
+    now_s = time.monotonic()
+    if now_s < checked_s + BEAT_S:
+        return checked_s
+    work.check_lease()
+    return now_s
 
 
 def _wish(work: Work, saved_s: float) -> Order:
