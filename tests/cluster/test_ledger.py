@@ -26,7 +26,30 @@ def entry_path(devcluster: DevCluster, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 LOST = 'if [ "$(wc -l < "$CALLS")" -eq 1 ]; then {real} "$@" > /dev/null; {then} fi'
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
 SBATCH = shutil.which("sbatch")
+
+
+def submitting(plan: str, root: Path) -> str:
+    """Return a program that submits a plan."""
+    return (
+        "from tests.cluster.test_submit import hand_over\n"
+        "from tests.cluster.trivial_runs import make_plan\n"
+        f"from pathlib import Path\nhand_over({plan}, Path({str(root)!r}))\n"
+    )
+
+
+def test_grids_submitted_at_the_same_second_share_their_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", f"{FOLDER}:{CHECKOUT}")
+    plans = [f"make_plan({{'a': ['a{n}']}}, name='grid{n}')" for n in range(3)]
+    programs = [subprocess.Popen([sys.executable, "-c", submitting(plan, tmp_path)], cwd=CHECKOUT) for plan in plans]
+    assert [program.wait(timeout=90) for program in programs] == [0, 0, 0]
+    found = submissions(tmp_path)
+    assert sorted(len(submission.runs) for submission in found) == [1, 1, 2]
+    for submission in found:
+        wait_for_end(submission)
+    assert sorted(done_by_task(tmp_path)) == ["a", "a0", "a1", "a2"]
+    assert len((tmp_path / "done.jsonl").read_text(encoding="utf-8").splitlines()) == 4
 
 
 def test_a_submitter_killed_before_the_answer_leaves_an_intent_that_the_next_submit_resolves(
@@ -37,18 +60,13 @@ def test_a_submitter_killed_before_the_answer_leaves_an_intent_that_the_next_sub
     plan = make_plan({}, ["a"])
     killed = LOST.format(real=SBATCH, then="kill -9 $PPID; sleep 5; exit 1;")
     wrap_sbatch(tmp_path, monkeypatch, killed)
-    script = (
-        "from tests.cluster.test_submit import hand_over\n"
-        "from tests.cluster.trivial_runs import make_plan\n"
-        f"from pathlib import Path\nhand_over(make_plan({{}}, ['a']), Path({str(root)!r}))\n"
-    )
+    script = submitting("make_plan({}, ['a'])", root)
     # sbatch's parent is `timeout`; its parent is the submitter
     wrapper = tmp_path / "bin" / "sbatch"
     text = wrapper.read_text(encoding="utf-8").replace("$PPID", "$(ps -o ppid= -p $PPID) $PPID")
     wrapper.write_text(text, encoding="utf-8")
-    checkout = Path(__file__).resolve().parent.parent.parent
-    monkeypatch.setenv("PYTHONPATH", f"{FOLDER}:{checkout}")
-    died = subprocess.run([sys.executable, "-c", script], cwd=checkout, capture_output=True, timeout=60, check=False)
+    monkeypatch.setenv("PYTHONPATH", f"{FOLDER}:{CHECKOUT}")
+    died = subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, timeout=60, check=False)
     assert died.returncode == -9
     (intent,) = submissions(root)
     assert intent.unanswered() == [0]

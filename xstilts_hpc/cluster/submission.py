@@ -4,13 +4,13 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.cluster.arrays import element_id
-from xstilts_hpc.errors import RunError
+from xstilts_hpc.errors import LockError, RunError
 from xstilts_hpc.files import read_json, write_json
 from xstilts_hpc.lease import hold
 from xstilts_hpc.machine import Machine
@@ -20,6 +20,7 @@ from xstilts_hpc.run_folder import run_folder
 
 SCHEMA = 2
 _NUM_WRITERS = 16
+_PATIENCE_S = 60
 EXECUTE = "xstilts_hpc.train.execute:execute"
 COLLECTOR = "collect"
 COLLECT = "xstilts_hpc.results.report:collect_and_write"
@@ -206,6 +207,25 @@ def prepare_all(plan: Plan, root: Path, run_ids: Iterable[str]) -> None:
 def now() -> str:
     """Return the time as text that sorts."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()).replace("Z", f".{time.time_ns() // 1000 % 10**6:06d}Z")
+
+
+@contextmanager
+def handing_over(root: Path) -> Iterator[None]:
+    """Be the only one under a root who finds out what is queued and adds to it: grids share runs.
+
+    Others are waited for, since that takes seconds; LockError where one takes longer than a minute.
+    """
+    with ExitStack() as stack:
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                stack.enter_context(hold(root / "grids" / "SUBMITTING"))
+                break
+            except LockError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
+        yield
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from xstilts_hpc.cluster.submission import (
     EXECUTE,
     Submission,
     SubmittedArray,
+    handing_over,
     lock,
     now,
     submissions,
@@ -68,7 +69,7 @@ def submit(
         if dry_run:
             return _Planner(plan, root, profile, entry, only).planned()[0]
         try:
-            with lock(root, plan.name):
+            with lock(root, plan.name), handing_over(root):
                 require_trusted(grid_folder(root, plan.name).submissions, root)
                 _receive(root)
                 return _submit(_Planner(plan, root, profile, entry, only))
