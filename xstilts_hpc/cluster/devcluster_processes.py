@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,18 +83,24 @@ def end(process: Process, *, patience_s: float = 10) -> None:
 
 
 def end_steps(spool: Path) -> None:
-    """Kill the step daemons of a node and all they started: they outlive their slurmd, which only a dead node stops.
+    """Kill the step daemons of a node and all they started: they outlive their slurmd, which only a dead node stops."""
+    until(lambda: not _kill_at_once(_step_daemons(spool)), limit_s=5)
 
-    All are stopped before the first is killed: as on a dead node, none sees another die, reports it or acts on it.
+
+def _kill_at_once(daemons: set[int]) -> int:
+    """Kill processes with all they started, and return how many there were.
+
+    All are stopped before the first is killed: as on a dead node, none sees another die, reports it or acts on it. The
+    youngest are killed first, since the kernel wakes a stopped child by SIGHUP when its parent ends.
     """
-    daemons, family = _step_daemons(spool), set[Process]()
-    while new := _families(daemons) - family:
+    family = set[Process]()
+    while new := {process for process in _families(daemons) - family if alive(process)}:
         for process in new:
             send(process, signal.SIGSTOP)
         family |= new
-    for process in family:
+    for process in sorted(family, key=lambda process: (process.start_ticks, process.pid), reverse=True):
         send(process, signal.SIGKILL)
-    until(lambda: not any(alive(process) for process in family), limit_s=5)
+    return len(family)
 
 
 def _step_daemons(spool: Path) -> set[int]:
@@ -127,9 +134,8 @@ def _pids() -> list[int]:
 def open_files(pid: int) -> set[str]:
     """Return what the descriptors of a process lead to; nothing when it has ended or is not ours."""
     found = set()
-    try:
+    with suppress(OSError):
         for link in Path(f"/proc/{pid}/fd").iterdir():
-            found.add(str(link.readlink()))
-    except OSError:
-        return found
+            with suppress(OSError):  # closed just now; the others are still open
+                found.add(str(link.readlink()))
     return found
