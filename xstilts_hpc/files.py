@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +12,16 @@ from typing import Any
 from xstilts_hpc.errors import RunError
 
 
+def partial_of(target: Path) -> Path:
+    """Return where this process writes what becomes a file or folder; processes of other nodes have other names."""
+    return target.with_name(f"{target.name}.{socket.gethostname()}.{os.getpid()}.partial")
+
+
 @contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
     """Yield a `.partial` path to write; on success fsync it and rename it to `target`, on failure remove it."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    partial = partial_of(target)
     try:
         yield partial
         fsync(partial)

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.errors import RunError
-from xstilts_hpc.files import digest_of, fsync, sha256_of, whole_file, write_json
+from xstilts_hpc.files import digest_of, fsync, partial_of, sha256_of, whole_file, write_json
 from xstilts_hpc.ownership import require_trusted_tree
 from xstilts_hpc.version import CODE_RECORD, git, package_top, running_code
 
@@ -38,7 +37,7 @@ def take_snapshot(root: Path) -> Path:
     record = _record(top, patch)
     folder = code_folder(root.resolve()) / digest_of(record)[:_DIGITS]
     if not folder.is_dir():
-        partial = folder.with_name(f"{folder.name}.{socket.gethostname()}.{os.getpid()}.partial")
+        partial = partial_of(folder)
         try:
             _write(partial, top, record, patch)
             _rename(partial, folder)

@@ -1,7 +1,6 @@
 """From examples to token ids, by kind of task; encoded sets are Arrow files cached by their content."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from xstilts_hpc.data.span import encode_spans
 from xstilts_hpc.data.tokens import tokenize
 from xstilts_hpc.data.words import encode_words
 from xstilts_hpc.examples import ChoiceExample, Example, Kind, RetrievalExample, SequenceExample, TextExample
-from xstilts_hpc.files import digest_of
+from xstilts_hpc.files import digest_of, partial_of
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.tasks.base import Task
 
@@ -105,7 +104,7 @@ def _table(tokenizer: Any, task: Task, examples: Sequence[Example], recipe: Reci
 def _save(folder: Path, table: Any) -> None:
     """Write an encoded set as a whole; where another process was faster, keep its copy."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    partial = partial_of(folder)
     datasets.disable_progress_bars()
     datasets.Dataset(datasets.table.InMemoryTable(table), fingerprint=folder.name).save_to_disk(str(partial))
     try:
