@@ -9,7 +9,7 @@ from xstilts_hpc.cost import FEWEST, Sample, Took, median_tflops, speeds_of, too
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.files import read_json
-from xstilts_hpc.plan import Plan, PlannedRun, load_plan
+from xstilts_hpc.plan import Plan, PlannedRun, load_plan, plan_files
 from xstilts_hpc.run import ModelSource
 from xstilts_hpc.tasks import task_of
 
@@ -112,9 +112,8 @@ def minutes_of(plan: Plan, root: Path, profile: str, ranks: int) -> dict[str, fl
 def _runs_of_other_grids(plan: Plan, root: Path) -> dict[str, PlannedRun]:
     """Return the runs of the same model in the grids that were submitted last; a plan that cannot be read has none."""
     model = next(iter(plan.runs.values())).run.model
-    paths = sorted((root / "grids").glob("*/plan.json"), key=lambda path: path.stat().st_mtime)[-_MOST_GRIDS:]
     found: dict[str, PlannedRun] = {}
-    for path in paths:
+    for path in plan_files(root)[-_MOST_GRIDS:]:
         with contextlib.suppress(RunError):
             found |= {i: planned for i, planned in load_plan(path).runs.items() if planned.run.model == model}
     return found

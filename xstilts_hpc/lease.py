@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from xstilts_hpc.clock import utc
 from xstilts_hpc.errors import LockError
 
 # A holder shows that it lives by touching its file. Its clock is never compared with ours: whoever finds a holder of
@@ -125,9 +126,8 @@ def is_gone(holder: Holder) -> bool:
 
 
 def _me() -> Holder:
-    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return Holder(
-        socket.gethostname(), _boot(), os.getpid(), _born(os.getpid()), when, os.environ.get("SLURM_JOB_ID", "")
+        socket.gethostname(), _boot(), os.getpid(), _born(os.getpid()), utc(), os.environ.get("SLURM_JOB_ID", "")
     )
 
 
@@ -144,6 +144,11 @@ def _born(pid: int) -> int:
     except OSError:
         return 0
     return 0 if fields[0] in "ZX" else int(fields[19])
+
+
+def is_alive(pid: int) -> bool:
+    """Say whether a process of this machine lives."""
+    return _born(pid) > 0
 
 
 def _create(lease: Lease) -> bool:

@@ -221,6 +221,11 @@ def grid_folder(root: Path, name: str) -> GridFolder:
     return GridFolder(root / "grids" / name)
 
 
+def plan_files(root: Path) -> list[Path]:
+    """Return the plans of all grids that were submitted under a root, the one written last at the end."""
+    return sorted((root / "grids").glob("*/plan.json"), key=lambda path: path.stat().st_mtime)
+
+
 def parents_first(runs: Iterable[PlannedRun]) -> dict[str, PlannedRun]:
     """Return runs by id, those without a parent first, each run once with the union of what is asked of it."""
     merged: dict[str, PlannedRun] = {}

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,16 @@ from xstilts_hpc.cluster.devcluster import ClusterSettings, DevCluster
 @pytest.fixture(scope="session")
 def devcluster() -> Iterator[DevCluster]:
     """Give a running cluster of two nodes, without accounting, that SLURM_CONF leads to."""
+    with running_cluster() as cluster:
+        yield cluster
+
+
+@contextmanager
+def running_cluster(**settings: int) -> Iterator[DevCluster]:
+    """Run a cluster with some settings that are not the usual ones; SLURM_CONF leads to it meanwhile."""
     require_programs(accounting=False)
     folder = make_cluster_folder()
-    cluster = DevCluster(ClusterSettings(folder=folder))
+    cluster = DevCluster(ClusterSettings(folder=folder, **settings))
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("SLURM", "SBATCH_", "SRUN_"))]:
             patch.delenv(name)

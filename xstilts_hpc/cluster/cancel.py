@@ -8,7 +8,7 @@ from xstilts_hpc.cluster import slurm_commands as slurm
 from xstilts_hpc.cluster.queue import Element, Slot, ask_slots, slots_of
 from xstilts_hpc.cluster.submission import submissions
 from xstilts_hpc.errors import RunError
-from xstilts_hpc.plan import Plan, load_plan
+from xstilts_hpc.plan import Plan, load_plan, plan_files
 
 _LISTED = 3
 
@@ -79,7 +79,7 @@ def _in_order(slot: Slot) -> tuple[str, str, int]:
 def _needed_elsewhere(plan: Plan, root: Path, run_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
     """Return which other grids under the root need some runs."""
     grids: dict[str, tuple[str, ...]] = {}
-    for path in sorted((root / "grids").glob("*/plan.json")) if run_ids else ():
+    for path in sorted(plan_files(root)) if run_ids else ():
         try:
             other = load_plan(path)
         except RunError:

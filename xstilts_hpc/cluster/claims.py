@@ -5,11 +5,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xstilts_hpc.cluster.queue import Slot, ask_slots
+from xstilts_hpc.cluster.queue import Slot, ask_slots, slots_in
 from xstilts_hpc.cluster.submission import Submission, submissions
 from xstilts_hpc.errors import ClusterError, RunError
 from xstilts_hpc.lease import seems_held
-from xstilts_hpc.plan import Plan, load_plan
+from xstilts_hpc.plan import Plan, load_plan, plan_files
 from xstilts_hpc.run_folder import run_folder
 
 # An sbatch that gave no answer a day ago brings no job any more.
@@ -60,16 +60,15 @@ def claims(root: Path) -> Claims:
 
 def all_plans(root: Path) -> list[Plan]:
     """Return the plans of all grids that were submitted."""
-    paths = sorted((root / "grids").glob("*/plan.json"))
     try:
-        return [load_plan(path) for path in paths]
+        return [load_plan(path) for path in sorted(plan_files(root))]
     except RunError as error:
         raise RunError(f"{error}\nnothing is deleted while the plan of a grid cannot be read") from None
 
 
 def grid_names(root: Path) -> list[str]:
     """Return the names of all grids that have a plan."""
-    return sorted(path.parent.name for path in (root / "grids").glob("*/plan.json"))
+    return sorted(path.parent.name for path in plan_files(root))
 
 
 def _held(root: Path) -> tuple[dict[str, str], frozenset[Path], str]:
@@ -94,12 +93,7 @@ def _may_come(submission: Submission) -> bool:
 
 def _slots(submission: Submission) -> list[Slot]:
     """Return the elements of a submission, and its collector as one that holds no runs."""
-    elements = [
-        Slot(submission, pack, array.element(index) if array.job_id else "", array.name, index)
-        for array in submission.arrays
-        for index, pack in enumerate(array.packs)
-    ]
-    return [*elements, Slot(submission, (), submission.collector, submission.collector_name)]
+    return [*slots_in(submission), Slot(submission, (), submission.collector, submission.collector_name)]
 
 
 def _leased(root: Path, run_ids: Collection[str]) -> dict[str, str]:

@@ -12,10 +12,10 @@ from stat import S_ISDIR
 
 from xstilts_hpc.cluster.claims import Claims, claims, grid_names
 from xstilts_hpc.cluster.snapshot import PACKAGE, code_folder
-from xstilts_hpc.cluster.submission import is_alive, lock
+from xstilts_hpc.cluster.submission import lock
 from xstilts_hpc.errors import LockError
 from xstilts_hpc.files import read_json, write_json
-from xstilts_hpc.lease import hold
+from xstilts_hpc.lease import hold, is_alive
 from xstilts_hpc.plan import Plan, grid_folder
 from xstilts_hpc.run_folder import RunFolder, run_folder
 from xstilts_hpc.version import CODE_RECORD

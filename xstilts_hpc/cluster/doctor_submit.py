@@ -1,21 +1,18 @@
 """Send the doctor to the nodes: submit its job as runs are submitted, wait for what it writes, and read that."""
 
 import secrets
-import shlex
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import submitit
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-from xstilts_hpc.cluster import guard
 from xstilts_hpc.cluster import slurm_commands as slurm
 from xstilts_hpc.cluster.doctor_check import Check, fine, problem, warning
 from xstilts_hpc.cluster.doctor_visit import Visit, new_visit, visit_checks
 from xstilts_hpc.cluster.profile import Profile
+from xstilts_hpc.cluster.sbatch import Executor, own_words, path_line, python_command
 from xstilts_hpc.cluster.sbatch_options import clean_environment, require_plain, run_options
 from xstilts_hpc.errors import ClusterError
 from xstilts_hpc.files import write_json
@@ -113,24 +110,18 @@ def _order(profile: Profile) -> dict[str, object]:
 
 def _sbatch(profile: Profile, visit: Visit, time_min: int) -> str:
     """Submit the job with the profile's own options, its time limit aside; return its id."""
-    path = f"export PYTHONPATH={shlex.quote(str(_PACKAGE_FOLDER))}${{PYTHONPATH:+:$PYTHONPATH}}"
-    options = run_options(profile, name=f"xs-doctor-{visit.folder.name}", parallel=1, dependency="", lines=[path])
+    lines = [path_line(_PACKAGE_FOLDER)]
+    options = run_options(profile, name=f"xs-doctor-{visit.folder.name}", parallel=1, dependency="", lines=lines)
     # A warning of the profile's length would come at once in so short a job.
     options |= {"time": time_min, "signal_delay_s": _WARN_S}
-    start = [sys.executable, "-S", guard.__file__, sys.executable, "-u", "-m", "xstilts_hpc.cluster.doctor_node"]
+    command = python_command(_PACKAGE_FOLDER, "xstilts_hpc.cluster.doctor_node", [str(visit.folder)])
     with clean_environment():
-        executor = submitit.SlurmExecutor(visit.folder)
+        executor = Executor(visit.folder)
         executor.update_parameters(**options)
         try:
-            return str(executor._submit_command(shlex.join([*start, str(visit.folder)])).job_id)
+            return executor.submit_command(command, 1)
         except (FailedJobError, FailedSubmissionError) as refused:
-            raise ClusterError(f"sbatch refused the doctor's job: {_own_words(str(refused))}") from None
-
-
-def _own_words(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    own = [line.removeprefix("sbatch: ").removeprefix("error: ") for line in lines if line.startswith("sbatch:")]
-    return "; ".join(own or lines)
+            raise ClusterError(f"sbatch refused the doctor's job: {own_words(refused)}") from None
 
 
 def _not_started(watch: _Watch, patience: Patience) -> list[Check]:

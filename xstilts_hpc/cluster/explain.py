@@ -12,7 +12,7 @@ from xstilts_hpc.cluster.logs import log_of
 from xstilts_hpc.cluster.reasons import in_words
 from xstilts_hpc.cluster.status import Standing, State, View, look
 from xstilts_hpc.errors import RunError
-from xstilts_hpc.plan import Plan, load_plan
+from xstilts_hpc.plan import Plan, load_plan, plan_files
 from xstilts_hpc.run_folder import run_folder
 
 
@@ -55,8 +55,7 @@ def explain(run_id: str, root: Path) -> Explanation:
 
 def _plan_of(run_id: str, root: Path) -> Plan:
     """Return a submitted plan that holds a run, the latest first."""
-    paths = sorted((root / "grids").glob("*/plan.json"), key=lambda path: -path.stat().st_mtime)
-    for path in paths:
+    for path in reversed(plan_files(root)):
         plan = load_plan(path) if json.dumps(run_id) in path.read_text(encoding="utf-8") else None
         if plan and run_id in plan.runs:
             return plan
@@ -115,7 +114,7 @@ def _next(view: View, run_id: str, standing: Standing) -> str:
     return {
         State.WAITING: f"it starts once its parent {parent} is completed",
         State.ELIGIBLE: f"nothing holds it; hand it over with {again}",
-        State.SUBMITTED: _when_it_starts(view, run_id, standing),
+        State.SUBMITTED: _when_it_starts(view, standing),
         State.RUNNING: f"it goes on{_after_the_end(standing)}; `xstilts logs {run_id} -f` shows it",
         State.COMPLETED: f"nothing; its products are in {run_folder(view.root, run_id).path}",
         State.FAILED: _after_failure(view, run_id) if standing.state == State.FAILED else "",
@@ -123,7 +122,7 @@ def _next(view: View, run_id: str, standing: Standing) -> str:
     }[standing.state]
 
 
-def _when_it_starts(view: View, run_id: str, standing: Standing) -> str:
+def _when_it_starts(view: View, standing: Standing) -> str:
     if view.queue.problem:
         return "Slurm does not say; ask again once it answers"
     if standing.element.is_running:

@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import submitit
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from xstilts_hpc.cluster import slurm_commands as slurm
 from xstilts_hpc.cluster.arrays import Array, Pace, dependency_of
 from xstilts_hpc.cluster.profile import Profile
+from xstilts_hpc.cluster.sbatch import Executor, own_words, path_line, python_command
 from xstilts_hpc.cluster.sbatch_options import collector_options, run_options
 from xstilts_hpc.cluster.submission import COLLECTOR, Submission, prepare_all
 from xstilts_hpc.errors import ClusterError
@@ -24,15 +24,9 @@ from xstilts_hpc.run_folder import RunFolder, run_folder
 
 logger = logging.getLogger(__name__)
 
-_SBATCH_S = 60
 # After an sbatch that timed out, Slurm may still be taking the job in.
 _LATE_S = 10.0
 _TIMED_OUT = ("timed out", "returned non-zero exit status 124", "exit code 124")
-_GUARD = "xstilts_hpc/cluster/guard.py"
-
-
-class RefusedError(ClusterError):
-    """Slurm refused a job, and holds none of that name."""
 
 
 class UnansweredError(ClusterError):
@@ -67,14 +61,13 @@ class Handover:
         job_ids = [one.job_id for one in self.submission.arrays]
         dependency = dependency_of(array, job_ids, arrays, pace.follows)
         options = run_options(
-            replace_time(self._profile, submitted.time_min),
+            _with_time(self._profile, submitted.time_min),
             name=submitted.name,
             parallel=pace.parallel or len(array.packs),
             dependency=dependency,
-            lines=[*self._path_lines(), *_hook_lines(self.submission.json, number)],
+            lines=[path_line(self._code), *_hook_lines(self.submission.json, number)],
         )
-        command = shlex.join(["-m", "xstilts_hpc.cluster.job", str(self.submission.json), str(number)])
-        job_id = self._sbatch(options, command, len(array.packs))
+        job_id = self._sbatch(options, str(number), len(array.packs))
         self.submission = self.submission.with_job(number, job_id, dependency)
         self.submission.write()
 
@@ -84,10 +77,9 @@ class Handover:
             self._profile,
             name=self.submission.collector_name,
             dependency="afterany:" + ":".join(self.submission.job_ids),
-            lines=self._path_lines(),
+            lines=[path_line(self._code)],
         )
-        command = shlex.join(["-m", "xstilts_hpc.cluster.job", str(self.submission.json), COLLECTOR])
-        self.submission = replace(self.submission, collector=self._sbatch(options, command, 1))
+        self.submission = replace(self.submission, collector=self._sbatch(options, COLLECTOR, 1))
         self.submission.write()
 
     def undo(self) -> None:
@@ -103,20 +95,19 @@ class Handover:
             self._plan_file.unlink(missing_ok=True)
         remove_empty(self.submission.root / "runs", self.submission.root)
 
-    def _path_lines(self) -> list[str]:
-        return [f"export PYTHONPATH={shlex.quote(self.submission.code)}${{PYTHONPATH:+:$PYTHONPATH}}"]
+    @property
+    def _code(self) -> Path:
+        return Path(self.submission.code)
 
-    def _sbatch(self, options: Mapping[str, Any], command: str, count: int) -> str:
+    def _sbatch(self, options: Mapping[str, Any], argument: str, count: int) -> str:
         """Return the job id that sbatch gives, or that Slurm knows by the job's name where sbatch gave none."""
-        guard = str(Path(self.submission.code) / _GUARD)
-        # -P: the folder sbatch was called in, often the checkout, must not come before the snapshot
-        start = shlex.join([sys.executable, "-S", guard, sys.executable, "-u", "-P"])
-        executor = _Executor(self.submission.folder)
+        executor = Executor(self.submission.folder)
         executor.update_parameters(**options)
         try:
-            return executor.submit_command(f"{start} {command}", count)
+            command = python_command(self._code, "xstilts_hpc.cluster.job", [str(self.submission.json), argument])
+            return executor.submit_command(command, count)
         except (FailedJobError, FailedSubmissionError, OSError) as problem:
-            reason = _reason(problem)
+            reason = own_words(problem)
             logger.info("sbatch failed (%s); asking Slurm for a job named %s", reason, options["job_name"])
             return self._by_name(options["job_name"], reason)
 
@@ -135,30 +126,12 @@ class Handover:
             time.sleep(1)
         if late:
             raise UnansweredError(f"sbatch: {reason}; Slurm knows no job named {name} yet; {_LATER}")
-        raise RefusedError(
+        raise ClusterError(
             f"sbatch refused: {reason}\nnothing was left in the queue; change the profile and submit again"
         )
 
 
 _LATER = "what was handed over stays queued and is written down: submit again when Slurm answers, nothing runs twice"
-
-
-class _Executor(submitit.SlurmExecutor):  # type: ignore[misc] # submitit has no types
-    """submitit's writer and submitter of batch scripts, with a command of our own instead of a pickled function.
-
-    An element needs no file that appears only after sbatch has answered, so it starts right also where the answer, or
-    whoever waited for it, was lost.
-    """
-
-    def submit_command(self, command: str, count: int) -> str:
-        """Submit an array of so many elements (one: a plain job) that execute a command; return the job id."""
-        Path(self.folder).mkdir(parents=True, exist_ok=True)
-        if count > 1:
-            self.parameters["map_count"] = count
-        return str(self._submit_command(command).job_id)
-
-    def _make_submission_command(self, submission_file_path: Path) -> list[str]:
-        return ["timeout", str(_SBATCH_S), *super()._make_submission_command(submission_file_path)]
 
 
 def _hook_lines(record: Path, number: int) -> list[str]:
@@ -174,7 +147,7 @@ def _hook_lines(record: Path, number: int) -> list[str]:
     ]
 
 
-def replace_time(profile: Profile, time_min: int) -> Profile:
+def _with_time(profile: Profile, time_min: int) -> Profile:
     """Return a profile with another time limit; 0 keeps its own."""
     return profile.model_copy(update={"time_min": time_min}) if time_min else profile
 
@@ -187,10 +160,3 @@ def remove_empty(folder: Path, root: Path) -> None:
         except OSError:
             return
         folder = folder.parent
-
-
-def _reason(refused: Exception) -> str:
-    """Return sbatch's own words."""
-    lines = [line.strip() for line in str(refused).splitlines() if line.strip()]
-    own = [line.removeprefix("sbatch: ").removeprefix("error: ") for line in lines if line.startswith("sbatch:")]
-    return "; ".join(own or lines)

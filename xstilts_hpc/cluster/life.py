@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.causes import Cause
+from xstilts_hpc.clock import utc
 from xstilts_hpc.cluster import slurm_commands as slurm
 from xstilts_hpc.cluster.facts import JobFacts, cause_of_death, cause_of_stop, job_facts, lost_to_slurm, node_failed
-from xstilts_hpc.cluster.submission import Submission, now
+from xstilts_hpc.cluster.submission import Submission
 from xstilts_hpc.cluster.verdict import Verdict, life_of, verdict
 from xstilts_hpc.errors import ClusterError
 from xstilts_hpc.run_folder import RunFolder, run_folder
@@ -109,7 +110,7 @@ class Life:
         nodes = last.get("job", {}).get("SLURM_JOB_NODELIST") or last.get("node", "")
         failed = node_failed(nodes, last["start"])
         cause = Cause.NODE_FAILED if failed else lost_to_slurm(self.element.name, _restarts(last))
-        end = {"end": now_short(), "error": "no end was written; Slurm started the element again"}
+        end = {"end": utc(), "error": "no end was written; Slurm started the element again"}
         return self._decide(last, {**({} if last["end"] else end), "cause": str(cause)})
 
     def settle(self, log: str = "") -> Verdict:
@@ -164,7 +165,7 @@ def settle_here(folder: RunFolder, pool: str, died: Cause, budgets: Mapping[Caus
 def _dead(folder: RunFolder, last: Mapping[str, Any], died: Cause) -> dict[str, Any]:
     """Return the end of an attempt whose main rank wrote none: another rank's failure came first, or it was killed."""
     note = {"cause": str(died), "error": "no end was written: its processes were killed"}
-    return {"end": now_short(), **(_word_of_ranks(folder, last) or note)}
+    return {"end": utc(), **(_word_of_ranks(folder, last) or note)}
 
 
 def _word_of_ranks(folder: RunFolder, last: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,11 +192,6 @@ def tail_of(paths: list[Path]) -> str:
             file.seek(max(0, path.stat().st_size - _TAIL))
             texts.append(file.read().decode("utf-8", "replace").rpartition(BEGINS)[2])
     return "\n".join(texts)
-
-
-def now_short() -> str:
-    """Return the time as records of attempts have it."""
-    return now().partition(".")[0] + "Z"
 
 
 def _restarts(attempt: Mapping[str, Any]) -> int:

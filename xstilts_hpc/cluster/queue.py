@@ -1,7 +1,7 @@
 """Which element holds a run, and what Slurm says of it: one call of squeue, and sacct for what that has forgotten."""
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -85,13 +85,18 @@ def ask_queue(root: Path, run_ids: Collection[str]) -> Queue:
 def slots_of(root: Path, run_ids: Collection[str]) -> dict[str, list[Slot]]:
     """Return the places of runs in the submissions of all grids, oldest first; a run without any is left out."""
     found: dict[str, list[Slot]] = {}
-    for submission in submissions(root):
-        for array in submission.arrays:
-            for index, pack in enumerate(array.packs):
-                for run_id in (run_id for run_id in pack if run_id in run_ids):
-                    element = array.element(index) if array.job_id else ""
-                    found.setdefault(run_id, []).append(Slot(submission, pack, element, array.name, index))
+    for slot in (slot for submission in submissions(root) for slot in slots_in(submission)):
+        for run_id in (run_id for run_id in slot.pack if run_id in run_ids):
+            found.setdefault(run_id, []).append(slot)
     return found
+
+
+def slots_in(submission: Submission) -> Iterator[Slot]:
+    """Yield the elements of a submission."""
+    for array in submission.arrays:
+        for index, pack in enumerate(array.packs):
+            element = array.element(index) if array.job_id else ""
+            yield Slot(submission, pack, element, array.name, index)
 
 
 def ask_slots(slots: Collection[Slot], job_ids: Iterable[str] = ()) -> tuple[dict[Slot, Slot], dict[str, Element]]:

@@ -10,8 +10,7 @@ from pathlib import Path
 from xstilts_hpc.causes import RULES, Cause
 from xstilts_hpc.cluster.attempts import Attempt, Attempts, is_open
 from xstilts_hpc.cluster.queue import Element, Queue, Slot, accounted, ask_queue
-from xstilts_hpc.cluster.submission import is_alive
-from xstilts_hpc.lease import seems_held
+from xstilts_hpc.lease import is_alive, seems_held
 from xstilts_hpc.plan import Plan
 from xstilts_hpc.run_folder import RunFolder, run_folder
 

@@ -1,6 +1,5 @@
 """The record of a submission: which run is which element of which job; and the lock that submitters hold."""
 
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from xstilts_hpc.clock import utc
 from xstilts_hpc.cluster.arrays import element_id
 from xstilts_hpc.errors import LockError, RunError
 from xstilts_hpc.files import read_json, write_json
@@ -189,14 +189,6 @@ def submissions(root: Path) -> list[Submission]:
     return sorted(found, key=lambda submission: submission.created)
 
 
-def latest_elements(root: Path) -> dict[str, str]:
-    """Return what leads from a run to its latest element, whichever grid submitted it."""
-    elements: dict[str, str] = {}
-    for submission in submissions(root):
-        elements |= submission.elements
-    return elements
-
-
 def prepare_all(plan: Plan, root: Path, run_ids: Iterable[str]) -> None:
     """Prepare run folders, several at once: nearly all of the time is waiting for the disk (fsync)."""
     runs = [plan.runs[run_id] for run_id in run_ids]
@@ -206,7 +198,7 @@ def prepare_all(plan: Plan, root: Path, run_ids: Iterable[str]) -> None:
 
 def now() -> str:
     """Return the time as text that sorts."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()).replace("Z", f".{time.time_ns() // 1000 % 10**6:06d}Z")
+    return utc().replace("Z", f".{time.time_ns() // 1000 % 10**6:06d}Z")
 
 
 @contextmanager
@@ -233,14 +225,3 @@ def lock(root: Path, grid: str) -> Iterator[None]:
     """Hold the lease of a grid's submitters; LockError where another process holds it."""
     with hold(grid_folder(root, grid).submissions / "LOCK"):
         yield
-
-
-def is_alive(pid: int) -> bool:
-    """Say whether a process of this host exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -123,7 +123,7 @@ class _Planner:
         queue = ask_queue(self.root, self.plan.runs.keys() - done)
         if queue.problem:
             raise ClusterError(f"Slurm does not say what it holds ({queue.problem}); submit again when it answers")
-        queued = {run_id: element for run_id, element in _held(queue).items() if run_id in self.plan.runs}
+        queued = _held(queue)
         arrays, later = self._arrays(done, queued)
         token = f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(3)}"
         here = {run_id for array in arrays for run_id in array.runs}

@@ -1,7 +1,6 @@
 """Carry out one run: load, fine-tune, save the encoder, predict every language, commit."""
 
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from xstilts_hpc.clock import utc
 from xstilts_hpc.errors import DataError, LockError
 from xstilts_hpc.files import Memory
 from xstilts_hpc.lease import Lease, hold
@@ -198,7 +198,7 @@ def _header(work: Work, prediction: Prediction) -> Header:
         split=str(prediction.split),
         model=source.path or f"{source.id}@{source.revision}",
         code=code_version(),
-        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        created=utc(),
         labels=task.labels,
     )
 

@@ -7,7 +7,6 @@ import os
 import platform
 import re
 import resource
-import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import torch
 import torch.distributed as dist
 
 from xstilts_hpc.causes import Cause
+from xstilts_hpc.clock import utc
 from xstilts_hpc.errors import RunError, XstiltsError
 from xstilts_hpc.files import write_json
 from xstilts_hpc.lease import Lease
@@ -86,7 +86,7 @@ def attempt(
         elif failed and cause in (Cause.FAILED, Cause.DISK_FULL, Cause.OUT_OF_MEMORY):
             write_json(
                 folder.rank_failure(number, ranks.rank),
-                {"rank": ranks.rank, "time": _now(), "cause": str(cause), "error": message},
+                {"rank": ranks.rank, "time": utc(), "cause": str(cause), "error": message},
             )
 
 
@@ -125,7 +125,7 @@ def _end(folder: RunFolder, lease: Lease, record: Mapping[str, Any]) -> None:
     """Write the end of an attempt; where that cannot be written, say so and leave the error that ended it as it is."""
     try:
         if lease.is_held():
-            more = {"end": _now(), "peak_memory_gb": _peak_gb()}
+            more = {"end": utc(), "peak_memory_gb": _peak_gb()}
             write_json(folder.provenance(record["attempt"]), {**record, **more})
     except OSError as error:
         logger.error("the end of attempt %s could not be recorded: %s", record["attempt"], error)
@@ -135,12 +135,12 @@ def _close_open(folder: RunFolder) -> None:
     for record in folder.attempts():
         if not record["end"]:
             note = "no end was written: its processes were killed, or their machine went down"
-            folder.amend(record["attempt"], {"end": _now(), "cause": str(Cause.KILLED), "error": note})
+            folder.amend(record["attempt"], {"end": utc(), "cause": str(Cause.KILLED), "error": note})
 
 
 def _start(machine: Machine, ranks: Ranks) -> dict[str, Any]:
     return {
-        "start": _now(),
+        "start": utc(),
         "end": "",
         "cause": "",
         "host": platform.node(),
@@ -155,10 +155,6 @@ def _start(machine: Machine, ranks: Ranks) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def _peak_gb() -> float:

@@ -14,7 +14,7 @@ from tests.cluster.test_end_to_end import xstilts
 from tests.tiny import grid_text, write_tiny_data
 from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.devcluster_processes import until
-from xstilts_hpc.cluster.submission import latest_elements, submissions
+from xstilts_hpc.cluster.submission import submissions
 from xstilts_hpc.errors import IncompleteError
 from xstilts_hpc.logits import read_logits
 from xstilts_hpc.run_folder import RunFolder
@@ -97,7 +97,8 @@ class Campaign:
 
     def element(self, run: RunFolder) -> str:
         """Return Slurm's name of a run's latest element."""
-        return latest_elements(self.root)[run.path.name]
+        name, newest_first = run.path.name, reversed(submissions(self.root))
+        return next(found.elements[name] for found in newest_first if name in found.elements)
 
     def why(self, run: RunFolder) -> str:
         """Return what `xstilts why` says of a run."""

@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import make_cluster_folder
+from tests.cluster.conftest import running_cluster
 from tests.cluster.faults.campaign import CHILDREN, PARENTS, Campaign, Undisturbed
 from tests.cluster.faults.strike import flip_byte_of_logits, largest, may_mount, small_disk
-from tests.cluster.programs import require_programs
-from xstilts_hpc.cluster.devcluster import ClusterSettings, DevCluster
+from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.submission import submissions
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -52,17 +51,8 @@ class Story:
 @pytest.fixture(scope="module")
 def small_cluster() -> Iterator[DevCluster]:
     """Give a cluster whose arrays hold three elements at most."""
-    require_programs(accounting=False)
-    folder = make_cluster_folder()
-    cluster = DevCluster(ClusterSettings(folder=folder, max_array_size=3))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SLURM_CONF", cluster.environment()["SLURM_CONF"])
-        try:
-            cluster.start()
-            yield cluster
-        finally:
-            cluster.stop()
-            shutil.rmtree(folder)
+    with running_cluster(max_array_size=3) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster.test_submit import hand_over, wait_for_end
 from tests.cluster.trivial_runs import FOLDER, make_plan
-from xstilts_hpc.cluster import handover
+from xstilts_hpc.cluster import handover, sbatch
 from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.handover import UnansweredError
 from xstilts_hpc.cluster.submission import submissions
@@ -50,7 +50,7 @@ def test_an_sbatch_that_times_out_after_accepting_is_found_by_its_name(
 def test_an_sbatch_that_hangs_after_accepting_is_given_up_and_found_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handover, "_SBATCH_S", 3)
+    monkeypatch.setattr(sbatch, "_SBATCH_S", 3)
     put_before_sbatch(tmp_path / "bin", monkeypatch, "{sbatch}\nexec sleep 300")
     submission = hand_over(PLAN, tmp_path / "root")
     assert len(submission.elements) == 5
