@@ -39,7 +39,8 @@ RULES: dict[Cause, Rule] = {
         0, "free space (`xstilts clean {grid}` says what may go), then `xstilts retry {grid} --cause disk_full`"
     ),
     Cause.OUT_OF_MEMORY: Rule(
-        1, "lower micro_batch or raise memory_gb in the profile, then `xstilts retry {grid} --cause out_of_memory`"
+        1,
+        "lower micro_batch_tokens or raise memory_gb in the profile, then `xstilts retry {grid} --cause out_of_memory`",
     ),
     Cause.TIME_LIMIT: Rule(50, "raise time_min or signal_lead_s in the profile, then submit the grid again"),
     Cause.PREEMPTED: Rule(100, "submit the grid again, or use a partition that is not preempted"),

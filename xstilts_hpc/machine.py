@@ -5,16 +5,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Machine:
-    """Settings from the profile: ZeRO stage, precision (`fp32` or `bf16` by autocast), micro-batch, CPU threads.
+    """Settings from the profile; `profile` is its name, for the record.
 
-    `profile` is the name of the profile, for the record. A micro-batch of 0 takes the effective batch divided by the
-    number of ranks; 0 threads leaves torch's default. A checkpoint is saved every `checkpoint_min` minutes (0: only
-    when a run is asked to stop).
+    `precision` is that of the matrix products of training: `fp32`, or `bf16` by autocast on fp32 weights. That of
+    predictions is the same, unless `prediction_precision` says `fp32`, `autocast` or `bf16` (weights in bf16 too).
+    A micro-batch holds at most `micro_batch_tokens` tokens per rank; 0 takes what memory allows. `threads` are those of
+    the CPU per rank; 0 leaves torch's default. A checkpoint is saved every `checkpoint_min` minutes (0: only when a run
+    is asked to stop). `activation_checkpointing` computes hidden states again instead of keeping them;
+    `offload_optimizer` keeps the optimizer's state in the memory of the host. `compact_vocabulary` trains no rows of
+    the embedding whose pieces never occur, wherever that changes nothing. `runs_per_gpu` runs share one GPU.
     """
 
     zero_stage: int = 2
     precision: str = "fp32"
-    micro_batch: int = 0
+    micro_batch_tokens: int = 0
     threads: int = 0
     checkpoint_min: float = 15.0
     profile: str = ""
+    activation_checkpointing: bool = False
+    offload_optimizer: bool = False
+    compact_vocabulary: bool = True
+    prediction_precision: str = ""
+    runs_per_gpu: int = 1

@@ -13,7 +13,7 @@ import pytest
 from tests.tiny import grid_text
 from xstilts_hpc.expand import expand
 from xstilts_hpc.grid import load_grid
-from xstilts_hpc.run_folder import RunFolder, run_folder
+from xstilts_hpc.run_folder import CURRENT, RunFolder, run_folder
 
 GRID = {"intermediate": "[{task: none}]", "target": "{task: xnli}", "recipe_for": "{mnli: {epochs: 200}}"}
 UPDATES = 300
@@ -51,11 +51,19 @@ def wait_for_updates(run: RunFolder, number: int, pool: "subprocess.Popen[str]",
     raise AssertionError(f"no {number} updates in attempt {attempt}")
 
 
+def wait_for_checkpoint(run: RunFolder, pool: "subprocess.Popen[str]") -> None:
+    """Wait for a whole checkpoint to be on disk: on a slow disk later than the updates before it."""
+    while not (run.checkpoints / CURRENT).is_file():
+        assert pool.poll() is None, pool.communicate()
+        time.sleep(0.05)
+
+
 def test_a_killed_rank_starts_again_and_ctrl_c_saves_what_the_same_command_goes_on_from(
     tiny_root: Path, run: RunFolder
 ) -> None:
     pool = begin(tiny_root)
     first = wait_for_updates(run, 30, pool)
+    wait_for_checkpoint(run, pool)
     os.kill(first["pid"], signal.SIGKILL)
     second = wait_for_updates(run, 80, pool, attempt=2)
     assert run.attempts()[0]["decided"] == "starts again: killed, restart 1 of at most 1"
@@ -68,7 +76,7 @@ def test_a_killed_rank_starts_again_and_ctrl_c_saves_what_the_same_command_goes_
     assert pool.returncode == 0, output
     attempts = run.attempts()
     assert [attempt["cause"] for attempt in attempts] == ["killed", "cancelled", "completed"]
-    assert attempts[1]["from_step"] > 0  # a checkpoint a second, so the killed attempt left one
+    assert attempts[1]["from_step"] > 0
     assert attempts[2]["from_step"] == attempts[1]["to_step"] > second["attempt"]
     disturbed = run.scores()
     run.path.rename(tiny_root / "disturbed")

@@ -37,7 +37,7 @@ def test_profile_beside_the_current_directory_comes_first(tmp_path: Path, monkey
 
 def test_devcluster_profile_makes_a_machine() -> None:
     profile = load_profile("devcluster")
-    assert profile.machine() == Machine(2, "fp32", micro_batch=0, threads=1, profile="devcluster")
+    assert profile.machine() == Machine(2, "fp32", threads=1, profile="devcluster")
     assert (profile.num_ranks, profile.ranks_per_node, profile.max_parallel) == (2, 2, 2)
     assert profile.variables()["DS_ACCELERATOR"] == "cpu"
 

@@ -1,4 +1,4 @@
-"""Padded batches, the order of a training, and groups of like length."""
+"""Packed batches, the order of a training, and groups of like length."""
 
 from typing import Any
 
@@ -9,46 +9,40 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xstilts_hpc.data.batch import BatchMaker, length_sorted, pad, training_order
+from xstilts_hpc.data.batch import BatchMaker, length_sorted, training_order
 from xstilts_hpc.data.encode import Encoded
 from xstilts_hpc.examples import Kind
 
-PAD = 1
-
 
 def batches(kind: Kind, rows_per_item: int = 1, **columns: Any) -> BatchMaker:
-    return BatchMaker("xnli", Encoded(kind, pa.table(columns), rows_per_item), PAD)
-
-
-def test_rows_are_padded_to_the_longest_and_masked() -> None:
-    ids, mask = pad([np.array([0, 5, 2]), np.array([0, 2])], PAD)
-    assert ids.tolist() == [[0, 5, 2], [0, 2, 1]]
-    assert mask.tolist() == [[True, True, True], [True, True, False]]
-    assert (ids.dtype, mask.dtype) == (torch.int64, torch.bool)
+    return BatchMaker("xnli", Encoded(kind, pa.table(columns), rows_per_item))
 
 
 def test_a_batch_has_the_items_asked_for_in_their_order() -> None:
     maker = batches(Kind.SEQUENCE, input_ids=[[0, 5, 2], [0, 2], [0, 6, 7, 2]], gold=[[1], [0], [2]])
     batch = maker.make([2, 1])
-    assert batch.input_ids.tolist() == [[0, 6, 7, 2], [0, 2, 1, 1]]
+    assert batch.input_ids.tolist() == [0, 6, 7, 2, 0, 2]
+    assert batch.rows.first.tolist() == [0, 4, 6]
+    assert batch.rows.position.tolist() == [0, 1, 2, 3, 0, 1]
     assert batch.gold.tolist() == [2, 0]
-    assert batch.words.shape == (0, 2)
-    assert maker.lengths().tolist() == [3, 2, 4]
+    assert batch.words.tolist() == []
+    assert maker.lengths.tolist() == [3, 2, 4]
 
 
 def test_a_choice_item_is_all_its_rows_and_one_gold() -> None:
     maker = batches(Kind.CHOICE, 2, input_ids=[[0, 2], [0, 5, 2], [0, 6, 7, 2], [0, 2]], gold=[[1], [], [0], []])
     batch = maker.make([1, 0])
-    assert batch.input_ids.tolist() == [[0, 6, 7, 2], [0, 2, 1, 1], [0, 2, 1, 1], [0, 5, 2, 1]]
+    assert batch.input_ids.tolist() == [0, 6, 7, 2, 0, 2, 0, 2, 0, 5, 2]
+    assert batch.rows.lengths == (4, 2, 2, 3)
     assert batch.gold.tolist() == [0, 1]
-    assert maker.lengths().tolist() == [3, 4]
+    assert maker.lengths.tolist() == [5, 6]
     assert maker.gold_count([0, 1]) == 2
 
 
-def test_words_are_row_and_token_and_gold_follows_them() -> None:
+def test_words_are_tokens_of_the_packed_rows_and_gold_follows_them() -> None:
     maker = batches(Kind.TOKEN, input_ids=[[0, 5, 6, 2], [0, 7, 2]], gold=[[3, 4], [6]], word_position=[[1, 2], [1]])
     batch = maker.make([1, 0])
-    assert batch.words.tolist() == [[0, 1], [1, 1], [1, 2]]
+    assert batch.words.tolist() == [1, 4, 5]
     assert batch.gold.tolist() == [6, 3, 4]
     assert maker.gold_count([0]) == 2
 
@@ -96,10 +90,10 @@ def test_two_epochs_have_different_orders() -> None:
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=50), st.integers(1, 200))
-def test_groups_cover_every_row_once_within_the_budget(lengths: list[int], tokens: int) -> None:
+def test_groups_cover_every_item_once_within_the_budget(lengths: list[int], tokens: int) -> None:
     groups = [group.tolist() for group in length_sorted(np.array(lengths), tokens)]
     assert sorted(row for group in groups for row in group) == list(range(len(lengths)))
     for group in groups:
-        assert len(group) == 1 or len(group) * max(lengths[row] for row in group) <= tokens
+        assert len(group) == 1 or sum(lengths[row] for row in group) <= tokens
     flat = [lengths[row] for group in groups for row in group]
     assert flat == sorted(lengths, reverse=True)

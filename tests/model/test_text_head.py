@@ -7,6 +7,7 @@ import torch
 import transformers
 
 from xstilts_hpc.data.batch import Batch
+from xstilts_hpc.data.rows import rows_of
 from xstilts_hpc.model.encoder import load_encoder
 from xstilts_hpc.model.heads import TaskModel
 from xstilts_hpc.model.text_head import FRESH, FROM_MODEL, fill_text_head
@@ -26,7 +27,7 @@ def test_the_pretrained_head_gives_the_models_own_logits(masked_model: Path) -> 
     model = TaskModel(load_encoder(str(masked_model)), (task_of("mnli"), task_of("mlm")), seed=0)
     assert fill_text_head(model.heads["mlm"], str(masked_model)) == FROM_MODEL
     ids = torch.tensor([[0, 7, 8, 9, 2]])
-    batch = Batch("mlm", ids, torch.ones_like(ids, dtype=torch.bool), ids[0, :0], torch.tensor([[0, 1], [0, 3]]))
+    batch = Batch("mlm", ids[0], rows_of([5]), ids[0, :0], torch.tensor([1, 3]))
     theirs = transformers.XLMRobertaForMaskedLM.from_pretrained(masked_model).eval()
     with torch.no_grad():
         assert torch.allclose(model.eval()(batch), theirs(input_ids=ids).logits[0, [1, 3]], atol=1e-5)

@@ -44,7 +44,9 @@ def train(
         engine = start_engine(model, RECIPE, machine, steps=sum(training.updates), world=ranks.world)
         first = checkpoints.load(engine).step if cuts else 0
         assert first == len(losses)
-        steps = fine_tune(engine, training, RECIPE, machine, ranks=ranks, first=first)
+        steps = fine_tune(
+            engine, training, RECIPE, ranks=ranks, micro_batch_tokens=machine.micro_batch_tokens, first=first
+        )
         losses += [step.loss for step in islice(steps, None if cut is None else cut - first)]
         if cut is not None:
             checkpoints.save(engine, cut)

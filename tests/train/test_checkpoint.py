@@ -43,7 +43,9 @@ def test_a_resumed_training_is_the_same_bit_by_bit_at_every_stage(tiny_root: Pat
     text.parent.mkdir()
     text.write_text("a cat sat in New York\ntwo old men ran\n", encoding="utf-8")
     cases = ["0 panx", "1 mnli", "2 mixture", "3 mixture"]
-    results = train_on_ranks(tiny_root, Machine(micro_batch=2, threads=1), cases, module="tests.train.resume_ranks")
+    results = train_on_ranks(
+        tiny_root, Machine(micro_batch_tokens=40, threads=1), cases, module="tests.train.resume_ranks"
+    )
     for case in cases:
         assert len(results[case]["whole"]) >= 20
         assert results[case]["parts"] == results[case]["whole"], case

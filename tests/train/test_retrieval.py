@@ -10,8 +10,10 @@ import transformers
 from torch.overrides import TorchFunctionMode
 
 from xstilts_hpc.data.batch import Batch
+from xstilts_hpc.data.rows import rows_of
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import RetrievalExample
+from xstilts_hpc.model.packed import ATTENTION
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.tasks import TASKS
 from xstilts_hpc.train.neighbours import mutual_neighbours
@@ -165,8 +167,10 @@ def encoder(layers: int) -> Any:
 def test_a_sentence_is_the_mean_of_its_tokens_at_fourteen_of_twenty_four_layers(layers: int, state: int) -> None:
     ids, mask = torch.tensor([[0, 7, 8, 9, 2], [0, 5, 2, 1, 1]]), torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
     nothing = torch.zeros(0, dtype=torch.int64)
-    model = SentenceModel(encoder(layers), Recipe())
-    sentences = model(Batch("", ids, mask.bool(), nothing, nothing.view(0, 2)))
+    packed = encoder(layers)
+    packed.set_attn_implementation(ATTENTION)
+    model = SentenceModel(packed, Recipe())
+    sentences = model(Batch("", ids[mask.bool()], rows_of([5, 3]), nothing, nothing))
     hidden = encoder(layers)(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states[state]
     assert torch.allclose(sentences[0], hidden[0].mean(0), atol=1e-5)
     assert torch.allclose(sentences[1], hidden[1, :3].mean(0), atol=1e-5)

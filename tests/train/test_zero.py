@@ -14,11 +14,8 @@ import torch
 from torch.nn import functional
 
 from tests.train.zero_ranks import RECIPE, training_of
-from xstilts_hpc.errors import RunError
 from xstilts_hpc.machine import Machine
-from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.train.ranks import deal
-from xstilts_hpc.train.zero import decay_groups, micro_batch, warmup_decay, zero_config
+from xstilts_hpc.train.zero import decay_groups, warmup_decay
 
 RANKS = 2
 
@@ -70,7 +67,7 @@ def plain_training(root: Path, name: str) -> tuple[list[float], float]:
 
 def test_every_stage_and_kind_on_two_ranks_gives_the_losses_of_plain_pytorch(tiny_root: Path) -> None:
     cases = ["0 panx", "1 panx", "2 panx", "3 panx", "2 mnli", "2 hellaswag", "2 squad_v1"]
-    results = train_on_ranks(tiny_root, Machine(micro_batch=2, threads=1), cases)
+    results = train_on_ranks(tiny_root, Machine(micro_batch_tokens=40, threads=1), cases)
     plain = {name: plain_training(tiny_root, name) for name in ("panx", "mnli", "hellaswag", "squad_v1")}
     for case in cases:
         losses, norm = plain[case.split()[1]]
@@ -84,7 +81,7 @@ def test_a_mixture_of_every_kind_with_masked_text_is_the_same_at_every_stage(tin
     text.parent.mkdir()
     text.write_text("a cat sat in New York\ntwo old men ran\n", encoding="utf-8")
     cases = [f"{stage} mixture" for stage in range(4)]
-    results = train_on_ranks(tiny_root, Machine(micro_batch=2, threads=1), cases)
+    results = train_on_ranks(tiny_root, Machine(micro_batch_tokens=40, threads=1), cases)
     losses, norm = plain_training(tiny_root, "mixture")
     assert len(losses) == 25
     for case in cases:
@@ -93,7 +90,9 @@ def test_a_mixture_of_every_kind_with_masked_text_is_the_same_at_every_stage(tin
 
 
 def test_bf16_by_autocast_keeps_fp32_weights_and_learns_alike(tiny_root: Path) -> None:
-    (result,) = train_on_ranks(tiny_root, Machine(precision="bf16", threads=1), ["2 mnli"]).values()
+    (result,) = train_on_ranks(
+        tiny_root, Machine(precision="bf16", micro_batch_tokens=4096, threads=1), ["2 mnli"]
+    ).values()
     losses, _ = plain_training(tiny_root, "mnli")
     assert result["types"] == ["torch.float32"]
     assert result["losses"][:5] == pytest.approx(losses[:5], rel=0.05)
@@ -109,24 +108,6 @@ def test_biases_and_layer_norms_are_not_decayed_whoever_named_them(tiny_root: Pa
     assert not [name for name in decayed if "norm" in name.lower() or name.endswith("bias")]
     assert all("norm" in name.lower() or name.endswith("bias") for name in plain)
     assert "heads.mlm.layer_norm.weight" in plain and "heads.mlm.dense.weight" in decayed
-
-
-def test_the_costliest_languages_are_dealt_first_to_the_rank_with_the_least() -> None:
-    # 9 to the first; 5, 3 and 2 to the second (10 in all); 1 to the first.
-    assert deal([1, 9, 2, 5, 3], 2) == [0, 0, 1, 1, 1]
-    assert deal([1, 1, 1], 1) == [0, 0, 0]
-    assert deal([], 2) == []
-
-
-def test_micro_batch_accumulation_and_ranks_multiply_to_the_batch() -> None:
-    assert micro_batch(32, 2, 5) == (4, 4)
-    assert micro_batch(32, 2, 0) == (16, 1)
-    assert zero_config(Recipe(), Machine(micro_batch=8), world=2)["gradient_accumulation_steps"] == 2
-
-
-def test_ranks_that_do_not_divide_the_batch_are_refused_with_the_numbers() -> None:
-    with pytest.raises(RunError, match="batch_size 16 cannot be split over 3 ranks"):
-        micro_batch(16, 3, 0)
 
 
 def test_the_learning_rate_rises_and_falls_linearly() -> None:

@@ -47,7 +47,6 @@ def _without_dropout(model: TaskModel) -> None:
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    model.encoder.config.attention_probs_dropout_prob = 0.0
     for layer in model.encoder.encoder.layer:
         layer.attention.self.dropout.p = 0.0
 
@@ -61,7 +60,10 @@ def main(root: Path, out: Path, machine: Machine, cases: list[str]) -> None:
         model, training = training_of(root, name)
         at_stage = replace(machine, zero_stage=int(stage))
         engine = start_engine(model, RECIPE, at_stage, steps=sum(training.updates), world=ranks.world)
-        losses = [step.loss for step in fine_tune(engine, training, RECIPE, at_stage, ranks=ranks)]
+        losses = [
+            step.loss
+            for step in fine_tune(engine, training, RECIPE, ranks=ranks, micro_batch_tokens=at_stage.micro_batch_tokens)
+        ]
         weights = full_weights(engine, model.state_dict())
         norm = float(sum(weight.double().square().sum() for weight in weights.values()) ** 0.5)
         results[case] = {"losses": losses, "norm": norm, "types": sorted({str(w.dtype) for w in weights.values()})}

@@ -21,7 +21,7 @@ _LOST_ADVICE = "its node or its process is gone; `xstilts logs {run}` shows the 
 _KNOWN: tuple[tuple[str, str], ...] = (
     (
         r"CUDA out of memory|CUBLAS_STATUS_ALLOC_FAILED|torch\.OutOfMemoryError",
-        "lower micro_batch in the profile (the effective batch stays), or raise zero_stage",
+        "lower micro_batch_tokens in the profile (the effective batch stays), or raise zero_stage",
     ),
     (
         r"Exceeded job memory limit|oom[_-]kill|OOM Killed|Out Of Memory|DefaultCPUAllocator: can't allocate",

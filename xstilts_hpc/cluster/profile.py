@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -95,6 +96,10 @@ Scalar = Annotated[Any, AfterValidator(_scalar)]
 Value = Annotated[Line, BeforeValidator(_number_as_text)]
 
 
+# Settings that go from the profile to a run as they are.
+_SHARED = {field.name for field in fields(Machine)} - {"threads", "profile"}
+
+
 class Profile(_Strict):
     """A profile file, checked. An empty text and a 0 leave the cluster's own default, unless a key says otherwise.
 
@@ -133,7 +138,12 @@ class Profile(_Strict):
     environment: dict[Annotated[str, AfterValidator(_variable)], Value] = {}
     zero_stage: Annotated[int, Field(ge=0, le=3)] = 2
     precision: Literal["fp32", "bf16"] = "fp32"
-    micro_batch: Count = 0
+    micro_batch_tokens: Count = 0
+    activation_checkpointing: bool = False
+    offload_optimizer: bool = False
+    compact_vocabulary: bool = True
+    prediction_precision: Literal["", "fp32", "autocast", "bf16"] = ""
+    runs_per_gpu: Annotated[int, Field(ge=1)] = 1
     checkpoint_min: Annotated[float, Field(ge=0)] = 15.0
     slots: Count = 0
     threads: Count = 0
@@ -175,8 +185,8 @@ class Profile(_Strict):
 
     def machine(self) -> Machine:
         """Return what a run needs to know of this machine."""
-        stage, precision, micro_batch = self.zero_stage, self.precision, self.micro_batch
-        return Machine(stage, precision, micro_batch, self.num_threads, self.checkpoint_min, self.name)
+        shared = {name: getattr(self, name) for name in _SHARED}
+        return Machine(**shared, threads=self.num_threads, profile=self.name)
 
     def variables(self) -> dict[str, str]:
         """Return the environment of a run: offline and so many threads, unless the profile says otherwise."""

@@ -1,4 +1,4 @@
-"""Order the items of a training, and pad rows into tensors."""
+"""Order the items of a training, and pack their rows into tensors without padding."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,29 +6,31 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from xstilts_hpc.data.columns import gather
 from xstilts_hpc.data.encode import Encoded
 from xstilts_hpc.data.ragged import Ragged
+from xstilts_hpc.data.rows import Rows, rows_of
 from xstilts_hpc.examples import Kind
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded rows. `gold` has one class per row of the head's logits; `words` are (row, token) of each word."""
+    """Packed rows. `gold` has one class per row of the head's logits; `words` are the tokens that stand for words."""
 
     task: str
-    input_ids: Int[Tensor, "batch tokens"]
-    attention_mask: Bool[Tensor, "batch tokens"]
-    gold: Int[Tensor, " rows"]
-    words: Int[Tensor, "words 2"]
+    input_ids: Int[Tensor, " tokens"]
+    rows: Rows
+    gold: Int[Tensor, " classes"]
+    words: Int[Tensor, " words"]
 
     def to(self, device: torch.device | str) -> "Batch":
         """Return the batch on a device."""
-        tensors = (self.input_ids, self.attention_mask, self.gold, self.words)
-        return Batch(self.task, *(tensor.to(device, non_blocking=True) for tensor in tensors))
+        ids, gold, words = (part.to(device, non_blocking=True) for part in (self.input_ids, self.gold, self.words))
+        return Batch(self.task, ids, self.rows.to(device), gold, words)
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,6 @@ class BatchMaker:
 
     task: str
     encoded: Encoded
-    pad_id: int
 
     @cached_property
     def _input_ids(self) -> Ragged:
@@ -51,47 +52,42 @@ class BatchMaker:
     def _word_position(self) -> Ragged:
         return self.encoded.ragged("word_position")
 
+    @cached_property
     def lengths(self) -> NDArray[np.int64]:
-        """Return the number of tokens of the longest row of each item."""
-        lengths: NDArray[np.int64] = self._input_ids.lengths().reshape(-1, self.encoded.rows_per_item).max(axis=1)
+        """Return the number of tokens of each item, over all of its rows."""
+        lengths: NDArray[np.int64] = self._input_ids.lengths().reshape(-1, self.encoded.rows_per_item).sum(axis=1)
         return lengths
+
+    def pieces(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the ids that occur in some items."""
+        return np.unique(gather(self._input_ids, self._rows(items)).values)
 
     def gold_count(self, items: Sequence[int] | NDArray[np.int64]) -> int:
         """Return the number of classes to predict in some items: what a mean loss divides by."""
         return int(self._gold.lengths()[self._rows(items)].sum())
 
     def make(self, items: Sequence[int] | NDArray[np.int64], step: int = 0) -> Batch:
-        """Return the padded batch of some items, the same at every step."""
+        """Return the packed batch of some items, the same at every step."""
         rows = self._rows(items)
-        ids, mask = pad([self._input_ids[row] for row in rows], self.pad_id)
-        return Batch(self.task, ids, mask, self._classes(rows), self._words(rows))
+        ids = gather(self._input_ids, rows)
+        tokens = torch.from_numpy(ids.values.astype(np.int64))
+        return Batch(self.task, tokens, rows_of(ids.lengths()), self._classes(rows), self._words(rows, ids))
 
     def _rows(self, items: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         per_item = self.encoded.rows_per_item
         return (np.asarray(items, dtype=np.int64)[:, None] * per_item + np.arange(per_item)).ravel()
 
     def _classes(self, rows: NDArray[np.int64]) -> Tensor:
-        gold = [self._gold[row] for row in rows]
+        gold = gather(self._gold, rows).values.astype(np.int64)
         if self.encoded.kind is Kind.SPAN:  # all starts, then all ends, as the head gives its logits
-            gold = [np.array([g[side] for g in gold if len(g)]) for side in (0, 1)]
-        return torch.from_numpy(np.concatenate(gold).astype(np.int64))
+            gold = np.concatenate([gold[0::2], gold[1::2]])
+        return torch.from_numpy(gold)
 
-    def _words(self, rows: NDArray[np.int64]) -> Tensor:
+    def _words(self, rows: NDArray[np.int64], ids: Ragged) -> Tensor:
         if self.encoded.kind is not Kind.TOKEN:
-            return torch.zeros(0, 2, dtype=torch.int64)
-        positions = [self._word_position[row] for row in rows]
-        row_of = np.repeat(np.arange(len(rows)), [len(p) for p in positions])
-        return torch.from_numpy(np.stack([row_of, np.concatenate(positions)], axis=1).astype(np.int64))
-
-
-def pad(rows: Sequence[NDArray[np.int64]], pad_id: int) -> tuple[Tensor, Tensor]:
-    """Return rows padded to the longest of them, and the mask of real tokens."""
-    width = max(len(row) for row in rows)
-    ids = np.full((len(rows), width), pad_id, dtype=np.int64)
-    mask = np.zeros((len(rows), width), dtype=bool)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)], mask[i, : len(row)] = row, True
-    return torch.from_numpy(ids), torch.from_numpy(mask)
+            return torch.zeros(0, dtype=torch.int64)
+        positions = gather(self._word_position, rows)
+        return torch.from_numpy(positions.values.astype(np.int64) + np.repeat(ids.first[:-1], positions.lengths()))
 
 
 def training_order(items: NDArray[np.int64], *, batch_size: int, steps: int, seed: int) -> Iterator[NDArray[np.int64]]:
@@ -108,10 +104,12 @@ def training_order(items: NDArray[np.int64], *, batch_size: int, steps: int, see
 
 
 def length_sorted(lengths: NDArray[np.int64], tokens: int) -> Iterator[NDArray[np.int64]]:
-    """Yield groups of rows of like length, longest first, each of at most `tokens` tokens after padding."""
+    """Yield groups of items of like length, longest first, each of at most `tokens` tokens (or of one item)."""
     order = np.argsort(-lengths, kind="stable")
+    end = np.cumsum(lengths[order])
     start = 0
     while start < len(order):
-        stop = start + max(1, tokens // int(lengths[order[start]]))
+        before = end[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(end, before + tokens, side="right")))
         yield order[start:stop]
         start = stop

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from xstilts_hpc.data.batch import Batch, pad
+from xstilts_hpc.data.batch import Batch
 from xstilts_hpc.data.encode import Encoded
 from xstilts_hpc.data.ragged import Ragged
+from xstilts_hpc.data.rows import rows_of
 
 # Of the tokens of a row; of those hidden, 80 % become <mask>, 10 % a random piece, 10 % stay.
 _HIDDEN = 0.15
@@ -37,23 +38,30 @@ class MaskedBatchMaker:
         special = set(self.tokenizer.all_special_ids)
         return np.array([i for i in range(len(self.tokenizer)) if i not in special], dtype=np.int64)
 
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """Return the number of tokens of each item."""
+        return self._input_ids.lengths()
+
     def gold_count(self, items: Sequence[int] | NDArray[np.int64]) -> int:
         """Return the number of hidden tokens of some items, which does not depend on the step."""
-        lengths = self._input_ids.lengths()
-        return sum(_num_hidden(int(lengths[item])) for item in items)
+        return sum(_num_hidden(int(self.lengths[item])) for item in items)
 
     def make(self, items: Sequence[int] | NDArray[np.int64], step: int) -> Batch:
-        """Return the padded batch of some items with tokens hidden; `gold` are their ids."""
-        rows, words, gold = [], [], []
-        for i, item in enumerate(items):
-            ids, positions, hidden = self._hide(int(item), step)
-            rows.append(ids)
-            words.append(np.stack([np.full_like(positions, i), positions], axis=1))
-            gold.append(hidden)
-        input_ids, mask = pad(rows, self.tokenizer.pad_token_id)
-        return Batch(
-            self.task, input_ids, mask, torch.from_numpy(np.concatenate(gold)), torch.from_numpy(np.concatenate(words))
+        """Return the packed batch of some items with tokens hidden; `gold` are their ids."""
+        hidden_rows = [self._hide(int(item), step) for item in items]
+        rows = rows_of([len(ids) for ids, _, _ in hidden_rows])
+        ids, words, gold = (
+            np.concatenate(parts)
+            for parts in zip(
+                *(
+                    (ids, positions + start, gold)
+                    for (ids, positions, gold), start in zip(hidden_rows, rows.starts.numpy(), strict=True)
+                ),
+                strict=True,
+            )
         )
+        return Batch(self.task, torch.from_numpy(ids), rows, torch.from_numpy(gold), torch.from_numpy(words))
 
     def _hide(self, item: int, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return a row with some tokens hidden, their positions, and what they were."""

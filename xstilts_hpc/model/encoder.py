@@ -9,6 +9,7 @@ from torch import nn
 
 from xstilts_hpc.errors import ModelError
 from xstilts_hpc.model.libraries import settle_libraries
+from xstilts_hpc.model.packed import ATTENTION
 from xstilts_hpc.run import ModelSource
 
 _POOLER = "pooler."
@@ -20,12 +21,12 @@ def model_location(source: ModelSource, root: Path) -> tuple[str, str]:
 
 
 def load_encoder(location: str, revision: str = "main", *, seed: int = 0) -> nn.Module:
-    """Return the encoder in fp32, without a head; nothing is downloaded.
+    """Return the encoder in fp32, without a head, to be read by model/packed.py; nothing is downloaded.
 
     A checkpoint without a pooler (one saved with a language-model head) gets a fresh one, drawn from the seed; any
     other missing weight is a ModelError, since it would silently be random.
     """
-    options = {"dtype": torch.float32, "attn_implementation": "sdpa", "use_safetensors": True}
+    options = {"dtype": torch.float32, "attn_implementation": ATTENTION, "use_safetensors": True}
     model, report = load_pretrained(transformers.AutoModel, location, revision, output_loading_info=True, **options)
     missing = {str(name) for name in report["missing_keys"]}
     wrong = sorted(name for name in missing if not name.startswith(_POOLER)) + sorted(

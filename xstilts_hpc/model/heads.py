@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xstilts_hpc.data.batch import Batch
+from xstilts_hpc.data.rows import rows_of
 from xstilts_hpc.examples import Kind
+from xstilts_hpc.model.packed import Read, read
 from xstilts_hpc.tasks.base import Task
 
 _SPAN_SIDES = 2
@@ -43,7 +45,7 @@ class TokenHead(nn.Module):
 
     def forward(self, tokens: Tensor, pooled: Tensor, batch: Batch) -> Float[Tensor, "words labels"]:
         """Return logits per word."""
-        words: Tensor = tokens[batch.words[:, 0], batch.words[:, 1]]
+        words: Tensor = tokens[batch.words]
         logits: Tensor = self.out(self.dropout(words))
         return logits
 
@@ -56,10 +58,9 @@ class SpanHead(nn.Module):
         super().__init__()
         self.out = nn.Linear(hidden, _SPAN_SIDES)
 
-    def forward(self, tokens: Tensor, pooled: Tensor, batch: Batch) -> Float[Tensor, "sides_batch tokens"]:
-        """Return all start logits, then all end logits: [2 * batch, tokens]."""
-        logits: Tensor = self.out(tokens).float().masked_fill(~batch.attention_mask[..., None], -1e4)
-        return logits.permute(2, 0, 1).flatten(0, 1)
+    def forward(self, tokens: Tensor, pooled: Tensor, batch: Batch) -> Float[Tensor, "sides_rows longest"]:
+        """Return all start logits, then all end logits: [2 * rows, longest]."""
+        return batch.rows.padded(self.out(tokens).float(), -1e4).permute(2, 0, 1).flatten(0, 1)
 
 
 class MaskedHead(nn.Module):
@@ -76,7 +77,7 @@ class MaskedHead(nn.Module):
 
     def forward(self, tokens: Tensor, pooled: Tensor, batch: Batch) -> Float[Tensor, "words vocabulary"]:
         """Return logits over the vocabulary for each masked token."""
-        masked: Tensor = tokens[batch.words[:, 0], batch.words[:, 1]]
+        masked: Tensor = tokens[batch.words]
         logits: Tensor = self.out(self.layer_norm(functional.gelu(self.dense(masked))))
         return logits
 
@@ -131,25 +132,23 @@ class TaskModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the logits of the head of the batch's task."""
-        output = self.encoder(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
-        tokens, pooled = output.last_hidden_state, output.pooler_output
-        logits: Tensor = self.heads[batch.task](tokens, pooled, batch)
+        seen = read(self.encoder, batch)
+        logits: Tensor = self.heads[batch.task](seen.tokens, seen.pooled, batch)
         if len(self.heads) > 1 and self.training:
-            logits = logits + sum(self._touched(name, tokens, pooled) for name in self.heads if name != batch.task)
+            logits = logits + sum(self._touched(name, seen) for name in self.heads if name != batch.task)
         return logits
 
-    def _touched(self, name: str, tokens: Tensor, pooled: Tensor) -> Tensor:
+    def _touched(self, name: str, seen: Read) -> Tensor:
         """Return zero, computed from a head that this batch does not use.
 
         So every parameter has a gradient at every step, and no ZeRO stage keeps one of an earlier step.
         """
         head: Any = self.heads[name]
         rows = getattr(head, "choices", 0) or 1
-        ones = torch.ones(rows, 1, dtype=torch.bool, device=tokens.device)
-        word = torch.zeros(1, 2, dtype=torch.int64, device=tokens.device)
-        one = Batch(name, ones.long(), ones, word[:, 0], word)
-        logits: Tensor = head(tokens[:1, :1].expand(rows, 1, -1), pooled[:1].expand(rows, -1), one)
-        return 0.0 * (logits.float().sum() + pooled.float().sum())
+        word = torch.zeros(1, dtype=torch.int64, device=seen.tokens.device)
+        one = Batch(name, word.expand(rows), rows_of([1] * rows).to(word.device), word, word)
+        logits: Tensor = head(seen.tokens[:1].expand(rows, -1), seen.pooled[:1].expand(rows, -1), one)
+        return 0.0 * (logits.float().sum() + seen.pooled.float().sum())
 
 
 def _own_parameters(heads: nn.ModuleDict) -> Iterator[tuple[str, nn.Parameter]]:

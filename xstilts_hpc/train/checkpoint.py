@@ -22,10 +22,14 @@ _PROBE_BYTES = 2**20
 
 @dataclass(frozen=True)
 class Resumed:
-    """The step a training goes on from (0: from the beginning), and what was not used, and why."""
+    """The step a training goes on from (0: from the beginning), and what was not used, and why.
+
+    `micro_batch_tokens` are those of the updates before (0: none were made): others would draw other dropout masks.
+    """
 
     step: int = 0
     passed_over: tuple[str, ...] = ()
+    micro_batch_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,11 @@ class Checkpoints:
     root: Path
     _verified: dict[str, list[Any]] = field(default_factory=dict)
 
-    def save(self, engine: Any, step: int) -> None:
+    def save(self, engine: Any, step: int, *, micro_batch_tokens: int = 0) -> None:
         """Collective. Save after `step` updates to the slot that does not hold the newest checkpoint.
 
-        DeepSpeed's own `latest` is not written: it names a checkpoint before all ranks have written theirs.
+        `micro_batch_tokens` is what the updates after it go on with. DeepSpeed's own `latest` is not written: it names
+        a checkpoint before all ranks have written theirs.
         """
         slot = self.folder / str(self.ranks.from_main(self._free_slot() if self.ranks.is_main() else ""))
         if self.ranks.is_main():
@@ -57,7 +62,8 @@ class Checkpoints:
             raise
         self.ranks.barrier()
         if self.ranks.is_main():
-            manifest = {"slot": slot.name, "step": step, **self.identity, "files": list(_described(slot))}
+            made = {"step": step, "micro_batch_tokens": micro_batch_tokens}
+            manifest = {"slot": slot.name, **made, **self.identity, "files": list(_described(slot))}
             write_json(slot / _MANIFEST, manifest)
             self._verified[slot.name] = self._stat_key(manifest)
             write_json(self.folder / CURRENT, {"slot": slot.name, "step": step})
@@ -95,7 +101,8 @@ class Checkpoints:
         for manifest in sorted(manifests, key=lambda found: -int(found.get("step", 0))):
             problem = self._problem(manifest)
             if not problem:
-                return str(manifest["slot"]), Resumed(int(manifest["step"]), tuple(passed_over))
+                tokens = int(manifest["micro_batch_tokens"])
+                return str(manifest["slot"]), Resumed(int(manifest["step"]), tuple(passed_over), tokens)
             passed_over.append(f"{manifest.get('slot')}: {problem}")
         return "", Resumed(0, tuple(passed_over))
 

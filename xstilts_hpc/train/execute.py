@@ -33,8 +33,9 @@ from xstilts_hpc.tasks import task_of
 from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.folder import DataFolder
 from xstilts_hpc.train.fit import fit
+from xstilts_hpc.train.micro_batches import deal
 from xstilts_hpc.train.predict import Predictor, predict
-from xstilts_hpc.train.ranks import Ranks, deal, join_ranks
+from xstilts_hpc.train.ranks import Ranks, join_ranks
 from xstilts_hpc.train.record import BlockedError, attempt
 from xstilts_hpc.train.retrieval import SentenceModel
 from xstilts_hpc.train.stop import Order, listening
@@ -160,7 +161,7 @@ def _predictor(work: Work, head: str) -> Predictor:
     else:
         model = SentenceModel(load_encoder(*work.start), work.run.recipe)
     bf16 = work.machine.precision == "bf16"
-    return Predictor(model.to(work.ranks.device), work.ranks.device, work.tokenizer.pad_token_id, bf16)
+    return Predictor(model.to(work.ranks.device), work.ranks.device, bf16)
 
 
 def _have(work: Work, prediction: Prediction, language: str) -> bool:

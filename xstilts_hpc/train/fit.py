@@ -5,18 +5,21 @@ import time
 from itertools import islice
 from typing import Any
 
+from xstilts_hpc.causes import Cause
 from xstilts_hpc.files import append_json_line, write_text
 from xstilts_hpc.lease import BEAT_S
 from xstilts_hpc.model.encoder import load_encoder
 from xstilts_hpc.model.heads import TaskModel
 from xstilts_hpc.model.text_head import fill_text_head
-from xstilts_hpc.train.checkpoint import Checkpoints
+from xstilts_hpc.model.vocabulary import WEIGHT, CompactVocabulary, compact
+from xstilts_hpc.train.checkpoint import Checkpoints, Resumed
 from xstilts_hpc.train.loop import TrainingSet, fine_tune
+from xstilts_hpc.train.memory import fitting_tokens
 from xstilts_hpc.train.stop import Order
 from xstilts_hpc.train.trained import is_saved, save_trained
 from xstilts_hpc.train.training_set import left_out, read_training_set
 from xstilts_hpc.train.work import Work
-from xstilts_hpc.train.zero import full_weights, start_engine
+from xstilts_hpc.train.zero import decay_by_end, full_weights, start_engine
 from xstilts_hpc.training import MASKED_TEXT, Training
 
 
@@ -30,12 +33,15 @@ def fit(work: Work) -> None:
         with work.ranks.main_first():
             training_set = read_training_set(training, work.data, work.encoder)
         work.findings.notes["rows_left_out"] = left_out(training, work.data)
+        vocabulary = _compacted(work, model, training_set)
         steps = sum(training_set.updates)
         engine = start_engine(model, work.run.recipe, work.machine, steps=steps, world=work.ranks.world)
         _train(work, engine, training_set)
         weights = full_weights(engine, model.state_dict())
     if work.ranks.is_main():
         work.check_lease()
+        if vocabulary:
+            weights[WEIGHT] = vocabulary.whole(weights[WEIGHT], decay_by_end(work.run.recipe, steps))
         save_trained(work.folder.trained, model, weights, work.tokenizer)
         shutil.rmtree(work.folder.checkpoints, ignore_errors=True)
     engine.destroy()
@@ -47,7 +53,19 @@ def _model(work: Work, training: Training) -> TaskModel:
     model = TaskModel(encoder, [work.task(part.task) for part in training.parts], seed=training.train_seed)
     if training.mlm_weight:
         work.findings.notes["text_head"] = fill_text_head(model.heads[MASKED_TEXT], *work.start)
+    if work.machine.activation_checkpointing:
+        encoder.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
     return model
+
+
+def _compacted(work: Work, model: TaskModel, training_set: TrainingSet) -> CompactVocabulary | None:
+    """Leave the rows of the embedding out of the training whose pieces do not occur, where that changes nothing."""
+    pieces = training_set.pieces() if work.machine.compact_vocabulary else None
+    if pieces is None:
+        return None
+    vocabulary = compact(model.encoder, pieces)
+    work.findings.notes["vocabulary"] = {"trained": len(vocabulary.kept), "of": len(vocabulary.before)}
+    return vocabulary if work.ranks.is_main() else None
 
 
 def _train(work: Work, engine: Any, training_set: TrainingSet) -> None:
@@ -59,19 +77,36 @@ def _train(work: Work, engine: Any, training_set: TrainingSet) -> None:
     if work.ranks.is_main():
         _begin_history(work, resumed.step)
     saved_s = checked_s = time.monotonic()
-    training = fine_tune(engine, training_set, work.run.recipe, work.machine, ranks=work.ranks, first=resumed.step)
-    for step in training:
-        if work.ranks.is_main():
+    limit = _micro_batch_tokens(work, training_set, resumed)
+    work.findings.notes["micro_batch_tokens"] = limit
+    recipe, ranks = work.run.recipe, work.ranks
+    for step in fine_tune(engine, training_set, recipe, ranks=ranks, micro_batch_tokens=limit, first=resumed.step):
+        if ranks.is_main():
             append_json_line(work.folder.history, vars(step))
-        work.findings.notes["to_step"] = step.step
+        work.findings.notes.update(to_step=step.step, micro_batch_tokens=step.micro_batch_tokens)
         checked_s = _check_lease(work, checked_s)
         order = Order(work.ranks.highest(_wish(work, saved_s))) if step.step < steps else Order.GO_ON
         if order:
             work.check_lease()
-            checkpoints.save(engine, step.step)
+            checkpoints.save(engine, step.step, micro_batch_tokens=step.micro_batch_tokens)
             saved_s = time.monotonic()
         if order >= Order.STOP:
             raise work.stop.error(work.run.id, f"after update {step.step} of {steps}", order)
+
+
+def _micro_batch_tokens(work: Work, training_set: TrainingSet, resumed: Resumed) -> int:
+    """Collective. Return the most tokens of a micro-batch: as before where a checkpoint says so, else what fits.
+
+    Where the attempt before this one ended for want of memory it is half of what that one tried.
+    """
+    most = -(-training_set.most_tokens(work.run.recipe.batch_size) // work.ranks.world)
+    limit = min(
+        most, resumed.micro_batch_tokens or work.machine.micro_batch_tokens or fitting_tokens(work.ranks.device)
+    )
+    before = work.folder.attempts()[:-1] if work.ranks.is_main() else []
+    if before and before[-1]["cause"] == Cause.OUT_OF_MEMORY and "micro_batch_tokens" in before[-1]:
+        limit = min(limit, max(1, int(before[-1]["micro_batch_tokens"]) // 2))
+    return int(work.ranks.from_main(limit))
 
 
 def _check_lease(work: Work, checked_s: float) -> float:
@@ -98,6 +133,7 @@ def _checkpoints(work: Work, steps: int) -> Checkpoints:
         "ranks": work.ranks.world,
         "zero_stage": work.machine.zero_stage,
         "precision": work.machine.precision,
+        "compact_vocabulary": work.machine.compact_vocabulary,
     }
     return Checkpoints(work.folder.checkpoints, work.ranks, identity, work.root)
 

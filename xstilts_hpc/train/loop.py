@@ -1,29 +1,27 @@
 """The training loop: whatever the ranks and the micro-batch, the same up to rounding and dropout's masks."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
 
-from xstilts_hpc.data.batch import Batch, BatchMaker, training_order
+from xstilts_hpc.data.batch import BatchMaker, training_order
 from xstilts_hpc.data.masked import MaskedBatchMaker
-from xstilts_hpc.machine import Machine
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.train.ranks import Ranks
-from xstilts_hpc.train.zero import micro_batch
+from xstilts_hpc.train.update import Updater
 from xstilts_hpc.training import order_of_parts
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one optimizer update reports: task, mean loss, learning rate, gradient norm before clipping, tokens/s."""
+    """What one optimizer update reports: task, mean loss, learning rate, gradient norm before clipping, real tokens/s
+    over all ranks, and the most tokens of a micro-batch.
+    """
 
     step: int
     task: str
@@ -31,6 +29,7 @@ class Step:
     learning_rate: float
     grad_norm: float | None
     tokens_per_s: float
+    micro_batch_tokens: int
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,19 @@ class TrainingSet:
     updates: tuple[int, ...]
     seed: int
 
+    def most_tokens(self, batch_size: int) -> int:
+        """Return the tokens of the effective batch that has most."""
+        return max(int(part.batches.lengths[items].sum()) for part, items in self.effective_batches(batch_size))
+
+    def pieces(self) -> NDArray[np.int64] | None:
+        """Return the ids that occur in the items trained on; None where a part hides tokens, so that any may occur."""
+        found: list[NDArray[np.int64]] = []
+        for part in self.parts:
+            if isinstance(part.batches, MaskedBatchMaker):
+                return None
+            found.append(part.batches.pieces(part.items))
+        return np.unique(np.concatenate(found))
+
     def effective_batches(self, batch_size: int) -> Iterator[tuple[PartSet, NDArray[np.int64]]]:
         """Yield the part and the items of each update: one part per update, in a seeded order."""
         orders = [
@@ -60,46 +72,20 @@ class TrainingSet:
 
 
 def fine_tune(
-    engine: Any, training: TrainingSet, recipe: Recipe, machine: Machine, *, ranks: Ranks, first: int = 0
+    engine: Any, training: TrainingSet, recipe: Recipe, *, ranks: Ranks, micro_batch_tokens: int, first: int = 0
 ) -> Iterator[Step]:
-    """Collective. Train to the end, yielding a Step after every update; the `first` updates were done before."""
-    micro, accumulation = micro_batch(recipe.batch_size, ranks.world, machine.micro_batch)
+    """Collective. Train to the end, yielding a Step after every update; the `first` updates were done before.
+
+    `micro_batch_tokens` bounds a micro-batch; it is halved where memory runs out, which the steps then say.
+    """
+    updater = Updater(engine, ranks, micro_batch_tokens)
     engine.train()
     for step, (part, items) in islice(enumerate(training.effective_batches(recipe.batch_size)), first, None):
         started = time.perf_counter()
         rate = float(engine.optimizer.param_groups[0]["lr"])
-        shares = items.reshape(accumulation, ranks.world, micro)[:, ranks.rank]
-        count = max(1, part.batches.gold_count(items))
-        seed = seed_of(training.seed, step, ranks.rank)
-        batches = ((seed(i), part.batches.make(share, step)) for i, share in enumerate(shares))
-        # DeepSpeed averages over accumulation and ranks, which the factor undoes.
-        loss, tokens = _update(engine, batches, count, accumulation * ranks.world)
-        total = ranks.total(loss)
-        seconds = time.perf_counter() - started
-        yield Step(step + 1, part.batches.task, total, rate, _grad_norm(engine), tokens * ranks.world / seconds)
-
-
-def _update(engine: Any, batches: Iterable[tuple[int, Batch]], count: int, factor: int) -> tuple[Tensor, int]:
-    """Do the micro-batches of one update; return this rank's part of the loss and its number of tokens.
-
-    The loss of every micro-batch is divided by the classes to predict in the *effective* batch (`count`), so the
-    gradient is that of the mean over it.
-    """
-    total, tokens = torch.zeros((), device=engine.device), 0
-    for seed, plain in batches:
-        torch.manual_seed(seed)
-        batch = plain.to(engine.device)
-        loss = functional.cross_entropy(engine(batch).float(), batch.gold, reduction="sum") / count
-        engine.backward(loss * factor)
-        engine.step()
-        total += loss.detach()
-        tokens += int(batch.attention_mask.sum())
-    return total, tokens
-
-
-def seed_of(seed: int, step: int, rank: int) -> Callable[[int], int]:
-    """Return the dropout seed of each micro-batch, a function of where it stands: a repeated run draws the same."""
-    return lambda micro: int(np.random.SeedSequence([seed, step, rank, micro]).generate_state(1)[0])
+        loss = ranks.total(updater.update(part.batches, items, step, training.seed))
+        tokens_per_s = int(part.batches.lengths[items].sum()) / (time.perf_counter() - started)
+        yield Step(step + 1, part.batches.task, loss, rate, _grad_norm(engine), tokens_per_s, updater.limit)
 
 
 def _grad_norm(engine: Any) -> float | None:

@@ -25,7 +25,7 @@ from xstilts_hpc.logits import Logits, RetrievalLogits, SequenceLogits, SpanLogi
 from xstilts_hpc.tasks.base import Task
 from xstilts_hpc.train.pools import search_pools
 
-# Padded tokens of one forward pass: fills a GPU's matrix units, and a CPU's caches are indifferent to it.
+# Tokens of one forward pass: fills a GPU's matrix units, and a CPU's caches are indifferent to it.
 _TOKENS = {"cuda": 65_536, "cpu": 4_096}
 
 
@@ -35,17 +35,15 @@ class Predictor:
 
     model: nn.Module
     device: torch.device
-    pad_id: int
     bf16: bool = False
 
     def rows(self, encoded: Encoded, head: str) -> list[NDArray[np.float32]]:
         """Return the model's output for every item, in order: logits of the item, or its mean-pooled sentence."""
-        batches = BatchMaker(head, encoded, self.pad_id)
+        batches = BatchMaker(head, encoded)
         output: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * encoded.items
         self.model.eval()
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            budget = _TOKENS[self.device.type] // encoded.rows_per_item
-            for items in length_sorted(batches.lengths(), budget):
+            for items in length_sorted(batches.lengths, _TOKENS[self.device.type]):
                 logits = self.model(batches.make(items).to(self.device)).float().cpu()
                 for item, part in zip(items, _split(encoded, logits, items), strict=True):
                     output[item] = part.numpy()

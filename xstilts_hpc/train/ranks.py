@@ -3,7 +3,7 @@
 import atexit
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -94,15 +94,6 @@ def join_ranks(*, alone: bool = False) -> Ranks:
             atexit.register(_leave_ranks)
     _tell_deepspeed(rank, world, local_rank)
     return Ranks(rank, world, local_rank, device)
-
-
-def deal(costs: Sequence[float], world: int) -> list[int]:
-    """Return the rank of each item: the costliest first, each to the rank with the least to do so far."""
-    loads, ranks = [0.0] * world, [0] * len(costs)
-    for item in sorted(range(len(costs)), key=lambda i: -costs[i]):
-        ranks[item] = loads.index(min(loads))
-        loads[ranks[item]] += costs[item]
-    return ranks
 
 
 def _leave_ranks() -> None:

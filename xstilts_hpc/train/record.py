@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import torch
 import torch.distributed as dist
 
 from xstilts_hpc.causes import Cause
@@ -23,6 +22,7 @@ from xstilts_hpc.files import write_json
 from xstilts_hpc.lease import Lease
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.run_folder import RunFolder
+from xstilts_hpc.train.out_of_memory import chain, is_out_of_memory
 from xstilts_hpc.train.ranks import Ranks
 from xstilts_hpc.train.stop import StoppedError
 from xstilts_hpc.version import code_version
@@ -96,20 +96,15 @@ def cause_of(error: BaseException) -> Cause:
         return Cause.BLOCKED
     if isinstance(error, StoppedError):
         return Cause.REQUEUED if error.again else Cause.CANCELLED
-    chain = list(_chain(error))
-    if any(isinstance(link, MemoryError | torch.OutOfMemoryError) for link in chain):
+    if is_out_of_memory(error):
         return Cause.OUT_OF_MEMORY
-    if any(getattr(link, "errno", 0) in _FULL or any(word in str(link) for word in _FULL_WORDS) for link in chain):
+    if any(
+        getattr(link, "errno", 0) in _FULL or any(word in str(link) for word in _FULL_WORDS) for link in chain(error)
+    ):
         return Cause.DISK_FULL
     if isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and _PEER_LOST.search(str(error))):
         return Cause.KILLED
     return Cause.FAILED if isinstance(error, Exception) else Cause.CANCELLED
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _ending(failed: BaseException | None) -> tuple[Cause, str]:

@@ -1,10 +1,12 @@
 """Sentence retrieval: pool hidden states into sentences."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from xstilts_hpc.data.batch import Batch
 from xstilts_hpc.model.encoder import keep_layers
+from xstilts_hpc.model.packed import read_tokens
 from xstilts_hpc.recipe import Recipe
 
 
@@ -17,11 +19,9 @@ class SentenceModel(nn.Module):
         self.encoder = keep_layers(encoder, recipe.retrieval_layer_fraction)
         self.pooling = recipe.pooling
 
-    def forward(self, batch: Batch) -> Float[Tensor, "batch hidden"]:
-        """Return one vector per sentence: the mean over all real tokens, specials included, or the first token's."""
-        output = self.encoder(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
-        tokens: Tensor = output.last_hidden_state
+    def forward(self, batch: Batch) -> Float[Tensor, "rows hidden"]:
+        """Return one vector per sentence: the mean over all its tokens, specials included, or the first token's."""
+        tokens, first = read_tokens(self.encoder, batch), batch.rows.first
         if self.pooling == "cls":
-            return tokens[:, 0]
-        mask = batch.attention_mask[..., None].to(tokens.dtype)
-        return (tokens * mask).sum(1) / mask.sum(1)
+            return tokens[first[:-1]]
+        return torch.segment_reduce(tokens.float(), "mean", offsets=first, axis=0)

@@ -51,7 +51,7 @@ def _part_set(part: Part, training: Training, data: DataFolder, encoder: Encoder
         items = np.flatnonzero(np.isin(encoded.flat("example")[:: encoded.rows_per_item], chosen))
     if task.kind is Kind.MASKED:
         return PartSet(MaskedBatchMaker(task.name, encoded, encoder.tokenizer, training.train_seed), items)
-    return PartSet(BatchMaker(task.name, encoded, encoder.tokenizer.pad_token_id), items)
+    return PartSet(BatchMaker(task.name, encoded), items)
 
 
 def _encoded(task: Task, languages: Sequence[str], data: DataFolder, encoder: Encoder) -> Encoded:

@@ -1,12 +1,12 @@
 """DeepSpeed ZeRO: its configuration, the engine, and the full weights out of it."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from xstilts_hpc.errors import RunError
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.recipe import Recipe
 
@@ -17,25 +17,16 @@ _SHARDED_WEIGHTS = 3
 _NOT_DECAYED = ("bias", "LayerNorm.weight", "layer_norm.weight")
 
 
-def micro_batch(batch_size: int, world: int, limit: int) -> tuple[int, int]:
-    """Return (micro-batch, accumulation): the largest micro-batch within the limit whose multiples give the batch."""
-    share, rest = divmod(batch_size, world)
-    if rest or not share:
-        raise RunError(
-            f"batch_size {batch_size} cannot be split over {world} ranks: micro-batch x accumulation x ranks must be "
-            f"{batch_size}; choose a number of ranks that divides it"
-        )
-    micro = next(size for size in range(min(share, limit or share), 0, -1) if share % size == 0)
-    return micro, share // micro
-
-
 def zero_config(recipe: Recipe, machine: Machine, world: int) -> dict[str, Any]:
-    """Return DeepSpeed's configuration for a training."""
-    micro, accumulation = micro_batch(recipe.batch_size, world, machine.micro_batch)
+    """Return DeepSpeed's configuration for a training.
+
+    To DeepSpeed an update is one backward pass of one example per rank: what it is in truth train/update.py decides.
+    """
+    offload = {"offload_optimizer": {"device": "cpu"}} if machine.offload_optimizer else {}
     return {
-        "train_batch_size": recipe.batch_size,
-        "train_micro_batch_size_per_gpu": micro,
-        "gradient_accumulation_steps": accumulation,
+        "train_batch_size": world,
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": 1,
         "gradient_clipping": recipe.max_grad_norm,
         "steps_per_print": 10**9,
         "zero_force_ds_cpu_optimizer": False,
@@ -44,6 +35,7 @@ def zero_config(recipe: Recipe, machine: Machine, world: int) -> dict[str, Any]:
             "reduce_bucket_size": _BUCKET,
             "allgather_bucket_size": _BUCKET,
             "stage3_gather_16bit_weights_on_model_save": True,
+            **offload,
         },
         "torch_autocast": {"enabled": machine.precision == "bf16", "dtype": "bfloat16"},
     }
@@ -87,7 +79,7 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
 
 
-def warmup_decay(fraction: float, steps: int) -> Any:
+def warmup_decay(fraction: float, steps: int) -> Callable[[int], float]:
     """Return the factor on the learning rate by step: linear from 0 over the warm-up, then linear to 0."""
     warmup = round(fraction * steps)
 
@@ -97,6 +89,13 @@ def warmup_decay(fraction: float, steps: int) -> Any:
         return max(0.0, (steps - step) / max(1, steps - warmup))
 
     return factor
+
+
+def decay_by_end(recipe: Recipe, steps: int) -> float:
+    """Return what a training multiplies a decayed weight without any gradient by: the product of 1 - lr * decay."""
+    factor = warmup_decay(recipe.warmup_fraction, steps)
+    rates: list[float] = [recipe.learning_rate * factor(step) for step in range(steps)]
+    return math.prod(1 - rate * recipe.weight_decay for rate in rates)
 
 
 def full_weights(engine: Any, names: Iterable[str]) -> dict[str, Tensor]:

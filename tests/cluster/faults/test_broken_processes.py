@@ -94,16 +94,23 @@ def kill_the_node_in_a_logits_file(campaign: Campaign, run: RunFolder) -> None:
 def reach_the_time_limit_twice(campaign: Campaign, run: RunFolder) -> None:
     """Shorten the limit to a minute, whose lead of a minute has begun; wait frozen until Slurm looks at its limits.
 
-    The limit stays when the element starts again, so the second attempt reaches it too.
+    The limit stays when the element starts again, so the second attempt reaches it too, however fast it trains: it is
+    frozen until it is told.
     """
-    wait_for_attempt(run, 1, updates=EARLY)
+    for attempt, minutes in ((1, 1), (2, 0)):
+        wait_for_attempt(run, attempt, updates=EARLY)
+        go_on_after_the_signal(campaign, run, minutes)
+        wait_for_cause(run, attempt)
+    set_time_limit(campaign, run, 60)
+
+
+def go_on_after_the_signal(campaign: Campaign, run: RunFolder, minutes: int) -> None:
+    """Hold a run until Slurm has told it that its time is nearly up; a limit of 0 minutes leaves the one it has."""
     frozen = freeze_when(run, lambda: not is_saving(run))
-    set_time_limit(campaign, run, 1)
+    if minutes:
+        set_time_limit(campaign, run, minutes)
     wait_for(lambda: all(has_pending(rank, signal.SIGUSR2) for rank in frozen), "USR2")
     thaw(frozen)
-    wait_for_cause(run, 1)
-    wait_for_cause(run, 2)
-    set_time_limit(campaign, run, 60)
 
 
 def set_time_limit(campaign: Campaign, run: RunFolder, minutes: int) -> None:
