@@ -3,45 +3,27 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 
 import torch
 
-from xstilts_hpc.clock import utc
-from xstilts_hpc.errors import DataError, LockError
+from xstilts_hpc.errors import LockError
 from xstilts_hpc.files import Memory
 from xstilts_hpc.lease import Lease, hold
-from xstilts_hpc.logits import (
-    Header,
-    Logits,
-    RetrievalLogits,
-    data_digests,
-    merge_logits,
-    read_header,
-    read_logits,
-    write_logits,
-)
+from xstilts_hpc.logits import read_header, read_logits
 from xstilts_hpc.machine import Machine
-from xstilts_hpc.model.encoder import load_encoder, load_tokenizer, model_location
+from xstilts_hpc.model.encoder import load_tokenizer, model_location
 from xstilts_hpc.ownership import require_trusted, require_trusted_tree
-from xstilts_hpc.run import Prediction, Request, Run
+from xstilts_hpc.run import Request, Run
 from xstilts_hpc.run_folder import RunFolder, run_folder
 from xstilts_hpc.scoring import score, task_of_file
-from xstilts_hpc.tasks import task_of
-from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.folder import DataFolder
+from xstilts_hpc.train.evaluate import predict_all
 from xstilts_hpc.train.fit import fit
-from xstilts_hpc.train.micro_batches import deal
-from xstilts_hpc.train.predict import Predictor, predict
 from xstilts_hpc.train.ranks import Ranks, join_ranks
 from xstilts_hpc.train.record import BlockedError, attempt
-from xstilts_hpc.train.retrieval import SentenceModel
-from xstilts_hpc.train.stop import Order, listening
-from xstilts_hpc.train.trained import load_trained
+from xstilts_hpc.train.stop import listening
 from xstilts_hpc.train.work import Work
-from xstilts_hpc.version import code_version
 
 
 def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -> None:
@@ -69,7 +51,7 @@ def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -
             tokenizer = load_tokenizer(*start)
             work = Work(root, folder, run, request, machine, ranks, data, start, tokenizer, findings, stop, lease)
             fit(work)
-            _predict_all(work)
+            predict_all(work)
             _commit(work)
 
 
@@ -110,98 +92,6 @@ def _start(root: Path, run: Run) -> tuple[str, str]:
             "submit the grid again: the parent is done anew"
         )
     return str(parent.encoder), "main"
-
-
-def _predict_all(work: Work) -> None:
-    """Collective. Predict every language that is not on disk yet, then join the languages of each task."""
-    with work.timed("predict_s"):
-        # Shared out before looking at what is there: ranks that look at different moments would share differently.
-        mine = [
-            (prediction, language) for prediction, language in _share(work) if not _have(work, prediction, language)
-        ]
-        _predict_mine(work, mine)
-        # Also the barrier before the parts are joined: a rank that was asked to stop comes here early.
-        order = Order(work.ranks.highest(work.stop.wish))
-        if order >= Order.STOP:
-            raise work.stop.error(work.run.id, "between two languages", order)
-        if work.ranks.is_main():
-            work.check_lease()
-            for prediction in work.request.predictions:
-                parts = [work.folder.logits_part(prediction.task, language) for language in prediction.languages]
-                merge_logits(work.folder.logits(prediction.task), _header(work, prediction), parts)
-
-
-def _predict_mine(work: Work, mine: list[tuple[Prediction, str]]) -> None:
-    """Predict this rank's languages, as far as nobody asks it to stop."""
-    for head, languages in groupby(mine, key=_head):
-        predictor = _predictor(work, head)
-        for prediction, language in languages:
-            if work.stop.wish:
-                return
-            _predict_language(work, predictor, prediction, language)
-
-
-def _head(item: tuple[Prediction, str]) -> str:
-    return task_of(item[0].task).training_set
-
-
-def _share(work: Work) -> list[tuple[Prediction, str]]:
-    """Return this rank's languages, those of one head together."""
-    everything = [(prediction, language) for prediction in work.request.predictions for language in prediction.data]
-    places = [(task_of(prediction.task), Split(prediction.split), language) for prediction, language in everything]
-    facts = [work.data.facts(*place) for place in places]
-    ranks = deal([fact["examples"] * fact["characters"] for fact in facts], work.ranks.world)
-    return sorted((item for item, rank in zip(everything, ranks, strict=True) if rank == work.ranks.rank), key=_head)
-
-
-def _predictor(work: Work, head: str) -> Predictor:
-    """Return the plain trained model of this process: never a ZeRO engine, whose ranks must step together."""
-    if work.run.training:
-        model: torch.nn.Module = load_trained(work.folder.trained, work.task(head))
-    else:
-        model = SentenceModel(load_encoder(*work.start), work.run.recipe)
-    bf16 = work.machine.precision == "bf16"
-    return Predictor(model.to(work.ranks.device), work.ranks.device, bf16)
-
-
-def _have(work: Work, prediction: Prediction, language: str) -> bool:
-    part = work.folder.logits_part(prediction.task, language)
-    return part.is_file() and data_digests(part).get(language) == prediction.data[language]
-
-
-def _predict_language(work: Work, predictor: Predictor, prediction: Prediction, language: str) -> None:
-    """Write one language's logits to a file of its own; one writer per file, so ranks share the languages."""
-    task, split, digest = work.task(prediction.task), Split(prediction.split), prediction.data[language]
-    if work.data.facts(task, split, language)["digest"] != digest:
-        names = ", ".join(map(str, work.data.locate(task, split, language).paths))
-        raise DataError(f"{names}: changed since run {work.run.id} was planned; submit the grid again")
-    logits = _logits(work, predictor, task, split, language)
-    if isinstance(logits, RetrievalLogits) and task.needs_dev(split):
-        dev = _logits(work, predictor, task, Split.DEV, language)
-        assert isinstance(dev, RetrievalLogits)
-        logits = replace(logits, dev=dev)
-    work.check_lease()
-    write_logits(work.folder.logits_part(task.name, language), _header(work, prediction), {language: (logits, digest)})
-
-
-def _logits(work: Work, predictor: Predictor, task: Task, split: Split, language: str) -> Logits:
-    examples = list(work.data.locate(task, split, language).examples())
-    digest = work.data.facts(task, split, language)["digest"]
-    return predict(predictor, task, examples, work.encoder.encode(task, examples, f"{language}-{digest}"))
-
-
-def _header(work: Work, prediction: Prediction) -> Header:
-    source, task = work.run.model, work.task(prediction.task)
-    return Header(
-        run=work.run.id,
-        task=prediction.task,
-        kind=str(task.kind),
-        split=str(prediction.split),
-        model=source.path or f"{source.id}@{source.revision}",
-        code=code_version(),
-        created=utc(),
-        labels=task.labels,
-    )
 
 
 def _commit(work: Work) -> None:

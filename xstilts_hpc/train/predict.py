@@ -1,16 +1,16 @@
 """Predict one evaluation set: from examples to logits, by kind of task."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from xstilts_hpc.data.batch import BatchMaker, length_sorted
+from xstilts_hpc.data.batch import Batch, BatchMaker, length_sorted
 from xstilts_hpc.data.encode import Encoded
 from xstilts_hpc.examples import (
     ChoiceExample,
@@ -23,31 +23,80 @@ from xstilts_hpc.examples import (
 )
 from xstilts_hpc.logits import Logits, RetrievalLogits, SequenceLogits, SpanLogits, TokenLogits
 from xstilts_hpc.tasks.base import Task
+from xstilts_hpc.train.micro_batches import Items
+from xstilts_hpc.train.out_of_memory import is_out_of_memory
 from xstilts_hpc.train.pools import search_pools
+
+T = TypeVar("T")
+# Waits until logits have arrived on the host, and returns them.
+OnHost = Callable[[], Tensor]
 
 # Tokens of one forward pass: fills a GPU's matrix units, and a CPU's caches are indifferent to it.
 _TOKENS = {"cuda": 65_536, "cpu": 4_096}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Predictor:
-    """A model on a device, and the precision of its matrix products."""
+    """A model on a device; `precision` is `fp32`, `autocast` (products in bf16) or `bf16` (the weights too).
+
+    A forward pass takes at most `tokens` tokens, or one item: half as many each time memory runs out.
+    """
 
     model: nn.Module
     device: torch.device
-    bf16: bool = False
+    precision: str
+    tokens: int
 
     def rows(self, encoded: Encoded, head: str) -> list[NDArray[np.float32]]:
-        """Return the model's output for every item, in order: logits of the item, or its mean-pooled sentence."""
-        batches = BatchMaker(head, encoded)
+        """Return the model's output for every item, in order: logits of the item, or its mean-pooled sentence.
+
+        MemoryError where memory runs out with a single item.
+        """
         output: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * encoded.items
-        self.model.eval()
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            for items in length_sorted(batches.lengths, _TOKENS[self.device.type]):
-                logits = self.model(batches.make(items).to(self.device)).float().cpu()
-                for item, part in zip(items, _split(encoded, logits, items), strict=True):
+        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "autocast")
+        with torch.inference_mode(), autocast:
+            for items, on_host in _one_late(self._launched(BatchMaker(head, encoded))):
+                for item, part in zip(items, _split(encoded, on_host(), items), strict=True):
                     output[item] = part.numpy()
         return output
+
+    def _launched(self, batches: BatchMaker) -> Iterator[tuple[Items, OnHost]]:
+        """Start one forward pass after the other, the longest items first; yield what waits for its logits."""
+        left = np.arange(len(batches.lengths))
+        while len(left):
+            group = next(length_sorted(batches.lengths[left], self.tokens))
+            items = left[group]
+            on_host = self._launch(batches, items)
+            if on_host is None:
+                self._halve(int(batches.lengths[items].sum()))
+                continue
+            left = np.delete(left, group)
+            yield items, on_host
+
+    def _launch(self, batches: BatchMaker, items: Items) -> OnHost | None:
+        """Start the forward pass of some items; None where memory ran out."""
+        try:
+            return _to_host(self.model(_to_device(batches.make(items), self.device)))
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(items) > 1:
+                return None
+            raise MemoryError(
+                f"out of memory predicting a single example of {batches.lengths[items[0]]} tokens: use a device with "
+                "more memory, fewer runs_per_gpu, or a smaller recipe.max_length"
+            ) from error
+
+    def _halve(self, tried: int) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.tokens = max(1, min(self.tokens, tried) // 2)
+
+
+def predictor_of(model: nn.Module, device: torch.device, precision: str = "fp32", *, tokens: int = 0) -> Predictor:
+    """Take over a model: move it to a device, in the precision of its weights; 0 `tokens` are what suits the device."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    return Predictor(model.to(device, dtype).eval(), device, precision, tokens or _TOKENS[device.type])
 
 
 def predict(predictor: Predictor, task: Task, examples: Sequence[Example], encoded: Encoded) -> Logits:
@@ -55,7 +104,40 @@ def predict(predictor: Predictor, task: Task, examples: Sequence[Example], encod
     return _ASSEMBLE[task.kind](predictor, task, examples, encoded)
 
 
-def _split(encoded: Encoded, logits: Tensor, items: NDArray[np.int64]) -> Sequence[Tensor]:
+def _one_late(values: Iterator[T]) -> Iterator[T]:
+    """Yield each value after the next one was made, so that a device has work while the host looks at results."""
+    before: list[T] = []
+    for value in values:
+        yield from before
+        before = [value]
+    yield from before
+
+
+def _to_device(batch: Batch, device: torch.device) -> Batch:
+    """Copy a batch to the device; only from pinned memory does a copy to a GPU not wait for it."""
+    if device.type != "cuda":
+        return batch.to(device)
+    rows = replace(batch.rows, first=batch.rows.first.pin_memory(), position=batch.rows.position.pin_memory())
+    ids, gold, words = (part.pin_memory() for part in (batch.input_ids, batch.gold, batch.words))
+    return Batch(batch.task, ids, rows, gold, words).to(device)
+
+
+def _to_host(logits: Tensor) -> OnHost:
+    """Begin to copy logits to the host, as float32; what is returned waits until they are there."""
+    host = logits.float().to("cpu", non_blocking=True)
+    if not logits.is_cuda:
+        return lambda: host
+    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    copied.record()
+
+    def wait() -> Tensor:
+        copied.synchronize()
+        return host
+
+    return wait
+
+
+def _split(encoded: Encoded, logits: Tensor, items: Items) -> Sequence[Tensor]:
     """Cut the logits of a batch into those of its items."""
     if encoded.kind is Kind.TOKEN:
         words = encoded.ragged("word_position").lengths()[items]
