@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.trivial_runs import make_profile
-from xstilts_hpc.cluster.profile import load_profile, profile_names, profile_path
+from xstilts_hpc.cluster.profile import Profile, load_profile, profile_names, profile_path
 from xstilts_hpc.cluster.sbatch_options import collector_options, is_foreign, run_options
 from xstilts_hpc.errors import ProfileError
 from xstilts_hpc.machine import Machine
@@ -42,6 +42,14 @@ def test_devcluster_profile_makes_a_machine() -> None:
     assert profile.variables()["DS_ACCELERATOR"] == "cpu"
 
 
+@pytest.mark.parametrize(
+    ("keys", "stage"), [({}, 0), ({"ranks": 2}, 2), ({"zero_stage": 2}, 2), ({"zero_stage": 0, "ranks": 2}, 0)]
+)
+def test_zero_shards_by_itself_only_where_there_are_several_ranks(keys: dict[str, int], stage: int) -> None:
+    profile = Profile.model_validate({"schema": 1, "kind": "local", **keys})
+    assert profile.machine().zero_stage == stage
+
+
 def test_unknown_profile_lists_those_there_are() -> None:
     with pytest.raises(ProfileError, match=r"no profile 'jureca'.*there are: devcluster, example-a100"):
         load_profile("jureca")
@@ -57,6 +65,7 @@ def test_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     [
         ("partitoin: a", r"site\.yaml:4: unknown key 'partitoin'; did you mean 'partition'\?"),
         ("precision: fp8", r"site\.yaml:4: precision: expected 'fp32' or 'bf16', found 'fp8'"),
+        ("zero_stage: 4", r"site\.yaml:4: zero_stage: "),
         ("nodes: 0", r"site\.yaml:4: nodes: "),
         ("ranks: 2\nnodes: 4", r"ranks must be a multiple of nodes \(4\), found 2"),
         ("slurm: {array: 0-3}", r"site\.yaml:4: .*'array' is decided by the key max_parallel"),

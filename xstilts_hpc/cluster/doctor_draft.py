@@ -89,7 +89,6 @@ def _node_lines(cluster: Cluster, kinds: Sequence[NodeKind]) -> list[Line]:
             ("gpu_request", "none", ""),
             ("cpus_per_rank", used, f"of {cpus} a node"),
             ("memory_gb", _memory(memory_mb * used / cpus), "that share of the node's memory, less 5 %"),
-            ("zero_stage", 1, ""),
             ("precision", "fp32", ""),
             ("environment", CommentedMap({"DS_ACCELERATOR": "cpu"}), ""),
         ]
@@ -102,7 +101,7 @@ def _node_lines(cluster: Cluster, kinds: Sequence[NodeKind]) -> list[Line]:
         ("gpu_type", gpu if len(types) > 1 else "", f"types here: {', '.join(sorted(types)) or 'none'}"),
         ("cpus_per_rank", max(1, cpus // number), f"a rank per GPU, {cpus} cpus a node"),
         ("memory_gb", _memory(memory_mb), f"per node; of {memory_mb} MB, less 5 %"),
-        ("zero_stage", 2, ""),
+        ("zero_stage", "auto", "2, or 0 where a run has one rank"),
         ("precision", "bf16" if bf16 else "fp32", "bf16 needs an A100 or newer; by the type's name"),
     ]
 

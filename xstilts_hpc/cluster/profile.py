@@ -97,7 +97,7 @@ Value = Annotated[Line, BeforeValidator(_number_as_text)]
 
 
 # Settings that go from the profile to a run as they are.
-_SHARED = {field.name for field in fields(Machine)} - {"threads", "profile"}
+_SHARED = {field.name for field in fields(Machine)} - {"threads", "profile", "zero_stage"}
 
 
 class Profile(_Strict):
@@ -136,7 +136,7 @@ class Profile(_Strict):
     requeue: dict[Annotated[Cause, BeforeValidator(_cause)], Count] = {}
     setup: list[Line] = []
     environment: dict[Annotated[str, AfterValidator(_variable)], Value] = {}
-    zero_stage: Annotated[int, Field(ge=0, le=3)] = 2
+    zero_stage: Annotated[int, Field(ge=0, le=3)] | Literal["auto"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     micro_batch_tokens: Count = 0
     activation_checkpointing: bool = False
@@ -183,10 +183,17 @@ class Profile(_Strict):
         """Return the number of CPU threads of each rank."""
         return self.threads or self.cpus_per_rank
 
+    @property
+    def num_zero_stage(self) -> int:
+        """Return the ZeRO stage: `auto` is 2, but 0 where a run has one rank, among which nothing can be shared out."""
+        if self.zero_stage == "auto":
+            return 2 if self.num_ranks > 1 else 0
+        return self.zero_stage
+
     def machine(self) -> Machine:
         """Return what a run needs to know of this machine."""
         shared = {name: getattr(self, name) for name in _SHARED}
-        return Machine(**shared, threads=self.num_threads, profile=self.name)
+        return Machine(**shared, zero_stage=self.num_zero_stage, threads=self.num_threads, profile=self.name)
 
     def variables(self) -> dict[str, str]:
         """Return the environment of a run: offline and so many threads, unless the profile says otherwise."""
@@ -205,7 +212,7 @@ class Profile(_Strict):
 
 
 # What `--profile local` means where no file says otherwise (an installed package has no slurm/profiles).
-LOCAL = Profile.model_validate({"schema": 1, "name": "local", "kind": "local", "zero_stage": 0})
+LOCAL = Profile.model_validate({"schema": 1, "name": "local", "kind": "local"})
 
 
 def load_profile(name_or_path: str) -> Profile:

@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""Measure training in real tokens a second, beside the peers of tools/bench_common.py and a bare loop of our own model.
+
+Every contender trains in a process of its own, in turn, over and over; ratios are those of one round, given as median
+and range. `ours` is the project's update through DeepSpeed at a ZeRO stage; `bare` is the same packed model and compact
+vocabulary without DeepSpeed; `bare_whole` keeps the whole vocabulary.
+
+    python tools/bench_train.py                                    # Base size, MNLI-like, fp32: some minutes
+    python tools/bench_train.py --size large --micro-batch 8 --updates 3 --rounds 2
+    python tools/bench_train.py --kind squad_v1 --bf16
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from bench_common import (
+    WIDTHS,
+    Items,
+    Setup,
+    Timing,
+    batches_in_order,
+    hf_trainer,
+    padded_loop,
+    peer_of,
+    rows,
+    settle,
+    task_model,
+)
+from torch import nn
+from torch.nn import functional
+
+from xstilts_hpc.data.batch import BatchMaker
+from xstilts_hpc.data.encode import Encoded
+from xstilts_hpc.machine import Machine
+from xstilts_hpc.model.heads import TaskModel
+from xstilts_hpc.model.vocabulary import compact
+from xstilts_hpc.recipe import Recipe
+from xstilts_hpc.train.ranks import join_ranks
+from xstilts_hpc.train.update import Updater
+from xstilts_hpc.train.zero import decay_groups, start_engine
+
+CONTENDERS = ("padded", "trainer", "trainer_zero0", "trainer_zero2", "bare_whole", "bare", "ours_zero0", "ours_zero2")
+# What the issue of speed is judged by: (contender, what it is compared with).
+RATIOS = (
+    ("ours_zero0", "padded"),
+    ("ours_zero0", "trainer"),
+    ("ours_zero0", "trainer_zero0"),
+    ("ours_zero2", "trainer_zero2"),
+    ("ours_zero0", "bare"),
+    ("ours_zero2", "bare"),
+    ("bare", "bare_whole"),
+)
+_MICRO_TOKENS = 4_096
+
+
+def main() -> None:
+    """Print one JSON object: tokens a second by contender, ratios, and the peak memory of each process."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--kind", choices=sorted(WIDTHS), default="mnli")
+    parser.add_argument("--size", choices=("tiny", "base", "large"), default="base")
+    parser.add_argument("--bf16", action="store_true", help="matrix products in bf16, by autocast")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--micro-batch", type=int, default=16, help="examples per micro-batch of the peers")
+    parser.add_argument("--updates", type=int, default=4, help="updates per process; the first is not counted")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
+    parser.add_argument("--one", choices=CONTENDERS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(measure(arguments.one, arguments)))
+        return
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in arguments.contenders}
+    for _ in range(arguments.rounds):
+        for name in arguments.contenders:
+            found[name].append(in_process(name))
+            print(name, found[name][-1], file=sys.stderr, flush=True)
+    print(json.dumps(summary(found, arguments), indent=1))
+
+
+def in_process(name: str) -> dict[str, Any]:
+    """Measure one contender in a process of its own; what it printed last is its result."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--one", name]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def summary(found: dict[str, list[dict[str, Any]]], arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return medians, ratios with their range over the rounds, and what was measured."""
+    speed = {name: [one["tokens_per_s"] for one in rounds] for name, rounds in found.items()}
+    return {
+        "settings": {k: v for k, v in vars(arguments).items() if k not in ("one", "contenders")},
+        "device": "cuda" if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads",
+        "tokens_per_s": {name: round(statistics.median(values), 1) for name, values in speed.items()},
+        "seconds_per_update": {
+            name: round(statistics.median(one["seconds_per_update"] for one in rounds), 3)
+            for name, rounds in found.items()
+        },
+        "peak_gb": {name: max(one["peak_gb"] for one in rounds) for name, rounds in found.items()},
+        "ratios": {
+            f"{one} / {other}": ratio(speed[one], speed[other])
+            for one, other in RATIOS
+            if one in speed and other in speed
+        },
+    }
+
+
+def ratio(one: Sequence[float], other: Sequence[float]) -> str:
+    """Return the ratios of one round each: median and range."""
+    values = [a / b for a, b in zip(one, other, strict=True)]
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def measure(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Train one contender in this process."""
+    batches = batches_in_order(arguments.updates * arguments.batch_size, arguments.batch_size)
+    encoded = rows(arguments.kind, arguments.updates * arguments.batch_size, seed=0)
+    model = task_model(arguments.kind, arguments.size)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    setup = Setup(device, arguments.bf16, arguments.micro_batch)
+
+    def trainer(zero_stage: int | None) -> Timing:
+        if zero_stage is not None:
+            join_ranks(alone=True)
+        return hf_trainer(peer_of(model, arguments.kind), encoded, batches, setup=setup, zero_stage=zero_stage)
+
+    def padded() -> Timing:
+        return padded_loop(peer_of(model, arguments.kind), encoded, batches, width=WIDTHS[arguments.kind], setup=setup)
+
+    ways: dict[str, Callable[[], Timing]] = {
+        "padded": padded,
+        "trainer": lambda: trainer(None),
+        "trainer_zero0": lambda: trainer(0),
+        "trainer_zero2": lambda: trainer(2),
+        "bare_whole": lambda: bare(model, encoded, batches, setup),
+        "bare": lambda: bare(compacted(model, encoded), encoded, batches, setup),
+        "ours_zero0": lambda: ours(compacted(model, encoded), encoded, batches, setup, zero_stage=0),
+        "ours_zero2": lambda: ours(compacted(model, encoded), encoded, batches, setup, zero_stage=2),
+    }
+    timing = ways[name]()
+    peak_gb = torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else _peak_gb()
+    return {
+        "tokens_per_s": round(timing.tokens_per_s, 2),
+        "seconds_per_update": round(timing.seconds_per_update, 4),
+        "peak_gb": round(peak_gb, 2),
+        **asdict(timing),
+    }
+
+
+def _peak_gb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def compacted(model: TaskModel, encoded: Encoded) -> TaskModel:
+    """Keep the rows of the embedding that the rows to train on read."""
+    compact(model.encoder, BatchMaker("", encoded).pieces(np.arange(encoded.items)))
+    return model
+
+
+def ours(model: TaskModel, encoded: Encoded, batches: Sequence[Items], setup: Setup, *, zero_stage: int) -> Timing:
+    """Train as a run does."""
+    recipe = Recipe(batch_size=len(batches[0]))
+    machine = Machine(zero_stage=zero_stage, precision="bf16" if setup.bf16 else "fp32")
+    ranks, maker = join_ranks(alone=True), BatchMaker(next(iter(model.heads)), encoded)
+    engine = start_engine(model.to(setup.device), recipe, machine, steps=len(batches), world=1)
+    engine.train()
+    updater = Updater(engine, ranks, _MICRO_TOKENS if setup.device.type == "cpu" else 2**20)
+    return timed(maker, batches, setup, lambda items, step: updater.update(maker, items, step, 0))
+
+
+def bare(model: TaskModel, encoded: Encoded, batches: Sequence[Items], setup: Setup) -> Timing:
+    """Train the same packed model with nothing but PyTorch."""
+    maker = BatchMaker(next(iter(model.heads)), encoded)
+    model.to(setup.device).train()
+    optimizer = torch.optim.AdamW(decay_groups(model, 0.01), lr=1e-5, fused=True)
+
+    def update(items: Items, step: int) -> None:
+        tokens = maker.lengths[items]
+        order = items[np.argsort(-tokens, kind="stable")]
+        parts = np.array_split(order, max(1, -(-int(tokens.sum()) // _MICRO_TOKENS)))
+        for part in parts if setup.device.type == "cpu" else [order]:
+            batch = maker.make(part).to(setup.device)
+            with torch.autocast(setup.device.type, torch.bfloat16, enabled=setup.bf16):
+                logits = model(batch).float()
+            loss = functional.cross_entropy(logits, batch.gold, reduction="sum") / maker.gold_count(items)
+            loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return timed(maker, batches, setup, update)
+
+
+def timed(maker: BatchMaker, batches: Sequence[Items], setup: Setup, update: Callable[[Items, int], Any]) -> Timing:
+    """Return the time of every update but the first."""
+    seconds = []
+    for step, items in enumerate(batches):
+        started = time.perf_counter()
+        update(items, step)
+        settle(setup.device)
+        seconds.append(time.perf_counter() - started)
+    tokens = [int(maker.lengths[items].sum()) for items in batches]
+    return Timing(tuple(seconds[1:]), tuple(tokens[1:]))
+
+
+if __name__ == "__main__":
+    main()
