@@ -68,3 +68,24 @@ def test_every_example_is_chosen_about_as_often() -> None:
     drawn = Counter(i for seed in range(2000) for i in subset(strata, 5, seed).tolist())
     # Each of the 20 examples stands in a quarter of the subsets: 500 of 2000, with a standard deviation below 20.
     assert all(abs(drawn[i] - 500) < 100 for i in range(20))
+
+
+def one_by_one(strata: list[str], size: int, seed: int) -> list[int]:
+    """Take a subset example by example, as the rule says it: the slow way."""
+    generator = np.random.default_rng([seed, len(strata)])
+    names, codes = np.unique(np.asarray(strata), return_inverse=True)
+    members = [generator.permutation(np.flatnonzero(codes == code)) for code in generator.permutation(len(names))]
+    sizes, taken = [len(indices) for indices in members], [0] * len(members)
+    for step in range(1, size + 1):
+        below = [i for i, number in enumerate(sizes) if number * step > taken[i] * len(strata)]
+        taken[min(below, key=lambda i: -(-(taken[i] + 1) * len(strata) // sizes[i]))] += 1
+    chosen = [indices[:number] for indices, number in zip(members, taken, strict=True)]
+    return sorted(int(i) for indices in chosen for i in indices)
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=12), st.integers(0, 9), st.floats(0, 1))
+@settings(max_examples=400, deadline=None)
+def test_a_subset_is_the_one_taken_example_by_example(sizes: list[int], seed: int, share: float) -> None:
+    strata = [f"{code:02}" for code, number in enumerate(sizes) for _ in range(number)]
+    size = round(share * len(strata))
+    assert subset(strata, size, seed).tolist() == one_by_one(strata, size, seed)

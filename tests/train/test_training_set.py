@@ -44,7 +44,7 @@ def part(data: DataFolder, name: str, size: int = 0, languages: tuple[str, ...] 
 
 def texts(encoder: Encoder, training_set: object, index: int) -> list[str]:
     made = training_set.parts[index]  # type: ignore[attr-defined]
-    ids = [made.batches.make([item]).input_ids[0] for item in made.items]
+    ids = [made.batches.make([item], 0).input_ids for item in made.items]
     return [encoder.tokenizer.decode(row, skip_special_tokens=True) for row in ids]
 
 
@@ -62,6 +62,25 @@ def test_a_subset_of_translations_keeps_the_shares_of_language_and_label(data: D
     assert [text.split()[0] for text in found] == ["sw"] * 3 + ["de"] * 3
     gold = training_set.parts[0].batches.make(training_set.parts[0].items).gold.tolist()
     assert (sorted(gold[:3]), sorted(gold[3:])) == ([0, 1, 2], [0, 1, 2])
+
+
+def test_a_subset_of_a_cached_set_reads_no_files(
+    data: DataFolder, encoder: Encoder, tiny_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = Training((part(data, "mnli", 3, ("sw", "de")),), 1, 0)
+    first = texts(encoder, read_training_set(training, data, encoder), 0)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read"))
+    assert texts(encoder, read_training_set(training, data, encoder), 0) == first
+
+
+def test_pieces_and_longest_batch_are_those_of_the_items_trained_on(data: DataFolder, encoder: Encoder) -> None:
+    training = Training((part(data, "mnli", 4), part(data, "hellaswag")), 0, 0)
+    training_set = read_training_set(training, data, encoder)
+    batches = [made.batches.make(items, 0) for made, items in training_set.effective_batches(2)]
+    pieces = training_set.pieces()
+    assert pieces is not None
+    assert pieces.tolist() == sorted({int(i) for batch in batches for i in batch.input_ids})
+    assert training_set.most_tokens(2) == max(len(batch.input_ids) for batch in batches)
 
 
 def test_every_task_of_a_mixture_has_its_own_examples_and_updates(data: DataFolder, encoder: Encoder) -> None:

@@ -60,7 +60,12 @@ class BatchMaker:
 
     def pieces(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the ids that occur in some items."""
-        return np.unique(gather(self._input_ids, self._rows(items)).values)
+        ids, rows = self._input_ids, np.zeros(len(self._input_ids), dtype=np.bool_)
+        rows[self._rows(items)] = True
+        values = ids.values if rows.all() else ids.values[np.repeat(rows, ids.lengths())]
+        occurs = np.zeros(int(values.max(initial=-1)) + 1, dtype=np.bool_)  # np.unique would sort all tokens
+        occurs[values] = True
+        return np.flatnonzero(occurs)
 
     def gold_count(self, items: Sequence[int] | NDArray[np.int64]) -> int:
         """Return the number of classes to predict in some items: what a mean loss divides by."""
@@ -90,17 +95,16 @@ class BatchMaker:
         return torch.from_numpy(positions.values.astype(np.int64) + np.repeat(ids.first[:-1], positions.lengths()))
 
 
-def training_order(items: NDArray[np.int64], *, batch_size: int, steps: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Yield the items of each step's effective batch.
+def training_order(items: NDArray[np.int64], *, batch_size: int, steps: int, seed: int) -> NDArray[np.int64]:
+    """Return the items of each step's effective batch, [steps, batch].
 
     Epoch after epoch in an order of its own; a batch may span two epochs, so that every step has `batch_size` items
     however small the set. The order depends on the seed alone, so a repeated run sees the same.
     """
     epochs = -(-steps * batch_size // len(items))
     orders = [np.random.default_rng([seed, epoch]).permutation(items) for epoch in range(epochs)]
-    stream = np.concatenate(orders)
-    for step in range(steps):
-        yield stream[step * batch_size : (step + 1) * batch_size]
+    stream: NDArray[np.int64] = np.concatenate([np.zeros(0, np.int64), *orders])
+    return stream[: steps * batch_size].reshape(steps, batch_size)
 
 
 def length_sorted(lengths: NDArray[np.int64], tokens: int) -> Iterator[NDArray[np.int64]]:

@@ -1,14 +1,12 @@
 """From examples to token ids, by kind of task; encoded sets are Arrow files cached by their content."""
 
 import hashlib
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -16,15 +14,16 @@ from numpy.typing import NDArray
 from xstilts_hpc.data.columns import Columns, Integers, cut, gather, join_rows, ragged_from, table_of
 from xstilts_hpc.data.ragged import Ragged, ragged_of
 from xstilts_hpc.data.span import encode_spans
+from xstilts_hpc.data.store import shared_table
 from xstilts_hpc.data.tokens import tokenize
 from xstilts_hpc.data.words import encode_words
 from xstilts_hpc.examples import ChoiceExample, Example, Kind, RetrievalExample, SequenceExample, TextExample
-from xstilts_hpc.files import digest_of, partial_of
+from xstilts_hpc.files import digest_of
 from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.tasks.base import Task
+from xstilts_hpc.tasks.base import Task, stratum
 
 # Raised when the same example would be encoded differently than before.
-VERSION = 2
+VERSION = 3
 # Examples encoded at a time: a whole evaluation set of most languages, and 0.5 GB in between for questions.
 _CHUNK = 16_384
 
@@ -33,8 +32,9 @@ _CHUNK = 16_384
 class Encoded:
     """An encoded set. Columns hold one value or one list per row; an item of training is `rows_per_item` rows.
 
-    Every kind has `input_ids` (special tokens included), `example` (index into the examples) and `gold`: the class
-    of each logits row that the item gives (one for a sequence or a choice, one per word, start and end of a span).
+    Every kind has `input_ids` (special tokens included), `example` (index into the examples, each of which has a row)
+    and `gold`: the class of each logits row that the item gives (one for a sequence or a choice, one per word, start
+    and end of a span). `stratum` is what subsets are stratified by, so that choosing one reads no files.
     """
 
     kind: Kind
@@ -49,6 +49,12 @@ class Encoded:
         """Return a column of single values."""
         values: NDArray[Any] = self.table.column(name).to_numpy()
         return values
+
+    def strata(self) -> list[str]:
+        """Return the stratum of each example."""
+        first = np.flatnonzero(np.diff(self.flat("example"), prepend=-1))
+        strata: list[str] = self.table.column("stratum").take(pa.array(first)).to_pylist()
+        return strata
 
     @property
     def items(self) -> int:
@@ -66,10 +72,12 @@ class Encoder:
 
     def encode(self, task: Task, examples: Sequence[Example], data: str) -> Encoded:
         """Return the encoded set of a task's examples; `data` is the digest of what they were read from."""
+        return self.encode_read(task, lambda: examples, data)
+
+    def encode_read(self, task: Task, read: Callable[[], Sequence[Example]], data: str) -> Encoded:
+        """Return the encoded set of the examples that `read` gives; they are read only where no set is remembered."""
         folder = self.cache / self.key(task, data)
-        if not self.has(task, data):
-            _save(folder, _table(self.tokenizer, task, examples, self.recipe))
-        table = datasets.load_from_disk(str(folder)).with_format("arrow")[:]
+        table = shared_table(folder, lambda: _table(self.tokenizer, task, read(), self.recipe))
         return Encoded(task.kind, table, len(task.labels) if task.kind is Kind.CHOICE else 1)
 
     @cached_property
@@ -96,21 +104,11 @@ def _table(tokenizer: Any, task: Task, examples: Sequence[Example], recipe: Reci
     """Return the encoded rows of all examples; a chunk at a time, so that what is in between stays small."""
     tables = []
     for start in range(0, max(1, len(examples)), _CHUNK):
-        columns = _ENCODE[task.kind](tokenizer, task, examples[start : start + _CHUNK], recipe)
-        tables.append(table_of(columns, start))
+        chunk = examples[start : start + _CHUNK]
+        columns = _ENCODE[task.kind](tokenizer, task, chunk, recipe)
+        strata = pa.array([stratum(task, example) for example in chunk], pa.string()).take(pa.array(columns.example))
+        tables.append(table_of(columns, start).append_column("stratum", strata))
     return pa.concat_tables(tables)
-
-
-def _save(folder: Path, table: Any) -> None:
-    """Write an encoded set as a whole; where another process was faster, keep its copy."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = partial_of(folder)
-    datasets.disable_progress_bars()
-    datasets.Dataset(datasets.table.InMemoryTable(table), fingerprint=folder.name).save_to_disk(str(partial))
-    try:
-        partial.rename(folder)
-    except OSError:
-        shutil.rmtree(partial)
 
 
 def _encode_sequences(tokenizer: Any, task: Task, examples: Sequence[SequenceExample], recipe: Recipe) -> Columns:

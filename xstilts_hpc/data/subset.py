@@ -13,21 +13,34 @@ def subset(strata: Sequence[str], size: int, seed: int) -> NDArray[np.int64]:
     contained in that of a larger one: examples are taken one by one, in an order that does not depend on the size.
     """
     generator = np.random.default_rng([seed, len(strata)])
-    names, codes = np.unique(np.asarray(strata), return_inverse=True)
+    names = sorted(set(strata))
+    code_of = {name: code for code, name in enumerate(names)}
+    codes = np.fromiter(map(code_of.__getitem__, strata), np.int64, len(strata))
     members = [generator.permutation(np.flatnonzero(codes == code)) for code in generator.permutation(len(names))]
-    sizes, taken = [len(indices) for indices in members], [0] * len(members)
-    for step in range(1, size + 1):
-        taken[_most_urgent(sizes, taken, step)] += 1
+    taken = _taken([len(indices) for indices in members], size)
     chosen = [indices[:number] for indices, number in zip(members, taken, strict=True)]
     return np.sort(np.concatenate([np.zeros(0, np.int64), *chosen]))
 
 
-def _most_urgent(sizes: Sequence[int], taken: Sequence[int], step: int) -> int:
-    """Return the stratum to take the next example from.
+def _taken(sizes: Sequence[int], number: int) -> list[int]:
+    """Return how many of the first `number` examples come from each stratum.
 
-    Of those below their share at this step it is the one whose share first reaches a further example, which keeps
-    every share to less than one (the quota method of Balinski and Young 1975).
+    One example is taken at a time: of the strata below their share at that step, from the one whose share first
+    reaches a further example, which keeps every share to less than one (the quota method of Balinski and Young 1975).
+    The k-th example of a stratum may so be taken from step (k - 1) / share + 1 on and is due by step k / share, both
+    rounded to steps: of those that may be taken, the one due first is. Those due by `number` are taken. Of the others,
+    at most one per stratum, one is taken if the steps are not all used up by those due before it.
     """
     total = sum(sizes)
-    below = [i for i, size in enumerate(sizes) if size * step > taken[i] * total]
-    return min(below, key=lambda i: -(-(taken[i] + 1) * total // sizes[i]))
+    taken = [size * number // total for size in sizes]
+    spare = -np.arange(number + 1)  # by step: how many examples might have been taken by then, less the steps
+    for size, due in zip(sizes, taken, strict=True):
+        opens = np.arange(due) * total // size + 1
+        spare += np.cumsum(np.bincount(opens, minlength=number + 1))
+    idle = -spare.min()
+    further = [i for i, size in enumerate(sizes) if size * number % total]
+    for i in sorted(further, key=lambda i: -(-(taken[i] + 1) * total // sizes[i])):
+        spare[taken[i] * total // sizes[i] + 1 :] += 1
+        if -spare.min() < idle:
+            taken[i], idle = taken[i] + 1, -spare.min()
+    return taken

@@ -50,7 +50,8 @@ class TrainingSet:
 
     def most_tokens(self, batch_size: int) -> int:
         """Return the tokens of the effective batch that has most."""
-        return max(int(part.batches.lengths[items].sum()) for part, items in self.effective_batches(batch_size))
+        orders = zip(self.parts, self._orders(batch_size), strict=True)
+        return max(int(part.batches.lengths[order].sum(axis=1).max(initial=0)) for part, order in orders)
 
     def pieces(self) -> NDArray[np.int64] | None:
         """Return the ids that occur in the items trained on; None where a part hides tokens, so that any may occur."""
@@ -63,12 +64,15 @@ class TrainingSet:
 
     def effective_batches(self, batch_size: int) -> Iterator[tuple[PartSet, NDArray[np.int64]]]:
         """Yield the part and the items of each update: one part per update, in a seeded order."""
-        orders = [
+        orders = [iter(order) for order in self._orders(batch_size)]
+        for part in order_of_parts(self.updates, self.seed):
+            yield self.parts[part], next(orders[part])
+
+    def _orders(self, batch_size: int) -> list[NDArray[np.int64]]:
+        return [
             training_order(part.items, batch_size=batch_size, steps=steps, seed=self.seed)
             for part, steps in zip(self.parts, self.updates, strict=True)
         ]
-        for part in order_of_parts(self.updates, self.seed):
-            yield self.parts[part], next(orders[part])
 
 
 def fine_tune(

@@ -13,7 +13,7 @@ from xstilts_hpc.data.subset import subset
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Example, Kind
 from xstilts_hpc.tasks import task_of
-from xstilts_hpc.tasks.base import Task, stratum
+from xstilts_hpc.tasks.base import Task
 from xstilts_hpc.tasks.folder import DataFolder
 from xstilts_hpc.train.loop import PartSet, TrainingSet
 from xstilts_hpc.training import Part, Training, updates_of_parts
@@ -44,42 +44,41 @@ def _part_set(part: Part, training: Training, data: DataFolder, encoder: Encoder
         paths = [p for code in part.languages for p in data.locate(task, data.training_split(task, code), code).paths]
         names = ", ".join(map(str, paths))
         raise DataError(f"{names}: changed since the run was planned; restore it, or submit the grid again")
-    encoded = _encoded(task, part.languages, data, encoder)
+    sets = [_encoded(task, code, data, encoder) for code in part.languages]
+    encoded = _joined(sets)
     items = np.arange(encoded.items)
     if part.size:
-        chosen = subset(_strata(task, part.languages, data), part.size, training.data_seed)
+        chosen = subset(_strata(part.languages, sets), part.size, training.data_seed)
         items = np.flatnonzero(np.isin(encoded.flat("example")[:: encoded.rows_per_item], chosen))
     if task.kind is Kind.MASKED:
         return PartSet(MaskedBatchMaker(task.name, encoded, encoder.tokenizer, training.train_seed), items)
     return PartSet(BatchMaker(task.name, encoded), items)
 
 
-def _encoded(task: Task, languages: Sequence[str], data: DataFolder, encoder: Encoder) -> Encoded:
-    """Return the encoded examples of all languages, one after the other; files are read only where no set is cached."""
-    sets, count = [], 0
-    for code in languages:
-        facts = data.facts(task, data.training_split(task, code), code)
-        name = f"{code}-{facts['digest']}"
-        examples = () if encoder.has(task, name) else _examples(task, code, data)
-        sets.append(_shifted(encoder.encode(task, examples, name), count))
-        count += facts["examples"]
-    first = sets[0]
-    joined = first.table if len(sets) == 1 else pa.concat_tables([encoded.table for encoded in sets])
-    return Encoded(first.kind, joined, first.rows_per_item)
+def _encoded(task: Task, language: str, data: DataFolder, encoder: Encoder) -> Encoded:
+    """Return the encoded examples of a language; its files are read only where no set is cached."""
+    split = data.training_split(task, language)
+
+    def read() -> list[Example]:
+        return list(data.locate(task, split, language).examples())
+
+    return encoder.encode_read(task, read, f"{language}-{data.facts(task, split, language)['digest']}")
 
 
-def _strata(task: Task, languages: Sequence[str], data: DataFolder) -> list[str]:
+def _joined(sets: Sequence[Encoded]) -> Encoded:
+    """Return several sets as one, their examples counted through."""
+    if len(sets) == 1:
+        return sets[0]
+    before = np.cumsum([0, *(int(encoded.flat("example")[-1]) + 1 for encoded in sets)])
+    tables = [_shifted(encoded, int(by)).table for encoded, by in zip(sets, before, strict=False)]
+    return Encoded(sets[0].kind, pa.concat_tables(tables), sets[0].rows_per_item)
+
+
+def _strata(languages: Sequence[str], sets: Sequence[Encoded]) -> list[str]:
     """Return the stratum of each example: its language where there are several, and the task's own."""
-    several = len(languages) > 1
-    return [
-        (f"{code} " if several else "") + stratum(task, example)
-        for code in languages
-        for example in _examples(task, code, data)
-    ]
-
-
-def _examples(task: Task, language: str, data: DataFolder) -> list[Example]:
-    return list(data.locate(task, data.training_split(task, language), language).examples())
+    if len(sets) == 1:
+        return sets[0].strata()
+    return [f"{code} {name}" for code, encoded in zip(languages, sets, strict=True) for name in encoded.strata()]
 
 
 def _shifted(encoded: Encoded, by: int) -> Encoded:
