@@ -24,12 +24,19 @@ def train_on_ranks(
     root: Path, machine: Machine, cases: list[str], module: str = "tests.train.zero_ranks"
 ) -> dict[str, Any]:
     """Train the cases (a stage and a task) with two processes; return what the main rank wrote."""
-    out = root / "out.json"
+    ended = run_ranks(root, machine, cases, module)
+    assert [code for code, _ in ended] == [0] * RANKS, ended
+    results: dict[str, Any] = json.loads((root / "out.json").read_text())
+    return results
+
+
+def run_ranks(root: Path, machine: Machine, cases: list[str], module: str) -> list[tuple[int, str]]:
+    """Run a module with two processes; return the exit code and the standard error of each."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     common = {"WORLD_SIZE": str(RANKS), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", module, str(root), str(out), json.dumps(asdict(machine)), *cases]
+    command = [sys.executable, "-m", module, str(root), str(root / "out.json"), json.dumps(asdict(machine)), *cases]
     processes = [
         subprocess.Popen(
             command,
@@ -39,10 +46,8 @@ def train_on_ranks(
         )
         for rank in range(RANKS)
     ]
-    answers = [process.communicate(timeout=300) for process in processes]
-    assert [process.returncode for process in processes] == [0] * RANKS, answers
-    results: dict[str, Any] = json.loads(out.read_text())
-    return results
+    errors = [process.communicate(timeout=300)[1] for process in processes]
+    return [(process.returncode, error) for process, error in zip(processes, errors, strict=True)]
 
 
 def plain_training(root: Path, name: str) -> tuple[list[float], float]:

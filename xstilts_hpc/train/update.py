@@ -90,13 +90,25 @@ class Updater:
         """Leave gradients on the parameters inside the block, and reduce them over the ranks at its end."""
         if self.engine.zero_optimization_stage():
             with self.engine.coalesce_grad_reduction():
-                yield
+                try:
+                    yield
+                except BaseException:
+                    self._reduce_nothing()
+                    raise
             return
         self.engine.set_gradient_accumulation_boundary(False)
         yield
         self.engine.set_gradient_accumulation_boundary(True)
         if self.ranks.world > 1:
             self.engine.allreduce_gradients()
+
+    def _reduce_nothing(self) -> None:
+        """Have DeepSpeed's block not reduce at its end after an error, which the other ranks need not share.
+
+        They would wait for each other, this one in the reduction, the others in the gathering of weights.
+        """
+        for name in ("_flush_coalesced_reduction_zero12", "_flush_coalesced_reduction_zero3"):
+            setattr(self.engine, name, lambda optimizer: None)
 
 
 def dropout_seed(seed: int, step: int, rank: int, micro: int) -> int:
