@@ -71,7 +71,7 @@ def task_table(rows: Sequence[dict[str, Any]]) -> Table:
 def shape_of(plan: Plan, root: Path, profile: Profile) -> Shape:
     """Return what shapes the arrays under a profile, without asking the cluster."""
     minutes = minutes_of(plan, root, profile.name, profile.num_ranks)
-    return Shape(time_min=profile.time_min, pack_min=profile.pack_min, minutes=minutes)
+    return Shape(time_min=profile.time_min, pack_min=profile.pack_min, minutes=minutes, at_once=profile.runs_per_gpu)
 
 
 def plan_json(plan: Plan, root: Path, shape: Shape = _ANY_CLUSTER) -> dict[str, Any]:

@@ -141,6 +141,9 @@ def test_ctrl_c_stops_the_pool_and_its_runs(tmp_path: Path) -> None:
 def test_gpus_are_shared_out_by_ranks() -> None:
     assert slots_of(local_profile(gpus_per_node=None, ranks=2), ["0", "1", "2", "3"]) == [["0", "1"], ["2", "3"]]
     assert slots_of(local_profile(gpus_per_node=1), ["5", "6"]) == [["5"]]
+    two_each = local_profile(gpus_per_node=None, runs_per_gpu=2)
+    assert slots_of(two_each, ["0", "1"]) == [["0"], ["1"], ["0"], ["1"]]
+    assert slots_of(two_each.model_copy(update={"slots": 3}), ["0", "1"]) == [["0"], ["1"], ["0"]]
     assert slots_of(local_profile(gpus_per_node=None, slots=2), []) == [[], []]
     with pytest.raises(ProfileError, match="3 ranks need as many GPUs, here: 2"):
         slots_of(local_profile(gpus_per_node=None, ranks=3), ["0", "1"])

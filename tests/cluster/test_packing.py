@@ -91,3 +91,27 @@ def test_arrays_of_packs_are_split_at_the_clusters_limit() -> None:
     plan = make_plan({}, [f"t{i}" for i in range(10)])
     minutes = {f"t{i}": 30 for i in range(10)}
     assert [len(tasks) for tasks, _, _ in rows(plan, minutes, max_array_size=2)] == [2, 2, 1]
+
+
+def test_runs_side_by_side_share_elements_without_estimates() -> None:
+    plan = make_plan({"a": ["a1", "a2", "a3"]}, ["p", "q", "r"])
+    together = {"pack_min": 0, "at_once": 2}
+    assert [row[:2] for row in rows(plan, {}, **together)] == [
+        (["a"], -1),
+        (["a1+a2"], 0),
+        (["a3"], 0),
+        (["p+q", "r"], -1),
+    ]
+    assert next(row[:2] for row in rows(plan, {}, **together, done=["a"])) == (["p+q", "r+a1", "a2+a3"], -1)
+
+
+def test_runs_known_to_be_too_long_together_share_no_element() -> None:
+    plan = make_plan({}, ["p", "q", "r"])
+    # 250 minutes need 385 of the 600, two of them 760.
+    assert rows(plan, dict.fromkeys("pqr", 250), pack_min=0, at_once=2) == [(["p", "q", "r"], -1, 480)]
+    assert rows(plan, {"p": 250, "q": 100, "r": 20}, pack_min=0, at_once=2) == [(["p+q", "r"], -1, 600)]
+
+
+def test_more_runs_than_go_at_once_share_an_element_where_they_are_short() -> None:
+    plan = make_plan({}, ["p", "q", "r", "s"])
+    assert rows(plan, dict.fromkeys("pqrs", 20), at_once=2) == [(["p+q+r", "s"], -1, 120)]

@@ -74,6 +74,7 @@ def test_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
         ("account: \"a\\ntouch x\"", r"site\.yaml:4: account: expected one line"),
         ("environment: {A-B: x}", r"site\.yaml:4: .*name of an environment variable"),
         ("gpus_per_node: 3\ngpu_request: gpus-per-task\nranks: 2", r"gpus_per_node \(3\) must be a multiple"),
+        ("gpus_per_node: 4\nruns_per_gpu: 2", r"runs_per_gpu: 2 needs runs of one rank, found 4 ranks; set ranks"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_with_its_line(line: str, message: str, tmp_path: Path) -> None:

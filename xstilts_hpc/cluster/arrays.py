@@ -13,7 +13,7 @@ _STAGES = list(Stage)
 
 @dataclass(frozen=True)
 class Array:
-    """Runs submitted with one sbatch: each element executes one pack of runs, one after another.
+    """Runs submitted with one sbatch: each element executes one pack of runs, one after another or side by side.
 
     `depends_on` is the number (in the same list) of the array whose element i the element i of this one waits for,
     -1 for none. `after` is an element of an earlier submission that every element waits for; `after_any` says that it

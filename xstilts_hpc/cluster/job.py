@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ _FIRST_PORT, _NUM_PORTS = 20_000, 12_000  # below the ports that Linux gives out
 def run_element(submission: Path, number: int) -> int:
     """Execute the runs of an element of an array in this process, one of their ranks; return the exit code.
 
+    Where the profile has several runs share a GPU, this process forks them instead, and waits.
+
     `submission` is the path of submission.json; Slurm's variables say which element this is. A failure a user can
     cause is written to standard error as one message; any other is raised. A run that an earlier start of the element
     gave up is passed over, so is one whose parent in the same pack is not done.
@@ -38,6 +41,14 @@ def run_element(submission: Path, number: int) -> int:
     element_here, code = Element.here(), 0
     run_ids = record.arrays[number].packs[int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))]
     logger.info("%s %s", BEGINS, element_here.restarts)
+    if record.machine.runs_per_gpu > 1:
+        from xstilts_hpc.cluster.side_by_side import how_many, run_side_by_side  # forks, which few elements need
+
+        runs = [Life.of(record, run_id, element_here).folder.run() for run_id in run_ids]
+        at_once = min(len(runs), how_many(record.root, runs, record.machine.runs_per_gpu))
+        if at_once > 1:
+            return run_side_by_side(record, run_ids, at_once)
+        record = replace(record, machine=replace(record.machine, runs_per_gpu=1))
     # Ranks of several nodes may see each other's files late: what this start did itself is known without looking.
     done = {run_id for run_id in run_ids if Life.of(record, run_id, element_here).is_done()}
     for run_id in run_ids:

@@ -2,7 +2,6 @@
 
 import multiprocessing.connection
 import os
-import re
 import secrets
 import signal
 import threading
@@ -16,25 +15,16 @@ from typing import Protocol
 
 from xstilts_hpc.causes import Cause
 from xstilts_hpc.cluster.life import settle_here
-from xstilts_hpc.cluster.local_process import Order, rank_variables, server
+from xstilts_hpc.cluster.local_process import Order, gpus_here, preload, rank_variables, server
 from xstilts_hpc.cluster.profile import Profile
 from xstilts_hpc.cluster.schedule import Schedule
+from xstilts_hpc.cluster.side_by_side import how_many
 from xstilts_hpc.cluster.submission import EXECUTE, lock, prepare_all
 from xstilts_hpc.cluster.verdict import Verdict
 from xstilts_hpc.errors import IncompleteError, ProfileError, XstiltsError
 from xstilts_hpc.plan import Plan, PlannedRun, grid_folder
 from xstilts_hpc.run_folder import RunFolder, run_folder
 
-# What a run imports only as it goes: 5 s each time (measured), unless the server has it.
-_LAZY = (
-    "transformers.models.xlm_roberta.modeling_xlm_roberta",
-    "transformers.models.xlm_roberta.tokenization_xlm_roberta",
-    "transformers.models.auto.modeling_auto",
-    "transformers.models.auto.tokenization_auto",
-    "torch._dynamo",
-    "deepspeed",
-    "deepspeed.ops",
-)
 _TICK_S = 0.5  # how late a Ctrl-C is noticed
 _GRACE_S = 10.0  # between asking and killing the other ranks of a run that lost one
 
@@ -75,6 +65,8 @@ def run_local(
     if profile.kind != "local":
         raise ProfileError(f"profile {profile.name!r} is of kind {profile.kind}; running here needs one of kind local")
     root = root.resolve()
+    at_once = how_many(root, [planned.run for planned in plan.runs.values()], profile.runs_per_gpu)
+    profile = profile.model_copy(update={"runs_per_gpu": at_once})
     slots = slots_of(profile, gpus_here())
     with lock(root, plan.name):
         todo = _todo(plan, plan.done(root), only)
@@ -82,7 +74,7 @@ def run_local(
         prepare_all(plan, root, [planned.run.id for planned in todo])
         # without GPUs DeepSpeed would look for some, and warn that there are none
         variables = profile.variables() if any(slots) else {"DS_ACCELERATOR": "cpu", **profile.variables()}
-        with server(variables, _preload(entry, slots)) as start, _count_interrupts() as interrupts:
+        with server(variables, preload(entry, gpus=any(slots))) as start, _count_interrupts() as interrupts:
             pool = _Pool(Schedule(todo), _Starter(root, profile, start, entry), slots, progress)
             progress.begin(len(todo))
             try:
@@ -103,12 +95,6 @@ def _todo(plan: Plan, done: Collection[str], only: Collection[str]) -> list[Plan
     return list(chosen.values())
 
 
-def _preload(entry: str, slots: Sequence[Sequence[str]]) -> list[str]:
-    """Return the modules worth importing once; DeepSpeed's import may touch a GPU's driver, which no fork survives."""
-    lazy = _LAZY if entry == EXECUTE else ()
-    return [entry.partition(":")[0], *(name for name in lazy if not (name.startswith("deepspeed") and any(slots)))]
-
-
 @contextmanager
 def _count_interrupts() -> Iterator[list[float]]:
     """Yield the list of times of Ctrl-C; the pool looks at it between two waits."""
@@ -123,17 +109,8 @@ def _count_interrupts() -> Iterator[list[float]]:
         signal.signal(signal.SIGINT, before)
 
 
-def gpus_here() -> list[str]:
-    """Return the GPUs this process may use, without loading a driver."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [gpu for gpu in visible.split(",") if gpu and gpu != "-1"]
-    found = (re.fullmatch(r"nvidia(\d+)", path.name) for path in Path("/dev").glob("nvidia*"))
-    return sorted((match[1] for match in found if match), key=int)
-
-
 def slots_of(profile: Profile, gpus: Sequence[str]) -> list[list[str]]:
-    """Return the GPUs of each slot; runs on CPUs have slots without any."""
+    """Return the GPUs of each slot, `runs_per_gpu` slots for each; runs on CPUs have slots without any."""
     usable = list(gpus if profile.gpus_per_node is None else gpus[: profile.gpus_per_node])
     if usable and profile.num_ranks > len(usable):
         raise ProfileError(
@@ -141,7 +118,7 @@ def slots_of(profile: Profile, gpus: Sequence[str]) -> list[list[str]]:
         )
     if usable:
         ranks = profile.num_ranks
-        slots = [usable[i : i + ranks] for i in range(0, len(usable) - ranks + 1, ranks)]
+        slots = [usable[i : i + ranks] for i in range(0, len(usable) - ranks + 1, ranks)] * profile.runs_per_gpu
         return slots[: profile.slots] if profile.slots else slots
     cores = len(os.sched_getaffinity(0))
     return [[]] * (profile.slots or max(1, cores // (profile.num_threads * profile.num_ranks)))

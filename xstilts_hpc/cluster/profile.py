@@ -110,7 +110,9 @@ class Profile(_Strict):
     elements of `pack_min` minutes; 0 packs nothing. `requeue` says how often each cause may start a run again within
     one submission, where that is not as in causes.py. `slots`
     (local) is the number of runs at once; 0 means as many as GPUs or cores allow. `threads` is per rank; 0 means
-    `cpus_per_rank`.
+    `cpus_per_rank`. `runs_per_gpu` independent runs of one rank share a GPU, for short batches leave most of a large
+    one idle: under Slurm an element then holds at least so many runs, if there are, and executes so many at once, each
+    with its part of the element's CPU threads and of the GPU's memory; where memory does not hold them, fewer at once.
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -157,6 +159,11 @@ class Profile(_Strict):
             raise ValueError(f"nodes must be 1 in a local profile, found {self.nodes}")
         if self.num_ranks % self.nodes:
             raise ValueError(f"ranks must be a multiple of nodes ({self.nodes}), found {self.ranks}")
+        if self.runs_per_gpu > 1 and self.num_ranks > 1:
+            raise ValueError(
+                f"runs_per_gpu: {self.runs_per_gpu} needs runs of one rank, found {self.num_ranks} ranks; "
+                "set ranks, nodes and gpus_per_node to 1, or runs_per_gpu: 1"
+            )
         if self.gpu_request == "gpus-per-task" and self.num_gpus % self.ranks_per_node:
             raise ValueError(f"gpus_per_node ({self.num_gpus}) must be a multiple of ranks per node for gpus-per-task")
         if self.gpu_request == "gres" and self.num_gpus and "gres" in self.slurm:

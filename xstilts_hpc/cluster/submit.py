@@ -153,6 +153,7 @@ class _Planner:
             time_min=self.profile.time_min,
             pack_min=self.profile.pack_min,
             minutes=minutes_of(self.plan, self.root, self.profile.name, self.profile.num_ranks),
+            at_once=self.profile.runs_per_gpu,
         )
         arrays = arrays_of(replace(self.plan, runs=wanted), done=done, queued=queued, shape=shape)
         bounds = [bound for bound in (self.profile.max_submit or limits.max_submit, limits.max_jobs) if bound]

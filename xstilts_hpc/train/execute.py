@@ -22,6 +22,7 @@ from xstilts_hpc.train.evaluate import predict_all
 from xstilts_hpc.train.fit import fit
 from xstilts_hpc.train.ranks import Ranks, join_ranks
 from xstilts_hpc.train.record import BlockedError, attempt
+from xstilts_hpc.train.share import take_share
 from xstilts_hpc.train.stop import listening
 from xstilts_hpc.train.work import Work
 
@@ -40,6 +41,7 @@ def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -
     if machine.threads:
         torch.set_num_threads(machine.threads)
     ranks = join_ranks(alone=alone)
+    take_share(ranks.device, machine.runs_per_gpu)
     if _is_done(folder, request, ranks):
         return
     with _held(folder, ranks) as lease, listening() as stop:
