@@ -25,6 +25,8 @@ from xstilts_hpc.run import Run
 
 logger = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+# A driver that a process has touched is of no use to its forks.
+_COUNT_WITHOUT_DRIVER = "PYTORCH_NVML_BASED_CUDA_CHECK"
 _WAIT_FOR_LISTENER = (signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -32,10 +34,10 @@ def how_many(root: Path, runs: Sequence[Run], wanted: int) -> int:
     """Return how many of some runs go at once on a GPU: `wanted`, or fewer where its memory does not hold them."""
     if wanted < 2 or len(runs) < 2 or not gpus_here():
         return wanted
+    os.environ[_COUNT_WITHOUT_DRIVER] = "1"  # before torch is imported, which may count GPUs
     from xstilts_hpc.train.share import needed_and_free, runs_that_fit  # torch, where there is a GPU to ask
 
     try:
-        # in a process of its own: a driver that this one touched would be of no use to its forks
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
             needed, free = pool.submit(needed_and_free, root, {run.model for run in runs}).result()
     except ModelError:
@@ -60,7 +62,7 @@ def run_side_by_side(record: Submission, run_ids: Sequence[str], at_once: int) -
     leaves its neighbours alone.
     """
     machine = shared_machine(record.machine, at_once)
-    os.environ.update({"OMP_NUM_THREADS": str(machine.threads), "PYTORCH_NVML_BASED_CUDA_CHECK": "1"})
+    os.environ.update({"OMP_NUM_THREADS": str(machine.threads), _COUNT_WITHOUT_DRIVER: "1"})
     for name in preload(record.entry, gpus=bool(gpus_here())):
         with suppress(ImportError):  # the run says it itself
             importlib.import_module(name)
