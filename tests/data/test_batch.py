@@ -1,4 +1,4 @@
-"""Packed batches, the order of a training, and groups of like length."""
+"""Packed batches, the order of a training, and how many items fit a budget."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xstilts_hpc.data.batch import BatchMaker, length_sorted, training_order
+from xstilts_hpc.data.batch import BatchMaker, fitting, training_order
 from xstilts_hpc.data.encode import Encoded
 from xstilts_hpc.examples import Kind
 
@@ -90,10 +90,7 @@ def test_two_epochs_have_different_orders() -> None:
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=50), st.integers(1, 200))
-def test_groups_cover_every_item_once_within_the_budget(lengths: list[int], tokens: int) -> None:
-    groups = [group.tolist() for group in length_sorted(np.array(lengths), tokens)]
-    assert sorted(row for group in groups for row in group) == list(range(len(lengths)))
-    for group in groups:
-        assert len(group) == 1 or sum(lengths[row] for row in group) <= tokens
-    flat = [lengths[row] for group in groups for row in group]
-    assert flat == sorted(lengths, reverse=True)
+def test_as_many_of_the_first_items_fit_as_the_budget_holds_and_at_least_one(lengths: list[int], tokens: int) -> None:
+    number = fitting(np.array(lengths), tokens)
+    assert number == 1 or sum(lengths[:number]) <= tokens
+    assert number == len(lengths) or sum(lengths[: number + 1]) > tokens

@@ -1,6 +1,6 @@
 """Order the items of a training, and pack their rows into tensors without padding."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -107,13 +107,6 @@ def training_order(items: NDArray[np.int64], *, batch_size: int, steps: int, see
     return stream[: steps * batch_size].reshape(steps, batch_size)
 
 
-def length_sorted(lengths: NDArray[np.int64], tokens: int) -> Iterator[NDArray[np.int64]]:
-    """Yield groups of items of like length, longest first, each of at most `tokens` tokens (or of one item)."""
-    order = np.argsort(-lengths, kind="stable")
-    end = np.cumsum(lengths[order])
-    start = 0
-    while start < len(order):
-        before = end[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(end, before + tokens, side="right")))
-        yield order[start:stop]
-        start = stop
+def fitting(lengths: NDArray[np.int64], tokens: int) -> int:
+    """Return how many of the first items have at most so many tokens together; at least one."""
+    return max(1, int(np.searchsorted(np.cumsum(lengths[: tokens + 1]), tokens, side="right")))

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from xstilts_hpc.data.batch import Batch, BatchMaker, length_sorted
+from xstilts_hpc.data.batch import Batch, BatchMaker, fitting
 from xstilts_hpc.data.encode import Encoded
 from xstilts_hpc.examples import (
     ChoiceExample,
@@ -52,25 +52,24 @@ class Predictor:
 
         MemoryError where memory runs out with a single item.
         """
-        output: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * encoded.items
+        output, split = [np.zeros(0, np.float32)] * encoded.items, _splitter(encoded)
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "autocast")
         with torch.inference_mode(), autocast:
             for items, on_host in _one_late(self._launched(BatchMaker(head, encoded))):
-                for item, part in zip(items, _split(encoded, on_host(), items), strict=True):
+                for item, part in zip(items, split(on_host(), items), strict=True):
                     output[item] = part.numpy()
         return output
 
     def _launched(self, batches: BatchMaker) -> Iterator[tuple[Items, OnHost]]:
         """Start one forward pass after the other, the longest items first; yield what waits for its logits."""
-        left = np.arange(len(batches.lengths))
+        left = np.argsort(-batches.lengths, kind="stable")
         while len(left):
-            group = next(length_sorted(batches.lengths[left], self.tokens))
-            items = left[group]
+            items = left[: fitting(batches.lengths[left], self.tokens)]
             on_host = self._launch(batches, items)
             if on_host is None:
                 self._halve(int(batches.lengths[items].sum()))
                 continue
-            left = np.delete(left, group)
+            left = left[len(items) :]
             yield items, on_host
 
     def _launch(self, batches: BatchMaker, items: Items) -> OnHost | None:
@@ -137,14 +136,14 @@ def _to_host(logits: Tensor) -> OnHost:
     return wait
 
 
-def _split(encoded: Encoded, logits: Tensor, items: Items) -> Sequence[Tensor]:
-    """Cut the logits of a batch into those of its items."""
+def _splitter(encoded: Encoded) -> Callable[[Tensor, Items], Sequence[Tensor]]:
+    """Return what cuts the logits of some items, one forward pass, into those of each item."""
     if encoded.kind is Kind.TOKEN:
-        words = encoded.ragged("word_position").lengths()[items]
-        return torch.split(logits, words.tolist())
+        words = encoded.ragged("word_position").lengths()
+        return lambda logits, items: torch.split(logits, words[items].tolist())
     if encoded.kind is Kind.SPAN:
-        return list(logits.view(2, len(items), -1).unbind(1))
-    return list(logits)
+        return lambda logits, items: list(logits.view(2, len(items), -1).unbind(1))
+    return lambda logits, items: list(logits)
 
 
 def _sequences(
