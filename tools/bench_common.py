@@ -4,6 +4,7 @@ The peers are (a) a loop padded to the maximum, as XTREME's scripts do, (b) HF T
 grouping, (c) the same with DeepSpeed. All train transformers' own classes on our encoder's weights, with dropout.
 """
 
+import functools
 import tempfile
 import time
 from collections.abc import Sequence
@@ -69,6 +70,7 @@ class Timing:
         return sum(self.seconds) / len(self.seconds)
 
 
+@functools.cache
 def rows(kind: str, count: int, seed: int) -> Encoded:
     """Return `count` encoded training rows of a task in a seeded order, again from the first where there are fewer.
 
@@ -92,10 +94,13 @@ def batches_in_order(count: int, batch_size: int) -> list[Items]:
     return list(np.arange(count - count % batch_size).reshape(-1, batch_size))
 
 
-def task_model(kind: str, size: str, *, pieces: int = PIECES, seed: int = 0) -> TaskModel:
-    """Return an encoder of a size in SIZES with random weights, and the head of a task."""
+def task_model(
+    kind: str, size: str, *, pieces: int = PIECES, seed: int = 0, device: torch.device | str = "cpu"
+) -> TaskModel:
+    """Return an encoder of a size in SIZES with random weights, and the head of a task; drawn and left on a device."""
     layers, hidden = SIZES[size]
-    return TaskModel(random_encoder(pieces=pieces, layers=layers, hidden=hidden, seed=seed), [task_of(kind)], seed=seed)
+    encoder = random_encoder(pieces=pieces, layers=layers, hidden=hidden, seed=seed, device=device)
+    return TaskModel(encoder, [task_of(kind)], seed=seed).to(device)
 
 
 def peer_of(model: TaskModel, kind: str) -> nn.Module:

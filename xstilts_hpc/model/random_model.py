@@ -28,8 +28,10 @@ def make_random_model(folder: Path, *, tokenizer: Path, layers: int, hidden: int
     text.save_pretrained(folder)
 
 
-def random_encoder(*, pieces: int, layers: int, hidden: int, seed: int = 0) -> nn.Module:
-    """Return an XLM-R in fp32 with random weights from a seed, to be read by model/packed.py.
+def random_encoder(
+    *, pieces: int, layers: int, hidden: int, seed: int = 0, device: torch.device | str = "cpu"
+) -> nn.Module:
+    """Return an XLM-R in fp32 with random weights, which a seed and a kind of device decide, for model/packed.py.
 
     Made without weights first, since the library draws each twice: at 24 layers 40 s become 12.
     """
@@ -46,8 +48,8 @@ def random_encoder(*, pieces: int, layers: int, hidden: int, seed: int = 0) -> n
     )
     with torch.device("meta"):
         encoder = transformers.XLMRobertaModel(config)
-    encoder.to_empty(device="cpu")
-    _draw(encoder, config, torch.Generator().manual_seed(seed))
+    encoder.to_empty(device=device)
+    _draw(encoder, config, torch.Generator(device).manual_seed(seed))
     encoder.set_attn_implementation(ATTENTION)
     return cast(nn.Module, encoder)
 
