@@ -5,7 +5,8 @@ First the attention of packed rows is checked on the device: against the same ro
 padded ones; where they differ, nothing is measured and the exit code is 1. Then, for lengths like those of MNLI, SQuAD
 and PAN-X: real tokens a second, model FLOP utilisation (FLOPs / seconds / measured peak; formula in bench_roofline.py),
 share of the roofline, peak memory; ours at batch sizes 16, 32 and 64, the peers (a) padded to the maximum, (b) HF
-Trainer, (c) HF Trainer with DeepSpeed, and several runs side by side. Every part runs in a process of its own. The figures of a dry run say nothing.
+Trainer, (c) HF Trainer with DeepSpeed, and several runs side by side. Every part runs in a process of its own. The
+figures of a dry run say nothing.
 
     python tools/bench_gpu.py > gpu.json
     python tools/bench_gpu.py --kinds squad_v1 --parts check train      # a part of it
