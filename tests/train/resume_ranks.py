@@ -17,15 +17,18 @@ from xstilts_hpc.train.ranks import Ranks, join_ranks
 from xstilts_hpc.train.zero import full_weights, start_engine
 
 CUTS = (7, 12)
+_CHANGES: dict[str, dict[str, Any]] = {"bf16": {"precision": "bf16"}, "offload": {"offload_optimizer": True}}
 
 
 def main(root: Path, out: Path, machine: Machine, cases: list[str]) -> None:
-    """Train each case, a ZeRO stage and a task, once straight and once cut at some steps."""
+    """Train each case, a ZeRO stage and a task (`2 panx`, `2 panx bf16`), once straight and once cut at some steps."""
     ranks = join_ranks()
     results = {}
     for case in cases:
-        whole, weights = train(root, replace(machine, zero_stage=int(case.split()[0])), ranks, case, cuts=())
-        parts, resumed = train(root, replace(machine, zero_stage=int(case.split()[0])), ranks, case, cuts=CUTS)
+        stage, _, *changes = case.split()
+        changed = replace(machine, zero_stage=int(stage), **{k: v for c in changes for k, v in _CHANGES[c].items()})
+        whole, weights = train(root, changed, ranks, case, cuts=())
+        parts, resumed = train(root, changed, ranks, case, cuts=CUTS)
         same = all(torch.equal(weights[name], resumed[name]) for name in weights)
         results[case] = {"whole": whole, "parts": parts, "same_weights": same and len(weights) == len(resumed)}
     if ranks.is_main():

@@ -37,19 +37,28 @@ def checkpoints(folder: Path, alone: Ranks, ranks: int = 1) -> Checkpoints:
     return Checkpoints(folder, alone, {"run": "r", "ranks": ranks}, folder.parent)
 
 
+def resumed_as_whole(root: Path, cases: list[str]) -> None:
+    """Check that the cases have the losses and the weights of trainings that were not cut, bit by bit."""
+    machine = Machine(micro_batch_tokens=40, threads=1)
+    results = train_on_ranks(root, machine, cases, module="tests.train.resume_ranks")
+    for case in cases:
+        assert len(results[case]["whole"]) >= 20
+        assert results[case]["parts"] == results[case]["whole"], case
+        assert results[case]["same_weights"], case
+
+
 @pytest.mark.timeout(400)
 def test_a_resumed_training_is_the_same_bit_by_bit_at_every_stage(tiny_root: Path) -> None:
     text = tiny_root / "data" / "text" / "en.txt"
     text.parent.mkdir()
     text.write_text("a cat sat in New York\ntwo old men ran\n", encoding="utf-8")
-    cases = ["0 panx", "1 mnli", "2 mixture", "3 mixture"]
-    results = train_on_ranks(
-        tiny_root, Machine(micro_batch_tokens=40, threads=1), cases, module="tests.train.resume_ranks"
-    )
-    for case in cases:
-        assert len(results[case]["whole"]) >= 20
-        assert results[case]["parts"] == results[case]["whole"], case
-        assert results[case]["same_weights"], case
+    resumed_as_whole(tiny_root, ["0 panx", "1 mnli", "2 mixture", "3 mixture"])
+
+
+@pytest.mark.timeout(400)
+def test_in_bf16_and_with_the_optimizer_on_the_host_too(tiny_root: Path) -> None:
+    resumed_as_whole(tiny_root, ["0 mnli bf16", "1 panx bf16", "2 mnli bf16", "3 panx bf16"])
+    resumed_as_whole(tiny_root, ["2 mnli offload", "3 mnli offload"])
 
 
 def test_saves_take_turns_and_the_newest_is_loaded(tmp_path: Path, alone: Ranks) -> None:
