@@ -105,7 +105,8 @@ class Profile(_Strict):
 
     `name` is the file's name without `.yaml` unless it says otherwise. `ranks` is the number of processes of one run
     over all its nodes; 0 means one per GPU, or one per node where the profile has no GPUs. `memory_gb` is per node and
-    run. `max_parallel` bounds the elements that run at once, over all arrays of a submission; 0 is no bound.
+    run. `gpu_memory_gb` is that of one GPU (80 for an A100 of 80 GB): `plan` then says what fits it; 0 is unknown.
+    `max_parallel` bounds the elements that run at once, over all arrays of a submission; 0 is no bound.
     `max_submit` bounds the elements queued at once; 0 asks the cluster. Runs estimated to be shorter are packed into
     elements of `pack_min` minutes; 0 packs nothing. `requeue` says how often each cause may start a run again within
     one submission, where that is not as in causes.py. `slots`
@@ -130,6 +131,7 @@ class Profile(_Strict):
     gpu_type: Asked = ""
     cpus_per_rank: Annotated[int, Field(ge=1)] = 1
     memory_gb: Annotated[float, Field(ge=0)] = 0.0
+    gpu_memory_gb: Annotated[float, Field(ge=0)] = 0.0
     time_min: Count = 0
     signal_lead_s: Annotated[int, Field(ge=1)] = 120
     max_parallel: Count = 0

@@ -56,20 +56,25 @@ def plan(
 ) -> None:
     """Show what a grid needs: cells, runs, arrays, what is done, what is excluded and why, GPU-hours and bytes.
 
-    With a profile the elements are those it would get: packs and time limits from the runs that finished under it.
+    With a profile the elements are those it would get: packs and time limits from the runs that finished under it; and
+    where it says gpu_memory_gb, the ZeRO stage, micro-batch and checkpointing that fit.
 
     Example: xstilts plan grids/size_sweep.yaml
     """
     from xstilts_hpc.cluster.packing import Shape
     from xstilts_hpc.cluster.profile import load_profile
     from xstilts_hpc.listing import plan_json, print_plan, shape_of
+    from xstilts_hpc.memory_advice import memory_advice
 
     expanded = expand_grid(grid, root)
-    shape = shape_of(expanded, root, load_profile(profile)) if profile else Shape()
+    loaded = [load_profile(profile)] if profile else []
+    shape = shape_of(expanded, root, loaded[0]) if loaded else Shape()
+    advice = [line for found in loaded for line in memory_advice(expanded, root, found)]
     if as_json:
-        typer.echo(json.dumps(plan_json(expanded, root, shape), indent=1))
+        typer.echo(json.dumps({**plan_json(expanded, root, shape), "memory": advice}, indent=1))
     else:
         print_plan(expanded, root, console(), runs=runs, shape=shape)
+        console().print("\n".join(advice), end="\n" if advice else "", soft_wrap=True, highlight=False)
         say_next(f"xstilts submit {shlex.quote(str(grid))} --profile {profile or 'local'}", root)
 
 

@@ -77,7 +77,7 @@ def _train(work: Work, engine: Any, training_set: TrainingSet) -> None:
     if work.ranks.is_main():
         _begin_history(work, resumed.step)
     saved_s = checked_s = time.monotonic()
-    limit = _micro_batch_tokens(work, training_set, resumed)
+    limit = _micro_batch_tokens(work, training_set, model=engine.module, resumed=resumed)
     work.findings.notes["micro_batch_tokens"] = limit
     recipe, ranks = work.run.recipe, work.ranks
     for step in fine_tune(engine, training_set, recipe, ranks=ranks, micro_batch_tokens=limit, first=resumed.step):
@@ -94,15 +94,14 @@ def _train(work: Work, engine: Any, training_set: TrainingSet) -> None:
             raise work.stop.error(work.run.id, f"after update {step.step} of {steps}", order)
 
 
-def _micro_batch_tokens(work: Work, training_set: TrainingSet, resumed: Resumed) -> int:
+def _micro_batch_tokens(work: Work, training_set: TrainingSet, *, model: TaskModel, resumed: Resumed) -> int:
     """Collective. Return the most tokens of a micro-batch: as before where a checkpoint says so, else what fits.
 
     Where the attempt before this one ended for want of memory it is half of what that one tried.
     """
     most = -(-training_set.most_tokens(work.run.recipe.batch_size) // work.ranks.world)
-    limit = min(
-        most, resumed.micro_batch_tokens or work.machine.micro_batch_tokens or fitting_tokens(work.ranks.device)
-    )
+    given = resumed.micro_batch_tokens or work.machine.micro_batch_tokens
+    limit = min(most, given or fitting_tokens(model, work.machine, work.ranks))
     before = work.folder.attempts()[:-1] if work.ranks.is_main() else []
     if before and before[-1]["cause"] == Cause.OUT_OF_MEMORY and "micro_batch_tokens" in before[-1]:
         limit = min(limit, max(1, int(before[-1]["micro_batch_tokens"]) // 2))

@@ -1,11 +1,41 @@
 """What fits into the memory of a device."""
 
+from typing import Any
+
 import torch
+from torch import nn
 
-# Most tokens of a micro-batch by kind of device, where neither the profile nor a measurement says otherwise.
-_TOKENS = {"cuda": 16_384, "cpu": 4_096}
+from xstilts_hpc import memory_rule
+from xstilts_hpc.machine import Machine
+from xstilts_hpc.memory_rule import Trained
+from xstilts_hpc.model.heads import MaskedHead, TaskModel
+from xstilts_hpc.train.ranks import Ranks
+
+# Most tokens of a micro-batch on a CPU, whose caches larger ones overflow; memory is seldom short there.
+_TOKENS_ON_CPU = 4_096
 
 
-def fitting_tokens(device: torch.device) -> int:
-    """Return the most tokens of a micro-batch that fit the device."""
-    return _TOKENS[device.type]
+def fitting_tokens(model: TaskModel, machine: Machine, ranks: Ranks) -> int:
+    """Return the most tokens of a micro-batch that fit the memory of this rank's device, at least 1."""
+    if ranks.device.type != "cuda":
+        return _TOKENS_ON_CPU
+    memory_bytes = torch.cuda.get_device_properties(ranks.device).total_memory
+    return max(1, memory_rule.fitting_tokens(memory_bytes, trained_of(model), machine, ranks.world))
+
+
+def trained_of(model: TaskModel) -> Trained:
+    """Return what a model is to the rule; weights that ZeRO-3 has sharded count as a whole."""
+    config: Any = model.encoder.config
+    layers: Any = model.encoder.encoder
+    masked = any(isinstance(head, MaskedHead) for head in model.heads.values())
+    return Trained(
+        parameters=sum(map(_size, model.parameters())),
+        computing=sum(map(_size, layers.parameters())),
+        layers=config.num_hidden_layers,
+        hidden=config.hidden_size,
+        outputs=config.vocab_size if masked else 0,
+    )
+
+
+def _size(parameter: nn.Parameter) -> int:
+    return int(getattr(parameter, "ds_numel", parameter.numel()))
