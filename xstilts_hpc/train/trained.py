@@ -30,8 +30,11 @@ def save_trained(folder: Path, model: TaskModel, weights: dict[str, Tensor], tok
     model.encoder.config.dtype = torch.float32
     model.encoder.save_pretrained(encoder, state_dict=_part(weights, _ENCODER))  # type: ignore[operator]
     tokenizer.save_pretrained(encoder)
-    save_file(_part(weights, _HEADS), folder / "heads.safetensors")
-    for path in [*encoder.iterdir(), folder / "heads.safetensors", encoder, folder]:
+    heads, usual = folder / "heads.safetensors", (encoder / "config.json").stat().st_mode
+    save_file(_part(weights, _HEADS), heads)
+    for path in [*encoder.iterdir(), heads]:
+        path.chmod(usual)  # safetensors lets nobody but the owner read, though a group may share a root
+    for path in [*encoder.iterdir(), heads, encoder, folder]:
         fsync(path)
     write_json(folder / READY, {"parameters": sum(weight.numel() for weight in weights.values())})
 
