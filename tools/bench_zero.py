@@ -129,7 +129,8 @@ def _machine(case: str) -> tuple[Machine, bool]:
     if not known or pieces not in _VOCABULARIES or not set(savings) <= set(_SAVINGS):
         raise SystemExit(f"no case {case!r}; there are: {', '.join(CASES)}")
     machine = Machine(zero_stage=int(stage), precision=precision)
-    return replace(machine, **{_SAVINGS[name]: True for name in savings}), pieces == "full"
+    changes: dict[str, Any] = {_SAVINGS[name]: True for name in savings}
+    return replace(machine, **changes), pieces == "full"
 
 
 def _pieces(batches: BatchMaker, kept: int) -> NDArray[np.int64]:

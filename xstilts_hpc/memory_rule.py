@@ -12,7 +12,7 @@ from xstilts_hpc.machine import Machine
 _WEIGHT, _GRADIENT, _COPY, _MOMENTS = 4, 4, 4, 8
 # The copies of the matrices in bf16 that autograd keeps from the forward pass to the backward pass.
 _CAST = 2
-# A bucket of gradients on their way to the other ranks: 5e7 of 4 bytes, and another one for those sent in bf16.
+# A bucket of gradients on their way to the other ranks: 5e7 of 4 bytes.
 _BUCKET = 200_000_000
 # Weights that stage 3 holds whole at a time: 5e7, and as many fetched ahead.
 _SHARDED_WEIGHTS, _LIVE = 3, 100_000_000
@@ -86,13 +86,12 @@ def update_bytes(trained: Trained, machine: Machine, ranks: int) -> float:
     before = kept_bytes(trained, machine, ranks) + trained.parameters * _GRADIENT
     if machine.zero_stage == 0:
         return before + (trained.parameters * _GRADIENT if ranks > 1 else 0)
-    buckets = _BUCKET * (2 if machine.precision == "bf16" else 1)
     reduced = (
         0
         if machine.offload_optimizer or machine.zero_stage == _SHARDED_WEIGHTS
         else trained.parameters * _GRADIENT / ranks
     )
-    return before + reduced + buckets
+    return before + reduced + _BUCKET
 
 
 def saved_bytes_per_token(trained: Trained, machine: Machine, mask_bytes: float = 1) -> float:

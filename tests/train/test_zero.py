@@ -104,6 +104,14 @@ def test_bf16_by_autocast_keeps_fp32_weights_and_learns_alike(tiny_root: Path) -
     assert result["losses"][0] != losses[0]
 
 
+def test_gradients_are_summed_in_fp32_at_every_stage_whatever_computed_them(tiny_root: Path) -> None:
+    cases = [f"{stage} mnli" for stage in range(3)]
+    results = train_on_ranks(tiny_root, Machine(precision="bf16", micro_batch_tokens=4096, threads=1), cases)
+    losses = results["0 mnli"]["losses"]
+    for case in cases[1:]:  # 1e-2 apart where stages 1 and 2 sum gradients in bf16
+        assert results[case]["losses"] == pytest.approx(losses, abs=2e-3), case
+
+
 def test_biases_and_layer_norms_are_not_decayed_whoever_named_them(tiny_root: Path) -> None:
     (tiny_root / "data" / "text").mkdir()
     (tiny_root / "data" / "text" / "en.txt").write_text("a cat\n", encoding="utf-8")

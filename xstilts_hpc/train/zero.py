@@ -37,14 +37,18 @@ def zero_config(recipe: Recipe, machine: Machine, world: int) -> dict[str, Any]:
             "reduce_bucket_size": _BUCKET,
             "allgather_bucket_size": _BUCKET,
             "stage3_gather_16bit_weights_on_model_save": True,
-            # Weights are gathered for a pass through their layer and dropped behind it, where DeepSpeed would keep up
-            # to 1e9 whole. Small ones too: kept ones are not rounded to bf16 on their way, but are after a resumption.
+            # Weights are gathered for a pass through their layer and dropped behind it; else up to 1e9 stay whole.
             "stage3_max_live_parameters": _BUCKET,
             "stage3_max_reuse_distance": _BUCKET,
-            "stage3_param_persistence_threshold": 0,
             **offload,
         },
-        "torch_autocast": {"enabled": machine.precision == "bf16", "dtype": "bfloat16"},
+        "torch_autocast": {
+            "enabled": machine.precision == "bf16",
+            "dtype": "bfloat16",
+            # Of the modules named here, linear ones by default, stages 1 to 3 round gradients to bf16 and sum those, on
+            # one rank too, and stage 3 keeps small weights now rounded, now not: a resumption would not be exact.
+            "lower_precision_safe_modules": [],
+        },
     }
 
 
