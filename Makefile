@@ -21,7 +21,7 @@ test: $(ENVIRONMENT)   ## tools/check, then every test; a real Slurm is installe
 	tools/check
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
-bench: $(ENVIRONMENT)  ## the README's figures, as JSON (bench_submit.py needs a cluster, bench_encode.py data)
+bench: $(ENVIRONMENT)  ## figures of docs/performance.md, as JSON (others need a cluster, data or hours)
 	$(BIN)/python tools/bench_help.py
 	$(BIN)/python tools/bench_plan.py
 	$(BIN)/python tools/bench_demo.py
