@@ -104,7 +104,7 @@ class Campaign:
         """Return what `xstilts why` says of a run."""
         return self.xstilts("why", run.path.name)
 
-    def wait_for_end(self, *, limit_s: float = 400) -> None:
+    def wait_for_end(self, *, limit_s: float = 900) -> None:
         """Wait until Slurm holds nothing of this campaign any more."""
         jobs = ",".join(job for submission in submissions(self.root) for job in submission.job_ids)
         assert until(lambda: not queued(jobs), limit_s=limit_s), f"still queued after {limit_s} s:\n{queued(jobs)}"
@@ -167,7 +167,7 @@ def num_updates(run: RunFolder) -> int:
     return run.history.read_text(encoding="utf-8").count("\n") if run.history.is_file() else 0
 
 
-def wait_for(condition: Callable[[], bool], what: str, *, limit_s: float = 400) -> None:
+def wait_for(condition: Callable[[], bool], what: str, *, limit_s: float = 900) -> None:
     """Wait until something is so; a failure says what was waited for."""
     assert until(condition, limit_s=limit_s), f"{what}: not so after {limit_s:g} s"
 

@@ -41,7 +41,7 @@ from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.devcluster_settings import node_name
 from xstilts_hpc.run_folder import RunFolder
 
-pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(2400)]
 
 EARLY = 15  # an update in the first part of every run
 

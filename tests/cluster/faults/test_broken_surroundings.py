@@ -17,7 +17,7 @@ from tests.cluster.faults.strike import flip_byte_of_logits, largest, may_mount,
 from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.submission import submissions
 
-pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(2400)]
 
 FULL_IN_A_SAVE, FULL_IN_LOGITS = PARENTS[3], CHILDREN[4]
 RECORD_DELETED, BYTE_FLIPPED = CHILDREN[0], CHILDREN[1]
