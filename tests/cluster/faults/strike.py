@@ -62,7 +62,7 @@ def thaw(processes: Iterable[Process]) -> None:
         send(process, signal.SIGCONT)
 
 
-def freeze_when(run: RunFolder, moment: Callable[[], bool], *, limit_s: float = 60) -> list[Process]:
+def freeze_when(run: RunFolder, moment: Callable[[], bool], *, limit_s: float = 180) -> list[Process]:
     """Let the ranks of a run go on in small steps until they stand still at a moment."""
     processes = list(wait_for_ranks(run).values())
     end_s = time.monotonic() + limit_s
@@ -174,12 +174,12 @@ def largest(folder: Path) -> Path:
 
 def wait_for_slot(run: RunFolder) -> None:
     """Wait until there is a checkpoint to go back to."""
-    wait_for(lambda: bool(whole_slots(run)), f"a checkpoint of {run.path.name}", limit_s=60)
+    wait_for(lambda: bool(whole_slots(run)), f"a checkpoint of {run.path.name}", limit_s=300)
 
 
 def wait_for_ranks(run: RunFolder) -> dict[int, Process]:
     """Wait until both ranks of a run live."""
-    wait_for(lambda: len(ranks(run)) == 2, f"two ranks of {run.path.name}", limit_s=30)
+    wait_for(lambda: len(ranks(run)) == 2, f"two ranks of {run.path.name}", limit_s=120)
     return ranks(run)
 
 
