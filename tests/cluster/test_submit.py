@@ -240,14 +240,11 @@ def wrap_sbatch(folder: Path, monkeypatch: pytest.MonkeyPatch, before: str = "tr
 def test_thousand_elements_take_one_sbatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = make_plan({}, [f"t{i}" for i in range(1000)])
     calls = wrap_sbatch(tmp_path, monkeypatch)
-    start_s = time.monotonic()
     submission = hand_over(plan, tmp_path / "root", make_profile(slurm={"hold": True}))
-    seconds = time.monotonic() - start_s
     (array,) = submission.arrays
     assert calls() == 2  # the array and the collector
     assert len(elements_of([array.job_id])) == 1000
     assert read_submission(submission.json).arrays == submission.arrays
     subprocess.run(["scancel", *submission.job_ids], check=True)
     files = [path for path in (tmp_path / "root").rglob("*") if path.is_file() and "code" not in path.parts]
-    assert len(files) <= 3 * 1000
-    assert seconds < 5
+    assert len(files) <= 3 * 1000  # how long it takes measures tools/bench_submit.py

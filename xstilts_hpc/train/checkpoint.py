@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -158,8 +158,11 @@ def _shards(slot: Path) -> set[str]:
 
 
 def _write_something(slot: Path) -> None:
-    """Write and remove a file; OSError with the system's own reason where that cannot be done."""
-    with tempfile.NamedTemporaryFile(dir=slot) as file:
+    """Write and remove a file; OSError with the system's own reason where that cannot be done.
+
+    Where there is no folder yet, the main rank was lost before it made one: that is the error then, not this.
+    """
+    with suppress(FileNotFoundError), tempfile.NamedTemporaryFile(dir=slot) as file:
         file.write(bytes(_PROBE_BYTES))
         file.flush()
         os.fsync(file.fileno())
