@@ -92,12 +92,12 @@ def kill_the_node_in_a_logits_file(campaign: Campaign, run: RunFolder) -> None:
 
 
 def reach_the_time_limit_twice(campaign: Campaign, run: RunFolder) -> None:
-    """Shorten the limit to a minute, whose lead of a minute has begun; wait frozen until Slurm looks at its limits.
+    """Shorten the limit to two minutes, the lead is one of them; wait frozen until Slurm has sent its signal.
 
     The limit stays when the element starts again, so the second attempt reaches it too, however fast it trains: it is
     frozen until it is told.
     """
-    for attempt, minutes in ((1, 1), (2, 0)):
+    for attempt, minutes in ((1, 2), (2, 0)):
         wait_for_attempt(run, attempt, updates=EARLY)
         go_on_after_the_signal(campaign, run, minutes)
         wait_for_cause(run, attempt)
@@ -233,7 +233,8 @@ def test_a_run_that_reaches_its_time_limit_twice_goes_on_twice(broken: Broken) -
     attempts = broken.attempts(reach_the_time_limit_twice)
     assert {attempt["cause"] for attempt in attempts[:-1]} == {"time_limit"} and len(attempts) >= 3
     assert attempts[-1]["cause"] == "completed"
-    assert [attempt["from_step"] for attempt in attempts[1:]] == [attempt["to_step"] for attempt in attempts[:-1]]
+    # One that the limit cut off before it saved says no step; the next goes on from what was saved before it.
+    assert attempts[-1]["from_step"] == max(attempt.get("to_step", 0) for attempt in attempts[:-1]) >= EARLY
 
 
 @pytest.mark.parametrize("fault", [kill_the_node_in_training, kill_the_node_in_a_save, kill_the_node_in_a_logits_file])
