@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+# The ZeRO stage from which on no rank holds the weights whole.
+SHARDED_WEIGHTS = 3
+
 
 @dataclass(frozen=True)
 class Machine:

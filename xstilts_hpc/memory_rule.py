@@ -6,7 +6,7 @@ docs/training.md explains the terms. All sizes are in bytes, and of one rank.
 
 from dataclasses import dataclass, replace
 
-from xstilts_hpc.machine import Machine
+from xstilts_hpc.machine import SHARDED_WEIGHTS, Machine
 
 # Of each parameter: the weight, its gradient, DeepSpeed's own copy of the weight, and the two moments of Adam.
 _WEIGHT, _GRADIENT, _COPY, _MOMENTS = 4, 4, 4, 8
@@ -15,7 +15,7 @@ _CAST = 2
 # A bucket of gradients on their way to the other ranks: 5e7 of 4 bytes.
 _BUCKET = 200_000_000
 # Weights that stage 3 holds whole at a time: 5e7, and as many fetched ahead.
-_SHARDED_WEIGHTS, _LIVE = 3, 100_000_000
+_LIVE = 100_000_000
 # Of each token and hidden unit: what autograd keeps of a layer (with the masks of dropout, a byte each on a GPU), of
 # embeddings and head, and of a layer of which the input alone is kept; and the most that comes and goes beside it.
 _LAYER, _OUTSIDE = {"fp32": 68.0, "bf16": 42.0}, {"fp32": 8.0, "bf16": 4.0}
@@ -64,7 +64,7 @@ def kept_bytes(trained: Trained, machine: Machine, ranks: int) -> float:
     if machine.zero_stage == 0:
         return trained.parameters * (_WEIGHT + _MOMENTS)
     shared = 0 if machine.offload_optimizer else _COPY + _MOMENTS
-    if machine.zero_stage < _SHARDED_WEIGHTS:
+    if machine.zero_stage < SHARDED_WEIGHTS:
         return trained.parameters * (_WEIGHT + shared / ranks)
     gradients = 0 if machine.offload_optimizer else _GRADIENT
     return trained.parameters * (_WEIGHT + gradients + shared) / ranks
@@ -75,7 +75,7 @@ def held_bytes(trained: Trained, machine: Machine, ranks: int) -> float:
 
     Stage 3 gathers weights from other ranks for a few layers at a time, and keeps no copies of them in bf16.
     """
-    sharded = machine.zero_stage == _SHARDED_WEIGHTS
+    sharded = machine.zero_stage == SHARDED_WEIGHTS
     cast = _CAST * trained.computing if machine.precision == "bf16" and not sharded else 0
     gathered = _WEIGHT * min(trained.parameters, _LIVE) if sharded and ranks > 1 else 0
     return kept_bytes(trained, machine, ranks) + trained.parameters * _GRADIENT + gathered + cast
@@ -88,7 +88,7 @@ def update_bytes(trained: Trained, machine: Machine, ranks: int) -> float:
         return before + (trained.parameters * _GRADIENT if ranks > 1 else 0)
     reduced = (
         0
-        if machine.offload_optimizer or machine.zero_stage == _SHARDED_WEIGHTS
+        if machine.offload_optimizer or machine.zero_stage == SHARDED_WEIGHTS
         else trained.parameters * _GRADIENT / ranks
     )
     return before + reduced + _BUCKET

@@ -84,10 +84,6 @@ class Encoder:
     def _tokenizer_digest(self) -> str:
         return tokenizer_digest(self.tokenizer)
 
-    def has(self, task: Task, data: str) -> bool:
-        """Say whether the set is remembered, so that `encode` needs no examples."""
-        return (self.cache / self.key(task, data)).is_dir()
-
     def key(self, task: Task, data: str) -> str:
         """Return the name of an encoded set: everything that decides its content."""
         lengths = [self.recipe.max_length, self.recipe.doc_stride, self.recipe.max_query_length]

@@ -49,19 +49,11 @@ class MaskedBatchMaker:
 
     def make(self, items: Sequence[int] | NDArray[np.int64], step: int) -> Batch:
         """Return the packed batch of some items with tokens hidden; `gold` are their ids."""
-        hidden_rows = [self._hide(int(item), step) for item in items]
-        rows = rows_of([len(ids) for ids, _, _ in hidden_rows])
-        ids, words, gold = (
-            np.concatenate(parts)
-            for parts in zip(
-                *(
-                    (ids, positions + start, gold)
-                    for (ids, positions, gold), start in zip(hidden_rows, rows.starts.numpy(), strict=True)
-                ),
-                strict=True,
-            )
-        )
-        return Batch(self.task, torch.from_numpy(ids), rows, torch.from_numpy(gold), torch.from_numpy(words))
+        ids, positions, gold = zip(*(self._hide(int(item), step) for item in items), strict=True)
+        rows = rows_of([len(row) for row in ids])
+        words = [part + start for part, start in zip(positions, rows.starts.numpy(), strict=True)]
+        tokens, classes, places = (torch.from_numpy(np.concatenate(parts)) for parts in (ids, gold, words))
+        return Batch(self.task, tokens, rows, classes, places)
 
     def _hide(self, item: int, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return a row with some tokens hidden, their positions, and what they were."""

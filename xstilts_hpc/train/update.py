@@ -17,11 +17,10 @@ from torch.nn import functional
 
 from xstilts_hpc.data.batch import BatchMaker
 from xstilts_hpc.data.masked import MaskedBatchMaker
+from xstilts_hpc.machine import SHARDED_WEIGHTS
 from xstilts_hpc.train.micro_batches import Items, micro_batches
 from xstilts_hpc.train.out_of_memory import is_out_of_memory
 from xstilts_hpc.train.ranks import Ranks
-
-_SHARDED_WEIGHTS = 3
 
 
 @dataclass
@@ -70,7 +69,7 @@ class Updater:
 
     def _can_try_again(self) -> bool:
         """Say whether nothing was communicated yet: where weights are sharded, forward and backward gather them."""
-        return self.ranks.world == 1 or self.engine.zero_optimization_stage() < _SHARDED_WEIGHTS
+        return self.ranks.world == 1 or self.engine.zero_optimization_stage() < SHARDED_WEIGHTS
 
     def _halve(self, tokens: Items) -> None:
         """Drop the gradients of a failed try, and halve the limit; MemoryError where single items were tried."""

@@ -9,12 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xstilts_hpc.machine import Machine
+from xstilts_hpc.machine import SHARDED_WEIGHTS, Machine
 from xstilts_hpc.recipe import Recipe
 
 # Larger buckets cost memory and bring nothing at fine-tuning batch sizes.
 _BUCKET = 50_000_000
-_SHARDED_WEIGHTS = 3
 # By name, since a sharded weight has no shape: biases and layer norms, ours and those of the encoder.
 _NOT_DECAYED = ("bias", "LayerNorm.weight", "layer_norm.weight")
 
@@ -130,7 +129,7 @@ def full_weights(engine: Any, names: Iterable[str]) -> dict[str, Tensor]:
     """Collective. Return the full fp32 weights of some parameters, on the CPU."""
     from deepspeed.utils import safe_get_full_fp32_param
 
-    sharded = engine.zero_optimization_stage() == _SHARDED_WEIGHTS
+    sharded = engine.zero_optimization_stage() == SHARDED_WEIGHTS
     wanted = set(names)
     weights: dict[str, Tensor] = {}
     for name, parameter in engine.module.named_parameters():
