@@ -20,6 +20,7 @@ from bench_common import SIZES, settle
 
 from xstilts_hpc.data.encode import Encoded
 from xstilts_hpc.examples import Kind
+from xstilts_hpc.forecast import ModelSize
 from xstilts_hpc.tasks.base import Task
 
 _FP32, _BF16 = 4, 2
@@ -41,8 +42,8 @@ def flops_of(encoded: Encoded, task: Task, size: str, *, training: bool) -> floa
     """Return the FLOPs of reading all rows of an encoded set once."""
     layers, hidden = SIZES[size]
     lengths = encoded.ragged("input_ids").lengths()
-    matrices, attention = 24 * hidden**2 * lengths.sum(), 4 * hidden * (lengths**2).sum()
-    forward = float(layers * (matrices + attention)) + _head(encoded, task, hidden)
+    matrices, attention = 2 * _model(size, 0).computing * lengths.sum(), 4 * layers * hidden * (lengths**2).sum()
+    forward = float(matrices + attention) + _head(encoded, task, hidden)
     return 3 * forward if training else forward
 
 
@@ -56,8 +57,13 @@ def _head(encoded: Encoded, task: Task, hidden: int) -> float:
 
 def parameters_of(size: str, *, pieces: int) -> int:
     """Return the weights of an encoder with so many pieces, without biases and layer norms (0.1 % of them)."""
+    return _model(size, pieces + 514).parameters
+
+
+def _model(size: str, rows: int) -> ModelSize:
+    """Return an encoder of a size in SIZES with so many rows of embeddings."""
     layers, hidden = SIZES[size]
-    return hidden * (12 * layers * hidden + pieces + 514)
+    return ModelSize(layers, hidden, 4 * hidden, rows)
 
 
 def bytes_of(parameters: int, *, bf16: bool, training: bool) -> float:
