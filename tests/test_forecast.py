@@ -9,7 +9,7 @@ from tests.tiny import grid_text
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.expand import expand
 from xstilts_hpc.files import write_json
-from xstilts_hpc.forecast import Forecast, ModelSize, flops, forecast, minutes_of, model_size
+from xstilts_hpc.forecast import Forecast, ModelSize, flops, forecast, longest_item, minutes_of, model_size
 from xstilts_hpc.grid import load_grid
 from xstilts_hpc.plan import Plan, PlannedRun, Stage, grid_folder
 from xstilts_hpc.recipe import Recipe
@@ -75,6 +75,11 @@ def test_work_is_six_per_parameter_and_token_trained_and_two_per_token_predicted
 
 def test_long_texts_cost_no_more_than_the_maximal_length() -> None:
     assert flops(planned(1e6, trains=False), TINY) == 4096 * 2 * 10 * 64
+
+
+def test_an_item_with_choices_is_as_long_as_all_its_rows() -> None:
+    assert longest_item(Run(MODEL, training_on("hellaswag", "d"), RECIPE)) == 4 * 64
+    assert longest_item(Run(MODEL, training_on("mnli", "d"), RECIPE)) == 64
 
 
 def test_one_training_keeps_its_logits_and_five_files(tiny_root: Path) -> None:

@@ -17,6 +17,7 @@ from xstilts_hpc.memory_rule import (
     held_bytes,
     kept_bytes,
     recommend,
+    runs_that_fit,
     saved_bytes_per_token,
     token_bytes,
     update_bytes,
@@ -104,6 +105,11 @@ def test_runs_side_by_side_share_the_memory() -> None:
     alone = fitting_tokens(80 * GB, LARGE, BF16, 1)
     shared = fitting_tokens(80 * GB, LARGE, replace(BF16, runs_per_gpu=2), 1)
     assert 0 < shared < alone / 2
+
+
+@pytest.mark.parametrize(("memory_gb", "runs"), [(80, 4), (24, 2), (12, 1), (5, 1)])
+def test_as_many_runs_as_memory_holds_and_at_least_one(memory_gb: int, runs: int) -> None:
+    assert runs_that_fit(memory_gb * GB, LARGE, machine=Machine(zero_stage=0), wanted=4, longest=512) == runs
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from xstilts_hpc.cost import FEWEST, Sample, Took, median_tflops, speeds_of, too
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.files import read_json
+from xstilts_hpc.memory_rule import Trained
 from xstilts_hpc.plan import Plan, PlannedRun, load_plan, plan_files
-from xstilts_hpc.run import ModelSource
+from xstilts_hpc.run import ModelSource, Run
 from xstilts_hpc.tasks import task_of
 
 # An assumption, not a measurement, until finished runs on this machine replace it: sustained TFLOP/s of one device.
@@ -23,6 +24,9 @@ _OPEN_LABELS = 1_363
 # Other grids whose finished runs are looked at: a large plan takes a second to read.
 _MOST_GRIDS = 5
 _FORWARD, _FORWARD_AND_BACKWARD = 2, 6
+# Pieces that occur in an English training set, at most: an assumption, since the data are not encoded here. A finished
+# run's record says how many it was (`vocabulary`).
+_PIECES = 60_000
 # run.json, request.json, DONE.json, history.jsonl, one provenance record; config, weights and tokenizer of an encoder.
 _FILES_PER_RUN, _FILES_PER_ENCODER = 5, 4
 
@@ -143,19 +147,34 @@ def model_size(source: ModelSource, root: Path) -> ModelSize:
     return ModelSize(*(int(config[name]) for name in names))
 
 
+def trained_size(size: ModelSize, runs: Iterable[Run], *, compact_vocabulary: bool) -> Trained:
+    """Return what the largest training of some runs has; the vocabulary is whole where a language model is trained."""
+    masked = any(run.training and run.training.mlm_weight for run in runs)
+    whole = masked or not compact_vocabulary
+    pieces = size.vocabulary if whole else min(size.vocabulary, _PIECES)
+    parameters = size.computing + pieces * size.hidden
+    return Trained(parameters, size.computing, size.layers, size.hidden, size.vocabulary if masked else 0)
+
+
+def longest_item(run: Run) -> int:
+    """Return the most tokens that an item of a run's training set can have, all its choices together."""
+    rows = max((task_of(name).rows_per_item for name in run.training.tasks), default=1) if run.training else 1
+    return rows * run.recipe.max_length
+
+
 def flops(planned: PlannedRun, size: ModelSize) -> float:
     """Return the floating-point operations of a run: 6 per parameter and token trained, 2 per token predicted."""
     recipe = planned.run.recipe
     trained = 0.0
     if planned.run.training:
         steps = recipe.num_steps(planned.train_examples) / (1 - planned.run.training.mlm_weight)
-        trained = steps * recipe.batch_size * _tokens(planned.train_characters, recipe.max_length)
-    predicted = planned.predict_examples * _tokens(planned.predict_characters, recipe.max_length)
+        trained = steps * recipe.batch_size * _tokens(planned.train_characters, longest_item(planned.run))
+    predicted = planned.predict_examples * _tokens(planned.predict_characters, longest_item(planned.run))
     return size.computing * (_FORWARD_AND_BACKWARD * trained + _FORWARD * predicted)
 
 
-def _tokens(characters: float, max_length: int) -> float:
-    return min(characters / _CHARACTERS_PER_TOKEN + 4, max_length)
+def _tokens(characters: float, most: int) -> float:
+    return min(characters / _CHARACTERS_PER_TOKEN + 4, most)
 
 
 def _logits_bytes(planned: PlannedRun) -> int:

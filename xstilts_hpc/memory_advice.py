@@ -3,14 +3,9 @@
 from pathlib import Path
 
 from xstilts_hpc.cluster.profile import Profile
-from xstilts_hpc.forecast import ModelSize, model_size
-from xstilts_hpc.memory_rule import Settings, Trained, fitting_tokens, recommend
+from xstilts_hpc.forecast import longest_item, model_size, trained_size
+from xstilts_hpc.memory_rule import Settings, fitting_tokens, recommend
 from xstilts_hpc.plan import Plan
-from xstilts_hpc.run import Run
-
-# Pieces that occur in an English training set, at most: an assumption, since the data are not encoded here. A finished
-# run's record says how many it was (`vocabulary`).
-_PIECES = 60_000
 
 
 def memory_advice(plan: Plan, root: Path, profile: Profile) -> list[str]:
@@ -21,10 +16,10 @@ def memory_advice(plan: Plan, root: Path, profile: Profile) -> list[str]:
     runs = [planned.run for planned in plan.runs.values() if planned.run.training]
     if not profile.gpu_memory_gb or not runs:
         return []
-    trained = _trained(model_size(runs[0].model, root), profile, runs)
+    trained = trained_size(model_size(runs[0].model, root), runs, compact_vocabulary=profile.compact_vocabulary)
     machine, ranks, memory = profile.machine(), profile.num_ranks, profile.gpu_memory_gb * 1e9
-    longest = max(run.recipe.max_length for run in runs)
-    share = max(longest, max(run.recipe.batch_size * run.recipe.max_length for run in runs) // ranks)
+    longest = max(map(longest_item, runs))
+    share = max(longest, max(run.recipe.batch_size * longest_item(run) for run in runs) // ranks)
     settings = recommend(memory, trained, machine=machine, ranks=ranks, share=share)
     head = f"memory: {profile.gpu_memory_gb:g} GB per GPU, {trained.parameters / 1e6:,.0f} M parameters trained"
     lines = [f"{head}: {_settings(settings, longest)}"]
@@ -35,15 +30,6 @@ def memory_advice(plan: Plan, root: Path, profile: Profile) -> list[str]:
             f"{machine.zero_stage}, where {fitting:,} tokens fit"
         )
     return lines
-
-
-def _trained(size: ModelSize, profile: Profile, runs: list[Run]) -> Trained:
-    """Return what the largest training has; the vocabulary is whole where a language model is trained."""
-    masked = any(run.training and run.training.mlm_weight for run in runs)
-    whole = masked or not profile.compact_vocabulary
-    pieces = size.vocabulary if whole else min(size.vocabulary, _PIECES)
-    parameters = size.computing + pieces * size.hidden
-    return Trained(parameters, size.computing, size.layers, size.hidden, size.vocabulary if masked else 0)
 
 
 def _settings(settings: Settings, longest: int) -> str:

@@ -127,6 +127,14 @@ def fitting_tokens(memory_bytes: float, trained: Trained, machine: Machine, rank
     return max(0, int((usable - held_bytes(trained, machine, ranks)) / token_bytes(trained, machine)))
 
 
+def runs_that_fit(memory_bytes: float, trained: Trained, *, machine: Machine, wanted: int, longest: int) -> int:
+    """Return how many runs side by side have room for an example of `longest` tokens each: at most `wanted`, or 1."""
+    for runs in range(wanted, 1, -1):
+        if fitting_tokens(memory_bytes, trained, replace(machine, runs_per_gpu=runs), 1) >= longest:
+            return runs
+    return 1
+
+
 def recommend(memory_bytes: float, trained: Trained, *, machine: Machine, ranks: int, share: int) -> Settings:
     """Return the settings for a GPU; `share` is the number of tokens that a rank has of the largest effective batch.
 

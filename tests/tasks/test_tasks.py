@@ -30,7 +30,7 @@ from xstilts_hpc.tasks import (
     tasks_with,
     udpos,
 )
-from xstilts_hpc.tasks.base import BadRowError, Role, Source, Split, Task, has_gold
+from xstilts_hpc.tasks.base import BadRowError, Role, Source, Split, Task, has_gold, text_length
 from xstilts_hpc.tasks.folder import DataFolder, Located
 from xstilts_hpc.tasks.squad_format import parse_squad
 
@@ -244,6 +244,10 @@ def test_the_mean_length_counts_all_that_a_model_reads(tmp_path: Path) -> None:
     facts = data_folder(tmp_path, tmp_path).facts(TASKS["panx"], Split.DEV)
     # Ann sat (6 characters), in New York (9)
     assert facts["characters"] == 7.5
+
+
+def test_the_prompt_of_a_choice_is_read_with_each_of_them() -> None:
+    assert text_length(ChoiceExample("1", "abc", ("d", "ef"), 0)) == 3 + 1 + 3 + 2
 
 
 def test_an_unknown_task_names_the_nearest() -> None:

@@ -1,29 +1,23 @@
-"""How many runs share a GPU: by its free memory and the model's parameters."""
+"""How many runs share a GPU: the size of their model, from its configuration alone; and a run's part of the memory."""
 
 from pathlib import Path
 
 import pytest
 import torch
 
-from xstilts_hpc.model.encoder import load_encoder
-from xstilts_hpc.train.share import bytes_needed, num_parameters, runs_that_fit, take_share
-
-GIB = 2**30
-
-
-@pytest.mark.parametrize(("free", "runs"), [(100, 4), (48, 4), (47, 3), (24, 2), (23, 1), (5, 1)])
-def test_as_many_runs_as_memory_holds_and_at_least_one(free: int, runs: int) -> None:
-    assert runs_that_fit(4, 12 * GIB, free * GIB) == runs
+from xstilts_hpc.forecast import ModelSize
+from xstilts_hpc.run import ModelSource
+from xstilts_hpc.train.share import largest_model, take_share
 
 
-def test_parameters_are_counted_without_the_weights(tiny_model: Path, tmp_path: Path) -> None:
-    (tmp_path / "config.json").symlink_to(tiny_model / "config.json")
-    expected = sum(parameter.numel() for parameter in load_encoder(str(tiny_model)).parameters())
-    assert num_parameters(str(tmp_path), "main") == expected
-
-
-def test_weights_gradients_and_moments_of_xlm_r_large_take_nine_gigabytes_and_room() -> None:
-    assert bytes_needed(559_890_432) == 8_958_246_912 + 2 * GIB
+def test_the_largest_model_is_found_without_weights(tiny_model: Path, tmp_path: Path) -> None:
+    config = (tiny_model / "config.json").read_text(encoding="utf-8")
+    for name, layers in (("small", 2), ("large", 5)):
+        (tmp_path / name).mkdir()
+        text = config.replace('"num_hidden_layers": 2', f'"num_hidden_layers": {layers}')
+        (tmp_path / name / "config.json").write_text(text, encoding="utf-8")
+    found = largest_model(tmp_path, {ModelSource(path="small"), ModelSource(path="large")})
+    assert isinstance(found, ModelSize) and found.layers == 5
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

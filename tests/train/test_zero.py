@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from torch.nn import functional
 
 from tests.train.zero_ranks import RECIPE, training_of
 from xstilts_hpc.machine import Machine
+from xstilts_hpc.ports import free_port
 from xstilts_hpc.train.zero import decay_groups, warmup_decay
 
 RANKS = 2
@@ -32,10 +32,8 @@ def train_on_ranks(
 
 def run_ranks(root: Path, machine: Machine, cases: list[str], module: str) -> list[tuple[int, str]]:
     """Run a module with two processes; return the exit code and the standard error of each."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    common = {"WORLD_SIZE": str(RANKS), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    common = {**address, "WORLD_SIZE": str(RANKS), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", module, str(root), str(root / "out.json"), json.dumps(asdict(machine)), *cases]
     processes = [
         subprocess.Popen(

@@ -45,7 +45,7 @@ def run_element(submission: Path, number: int) -> int:
         from xstilts_hpc.cluster.side_by_side import how_many, run_side_by_side  # forks, which few elements need
 
         runs = [Life.of(record, run_id, element_here).folder.run() for run_id in run_ids]
-        at_once = min(len(runs), how_many(record.root, runs, record.machine.runs_per_gpu))
+        at_once = how_many(record.root, runs, record.machine)
         if at_once > 1:
             return run_side_by_side(record, run_ids, at_once)
         record = replace(record, machine=replace(record.machine, runs_per_gpu=1))

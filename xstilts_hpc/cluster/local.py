@@ -65,7 +65,7 @@ def run_local(
     if profile.kind != "local":
         raise ProfileError(f"profile {profile.name!r} is of kind {profile.kind}; running here needs one of kind local")
     root = root.resolve()
-    at_once = how_many(root, [planned.run for planned in plan.runs.values()], profile.runs_per_gpu)
+    at_once = how_many(root, [planned.run for planned in plan.runs.values()], profile.machine())
     profile = profile.model_copy(update={"runs_per_gpu": at_once})
     slots = slots_of(profile, gpus_here())
     with lock(root, plan.name):

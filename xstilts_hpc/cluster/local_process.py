@@ -5,7 +5,6 @@ import multiprocessing.connection
 import os
 import re
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 from xstilts_hpc.cluster.job import call
 from xstilts_hpc.cluster.submission import EXECUTE
 from xstilts_hpc.machine import Machine
+from xstilts_hpc.ports import free_port
 
 # What a run imports only as it goes: 5 s each time (measured), unless the process it is forked from has it.
 _LAZY = (
@@ -110,14 +110,6 @@ def preload(entry: str, *, gpus: bool) -> list[str]:
     """Return the modules worth importing once; DeepSpeed's import may touch a GPU's driver, which no fork survives."""
     lazy = _LAZY if entry == EXECUTE else ()
     return [entry.partition(":")[0], *(name for name in lazy if not (gpus and name.startswith("deepspeed")))]
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _work(order: Order, rank: int) -> None:

@@ -30,22 +30,21 @@ _COUNT_WITHOUT_DRIVER = "PYTORCH_NVML_BASED_CUDA_CHECK"
 _WAIT_FOR_LISTENER = (signal.SIGUSR1, signal.SIGUSR2)
 
 
-def how_many(root: Path, runs: Sequence[Run], wanted: int) -> int:
-    """Return how many of some runs go at once on a GPU: `wanted`, or fewer where its memory does not hold them."""
-    if wanted < 2 or len(runs) < 2 or not gpus_here():
+def how_many(root: Path, runs: Sequence[Run], machine: Machine) -> int:
+    """Return how many of some runs go at once on a GPU: `runs_per_gpu`, or fewer where its memory holds no more."""
+    wanted = min(max(1, len(runs)), machine.runs_per_gpu)
+    if wanted < 2 or not gpus_here():
         return wanted
     os.environ[_COUNT_WITHOUT_DRIVER] = "1"  # before torch is imported, which may count GPUs
-    from xstilts_hpc.train.share import needed_and_free, runs_that_fit  # torch, where there is a GPU to ask
+    from xstilts_hpc.train.share import runs_that_fit_here  # torch, where there is a GPU to ask
 
     try:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            needed, free = pool.submit(needed_and_free, root, {run.model for run in runs}).result()
+            fitting = pool.submit(runs_that_fit_here, root, runs, machine, wanted).result()
     except ModelError:
         return wanted  # the runs say it themselves, each in its record
-    fitting = runs_that_fit(wanted, needed, free)
     if fitting < wanted:
-        sizes = f"{free / 2**30:.1f} GiB of the GPU are free, and a run needs {needed / 2**30:.1f} GiB"
-        logger.warning("%d runs at once instead of %d: %s", fitting, wanted, sizes)
+        logger.warning("%d runs at once instead of %d: the free memory of the GPU holds no more", fitting, wanted)
     return fitting
 
 

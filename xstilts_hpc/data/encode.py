@@ -78,7 +78,7 @@ class Encoder:
         """Return the encoded set of the examples that `read` gives; they are read only where no set is remembered."""
         folder = self.cache / self.key(task, data)
         table = shared_table(folder, lambda: _table(self.tokenizer, task, read(), self.recipe))
-        return Encoded(task.kind, table, len(task.labels) if task.kind is Kind.CHOICE else 1)
+        return Encoded(task.kind, table, task.rows_per_item)
 
     @cached_property
     def _tokenizer_digest(self) -> str:

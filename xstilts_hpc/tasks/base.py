@@ -108,6 +108,11 @@ class Task:
         return self.kind is Kind.TOKEN and not self.labels
 
     @property
+    def rows_per_item(self) -> int:
+        """Return how many rows a model reads of one item: one per choice."""
+        return len(self.labels) if self.kind is Kind.CHOICE else 1
+
+    @property
     def trains(self) -> bool:
         """Say whether the task is fine-tuned on before it is evaluated."""
         return bool(self.training_set)
@@ -139,7 +144,7 @@ def stratum(task: Task, example: Example) -> str:
 
 
 def text_length(example: Example) -> int:
-    """Return the number of characters a model reads for one example (all choices, the whole context)."""
+    """Return the number of characters a model reads of one example, the prompt anew with every choice."""
     return sum(map(len, _texts(example)))
 
 
@@ -147,7 +152,7 @@ def _texts(example: Example) -> tuple[str, ...]:
     if isinstance(example, SequenceExample):
         return example.first, example.second
     if isinstance(example, ChoiceExample):
-        return example.prompt, *example.choices
+        return tuple(text for choice in example.choices for text in (example.prompt, choice))
     if isinstance(example, TokenExample):
         return example.words
     if isinstance(example, SpanExample):

@@ -14,7 +14,7 @@ from xstilts_hpc.tasks.base import BadRowError, Role, Source, Split, Task, has_g
 # A data root may be XTREME's download/ folder, a folder above it, or one folder per task.
 _PREFIXES = ("", "download/", "intermediate/")
 # Raised when other facts are found out about the same files.
-_FACTS = 4
+_FACTS = 5
 
 
 # Of the rows of a training file so many may be unreadable; they are left out and listed.

@@ -2,7 +2,6 @@
 
 import atexit
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import torch.distributed as dist
 from torch._C._distributed_c10d import HashStore
 
 from xstilts_hpc.model.libraries import settle_libraries
+from xstilts_hpc.ports import free_port
 
 # Ranks wait for each other while one encodes a training set or predicts a large language; a dead rank ends its step.
 _PATIENCE = timedelta(hours=2)
@@ -110,10 +110,4 @@ def _tell_deepspeed(rank: int, world: int, local_rank: int) -> None:
     values = {"RANK": rank, "WORLD_SIZE": world, "LOCAL_RANK": local_rank}
     os.environ.update({name: str(value) for name, value in values.items()})
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
-    os.environ.setdefault("MASTER_PORT", str(_free_port()))
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    os.environ.setdefault("MASTER_PORT", str(free_port()))

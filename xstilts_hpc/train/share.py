@@ -1,47 +1,44 @@
 """How many runs share one GPU, and how much of its memory each of them takes."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
 import transformers
 
+from xstilts_hpc.forecast import ModelSize, longest_item, trained_size
+from xstilts_hpc.machine import Machine
+from xstilts_hpc.memory_rule import runs_that_fit
 from xstilts_hpc.model.encoder import load_pretrained, model_location
-from xstilts_hpc.run import ModelSource
-
-# Of each parameter: weight, gradient and the two moments of Adam, in fp32.
-_BYTES_PER_PARAMETER = 16
-# Beside them: the driver's context, the libraries' workspaces, and the activations of a small micro-batch.
-_ROOM = 2 * 2**30
+from xstilts_hpc.run import ModelSource, Run
 
 
-def runs_that_fit(wanted: int, needed: int, free: int) -> int:
-    """Return how many runs of `needed` bytes have room in `free` bytes: at most `wanted`, at least one."""
-    return max(1, min(wanted, free // needed))
+def runs_that_fit_here(root: Path, runs: Sequence[Run], machine: Machine, wanted: int) -> int:
+    """Return how many of some runs fit at once into what is free on this process's first GPU: at most `wanted`, or 1.
 
-
-def needed_and_free(root: Path, models: Collection[ModelSource]) -> tuple[int, int]:
-    """Return the bytes that a run of the largest of some models needs, and those free on this process's first GPU.
-
-    A micro-batch is as large as memory allows, so what a run needs is its parameters, whatever it trains on.
+    A micro-batch is as large as memory allows, so what a run needs is its parameters and its longest example.
     ModelError where a model is not here.
     """
-    most = max(num_parameters(*model_location(source, root)) for source in models)
     free, _ = torch.cuda.mem_get_info(0)
-    return bytes_needed(most), free
+    return runs_that_fit(
+        free,
+        trained_size(
+            largest_model(root, {run.model for run in runs}), runs, compact_vocabulary=machine.compact_vocabulary
+        ),
+        machine=machine,
+        wanted=wanted,
+        longest=max(map(longest_item, runs)),
+    )
 
 
-def bytes_needed(parameters: int) -> int:
-    """Return the bytes that training so many parameters needs at least."""
-    return _BYTES_PER_PARAMETER * parameters + _ROOM
+def largest_model(root: Path, models: Collection[ModelSource]) -> ModelSize:
+    """Return the size of the largest of some models, from their configurations alone."""
+    return max((_size(source, root) for source in models), key=lambda size: size.parameters)
 
 
-def num_parameters(location: str, revision: str) -> int:
-    """Return the number of a model's parameters, from its configuration alone."""
-    config = load_pretrained(transformers.AutoConfig, location, revision)
-    with torch.device("meta"):
-        model = transformers.AutoModel.from_config(config)
-    return sum(parameter.numel() for parameter in model.parameters())
+def _size(source: ModelSource, root: Path) -> ModelSize:
+    config = load_pretrained(transformers.AutoConfig, *model_location(source, root))
+    return ModelSize(config.num_hidden_layers, config.hidden_size, config.intermediate_size, config.vocab_size)
 
 
 def take_share(device: torch.device, runs: int) -> None:
