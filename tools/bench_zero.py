@@ -1,8 +1,8 @@
-"""Measure what ZeRO stages, precision, activation checkpointing and offload cost: seconds and memory of an update.
+"""Measure what ZeRO stages, precision, activation checkpointing, offload and the vocabulary cost of time and memory.
 
 A model of XLM-R's shape with random weights trains on rows of MNLI's lengths on one CPU process: one update to warm up,
-then the measured ones. Each case runs in a process of its own, since a process's peak memory never falls. Prints the
-table of docs/training.md and, last, one JSON object.
+then the measured ones; then a checkpoint is saved. Each case runs in a process of its own, since a process's peak
+memory never falls. Prints the table of docs/training.md and, last, one JSON object.
 
 Example: python tools/bench_zero.py --layers 2 --hidden 64 --cases 0-fp32-compact 2-bf16-compact
 """
@@ -15,6 +15,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,7 @@ from xstilts_hpc.model.random_model import random_encoder
 from xstilts_hpc.model.vocabulary import compact
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.tasks import task_of
+from xstilts_hpc.train.checkpoint import Checkpoints
 from xstilts_hpc.train.ranks import join_ranks
 from xstilts_hpc.train.update import Updater
 from xstilts_hpc.train.zero import start_engine
@@ -70,7 +72,8 @@ def main() -> int:
         _machine(case)  # a mistyped one ends here, not after an hour
     sizes = {name: value for name, value in vars(arguments).items() if name not in ("case", "cases")}
     print(
-        "| case | parameters trained | s / update | peak memory, GiB | of it before training |\n|---|---|---|---|---|"
+        "| case | parameters trained | s / update | of it the step | peak memory, GiB | of it before training |"
+        " checkpoint, GB |\n|---|---|---|---|---|---|---|"
     )
     found = []
     for case in arguments.cases:
@@ -93,10 +96,11 @@ def _in_a_process(case: str, sizes: dict[str, int]) -> dict[str, Any]:
 
 def _line(found: dict[str, Any]) -> str:
     if "failed" in found:
-        return f"| {found['case']} | failed: {found['failed']} | | | |"
+        return f"| {found['case']} | failed: {found['failed']} | | | | | |"
     seconds = f"{found['seconds']:.2f} ({min(found['each']):.2f} to {max(found['each']):.2f})"
     peak, before = (f"{found[name] / 1024:.2f}" for name in ("peak_mib", "before_mib"))
-    return f"| {found['case']} | {found['parameters'] / 1e6:.0f} M | {seconds} | {peak} | {before} |"
+    ends = f"{found['step_seconds']:.2f} | {peak} | {before} | {found['checkpoint_bytes'] / 1e9:.2f}"
+    return f"| {found['case']} | {found['parameters'] / 1e6:.0f} M | {seconds} | {ends} |"
 
 
 def measure(case: str, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -108,18 +112,41 @@ def measure(case: str, arguments: argparse.Namespace) -> dict[str, Any]:
     model = _model(arguments, machine, None if full else _pieces(batches, arguments.kept))
     before = _peak_mib()
     engine = start_engine(model, Recipe(), machine, steps=len(items), world=1)
-    updater = Updater(engine, join_ranks(alone=True), limit=10**9)
+    updater, steps = Updater(engine, join_ranks(alone=True), limit=10**9), _timed_step(engine)
     engine.train()
     each = [_update(updater, batches, some, step) for step, some in enumerate(items)][1:]
+    peak = _peak_mib()
     return {
         "case": case,
         "parameters": sum(getattr(weight, "ds_numel", weight.numel()) for weight in model.parameters()),
         "tokens": int(batches.lengths.sum()) // (arguments.updates + 1),
         "seconds": statistics.mean(each),
         "each": [round(seconds, 3) for seconds in each],
-        "peak_mib": round(_peak_mib()),
+        "step_seconds": statistics.mean(steps[1:]),
+        "peak_mib": round(peak),
         "before_mib": round(before),
+        "checkpoint_bytes": _checkpoint_bytes(engine),
     }
+
+
+def _timed_step(engine: Any) -> list[float]:
+    """Return a list that gets the seconds of every optimizer step of an engine: clipping, AdamW, its own copies."""
+    step, seconds = engine.step, []
+
+    def timed() -> None:
+        started = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - started)
+
+    engine.step = timed
+    return seconds
+
+
+def _checkpoint_bytes(engine: Any) -> int:
+    """Return the size of a checkpoint."""
+    with tempfile.TemporaryDirectory() as folder:
+        Checkpoints(Path(folder), join_ranks(alone=True), {}, Path(folder)).save(engine, 1)
+        return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
 
 
 def _machine(case: str) -> tuple[Machine, bool]:

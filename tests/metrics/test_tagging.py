@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xstilts_hpc.metrics.base import f1_from_counts
+from xstilts_hpc.metrics.base import f1_parts
 from xstilts_hpc.metrics.chunks import CHUNK_F1
 from xstilts_hpc.metrics.entities import ENTITY_F1
 from xstilts_hpc.metrics.tags import Tags
@@ -43,9 +43,8 @@ def f1_of_sets(
 ) -> dict[str, float]:
     """Count segments with sets, sentence by sentence."""
     pairs = [(set(find(p)), set(find(g))) for p, g in zip(predicted, gold, strict=True)]
-    return f1_from_counts(
-        *(sum(map(len, counted)) for counted in ([p & g for p, g in pairs], *zip(*pairs, strict=True)))
-    )
+    sums = [sum(map(len, counted)) for counted in ([p & g for p, g in pairs], *zip(*pairs, strict=True))]
+    return {name: float(value) for name, value in f1_parts(np.array(sums, dtype=np.float64)).items()}
 
 
 def tagged(names: Sequence[str]) -> st.SearchStrategy[list[list[tuple[str, str]]]]:

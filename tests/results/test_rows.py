@@ -5,7 +5,8 @@ import pytest
 
 from tests.results.conftest import GridBuilder
 from xstilts_hpc.logits import Header, TokenLogits, write_logits
-from xstilts_hpc.results.rows import FileScore, LogitsJob, score_file
+from xstilts_hpc.results.kept import FileScore, kept
+from xstilts_hpc.results.rows import LogitsJob, score_file
 from xstilts_hpc.run_folder import run_folder
 from xstilts_hpc.tasks import TASKS
 
@@ -22,7 +23,7 @@ def scored(builder: GridBuilder, labels: tuple[str, ...], logits: TokenLogits) -
     header = Header(run, TASK.name, "token", prediction.split, "model", "code 1", "today", labels)
     write_logits(folder.logits(TASK.name), header, {"en": (logits, prediction.data["en"])})
     folder.commit({}, [folder.logits(TASK.name)], planned.request)
-    return score_file(LogitsJob(run, folder, prediction))
+    return score_file(LogitsJob(run, folder, prediction, kept(builder.root, run, prediction)))
 
 
 def tagged(predicted: list[int], gold: list[int]) -> TokenLogits:

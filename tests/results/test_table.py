@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from xstilts_hpc.results.all_tables import tables
 from xstilts_hpc.results.collect import gather
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.render import csv_text, latex, markdown, print_table, write_tables
-from xstilts_hpc.results.table import Number, Table, by_group, by_language, by_task, gains, intermediate, tables, text
+from xstilts_hpc.results.table import Number, Table, by_group, by_language, by_task, gains, intermediate, text
 
 
 def means_of(builder: Any, *, partial: bool = False) -> Means:
@@ -263,8 +264,8 @@ def test_a_terminal_shows_every_column_whole_without_reading_markup(width: int) 
 
 
 def test_write_tables_writes_three_forms_of_each(small: Any) -> None:
-    written = write_tables(gather(small.plan(), small.root), small.root / "tables")
-    names = ("by_task", "by_language_xnli", "gain")
+    written = write_tables(tables(gather(small.plan(), small.root)), small.root / "tables")
+    names = ("by_task", "by_language_xnli", "gain", "gain_interval")
     assert [path.name for path in written] == [f"{name}.{suffix}" for name in names for suffix in ("md", "csv", "tex")]
     assert (small.root / "tables" / "by_task.csv").read_text() == (
         "intermediate,examples,XNLI,mean,gain\nnone (baseline),,42.5,42.5,\nMNLI,100,57.5,57.5,15.0\n"

@@ -179,10 +179,11 @@ def _is_written(name: str) -> bool:
 
 
 def _cache(root: Path, days: int) -> Iterator[Item]:
-    """Yield the encoded sets that were not used for some days; they are encoded again where they are needed."""
-    for folder in sorted((root / "cache" / "encoded").glob("*")):
-        if not folder.name.endswith(".partial") and _age_s(folder) > days * DAY_S:
-            yield Item(What.CACHE, folder, f"not used for {days} days; encoded again when needed")
+    """Yield encoded sets and kept scores that were not used for some days; they are made again where needed."""
+    for made in ("encoded", "scored"):
+        for path in sorted((root / "cache" / made).glob("*")):
+            if not path.name.endswith(".partial") and _age_s(path) > days * DAY_S:
+                yield Item(What.CACHE, path, f"not used for {days} days; {made} again when needed")
 
 
 def _strays(root: Path, found: Claims) -> Iterator[Item]:

@@ -20,7 +20,7 @@ def clean(
     root: Root = EXPERIMENTS,
     apply: Annotated[bool, typer.Option("--apply", help="Delete it; without this nothing is changed.")] = False,
     cache: Annotated[
-        int, typer.Option("--cache", min=0, help="Encoded data too that were not used for so many days; 0 = none.")
+        int, typer.Option("--cache", min=0, help="Encoded data and kept scores too, unused for so many days; 0 = none.")
     ] = 0,
     as_json: AsJson = False,
 ) -> None:

@@ -3,36 +3,46 @@
 from collections.abc import Sequence
 from typing import Any
 
-from xstilts_hpc.metrics.base import Metric, f1_from_counts, ratio
-from xstilts_hpc.metrics.tags import share_of_right_words, tags_of
+import numpy as np
+
+from xstilts_hpc.metrics.base import Floats, SummedMetric, f1_parts, ratio
+from xstilts_hpc.metrics.tags import right_words, tags_of
 
 _POSITIVE = "1"
 
 
-def accuracy(predictions: Sequence[Any], references: Sequence[Any], language: str = "") -> dict[str, float]:
-    """Return the share of equal pairs; both sequences have one entry per example."""
-    equal = sum(p == r for p, r in zip(predictions, references, strict=True))
-    return {"accuracy": ratio(equal, len(references))}
+def equal_pairs(predictions: Sequence[Any], references: Sequence[Any], language: str = "") -> Floats:
+    """Return for each example whether both are equal, and 1."""
+    equal = [p == r for p, r in zip(predictions, references, strict=True)]
+    return np.column_stack([np.array(equal, dtype=np.float64), np.ones(len(equal))])
 
 
-ACCURACY = Metric("accuracy", accuracy, ("accuracy",))
+def accuracy_part(sums: Floats) -> dict[str, Floats]:
+    """Return the share of equal pairs."""
+    return {"accuracy": ratio(sums[..., 0], sums[..., 1])}
 
 
-def accuracy_and_f1(predictions: Sequence[Any], references: Sequence[Any], language: str = "") -> dict[str, float]:
+ACCURACY = SummedMetric("accuracy", ("accuracy",), equal_pairs, accuracy_part)
+
+
+def _equal_and_positive(predictions: Sequence[Any], references: Sequence[Any], language: str = "") -> Floats:
+    """Return what accuracy needs, and whether both sides, the prediction and the reference are the label "1"."""
+    equal = equal_pairs(predictions, references)
+    predicted, gold = (np.array([label == _POSITIVE for label in side], bool) for side in (predictions, references))
+    return np.column_stack([equal, predicted & gold, predicted, gold])
+
+
+def _accuracy_and_f1_parts(sums: Floats) -> dict[str, Floats]:
     """Return accuracy, and precision, recall and F1 of the label "1" (GLUE's QQP)."""
-    right = sum(p == r == _POSITIVE for p, r in zip(predictions, references, strict=True))
-    predicted, gold = (sum(label == _POSITIVE for label in labels) for labels in (predictions, references))
-    return {**accuracy(predictions, references), **f1_from_counts(right, predicted, gold)}
+    return {**accuracy_part(sums), **f1_parts(sums[..., 2:])}
 
 
-ACCURACY_AND_F1 = Metric("accuracy and F1", accuracy_and_f1, ("accuracy", "f1"))
+ACCURACY_AND_F1 = SummedMetric("accuracy and F1", ("accuracy", "f1"), _equal_and_positive, _accuracy_and_f1_parts)
 
 
-def token_accuracy(
-    predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]], language: str = ""
-) -> dict[str, float]:
-    """Return the share of words with the right tag; one tag sequence per sentence on both sides."""
-    return {"accuracy": share_of_right_words(*tags_of(predictions, references))}
+def _right_words(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]], language: str) -> Floats:
+    """Return the words with the right tag and all words of each sentence."""
+    return right_words(*tags_of(predictions, references))
 
 
-TOKEN_ACCURACY = Metric("token accuracy", token_accuracy, ("accuracy",))
+TOKEN_ACCURACY = SummedMetric("token accuracy", ("accuracy",), _right_words, accuracy_part)

@@ -7,29 +7,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xstilts_hpc.metrics.base import Metric, f1_from_counts
+from xstilts_hpc.metrics.base import Floats, SummedMetric, f1_parts
 
-Floats = NDArray[np.floating[Any]]
+Cosines = NDArray[np.floating[Any]]
 Integers = NDArray[np.integer[Any]]
 
 
-def bitext_f1(predictions: Sequence[Any], references: Sequence[Any], language: str = "") -> dict[str, float]:
-    """Return F1, precision and recall of the set of predicted pairs against the set of gold pairs."""
+def sources(predictions: Sequence[Any], references: Sequence[Any]) -> list[Any]:
+    """Return the foreign sentences of all pairs, each once: the items of the metric."""
+    return sorted({pair[0] for pair in (*predictions, *references)})
+
+
+def _count(predictions: Sequence[Any], references: Sequence[Any], language: str) -> Floats:
+    """Return for each foreign sentence of a predicted or gold pair its right, predicted and gold pairs."""
+    item = {source: i for i, source in enumerate(sources(predictions, references))}
     predicted, gold = set(predictions), set(references)
-    return f1_from_counts(len(predicted & gold), len(predicted), len(gold))
+    found = [np.array([item[source] for source, _ in pairs], np.int64) for pairs in (predicted & gold, predicted, gold)]
+    return np.stack([np.bincount(one, minlength=len(item)) for one in found], axis=1).astype(np.float64)
 
 
-BITEXT_F1 = Metric("pair F1", bitext_f1, ("f1",))
+BITEXT_F1 = SummedMetric("pair F1", ("f1",), _count, f1_parts)
 
 
 @dataclass(frozen=True)
 class Neighbours:
     """The nearest sentences of the other pool: `cosine[sentences, k]`, and their `index[sentences, k]` in that pool."""
 
-    cosine: Floats
+    cosine: Cosines
     index: Integers
 
-    def best(self, mean: Floats, other_mean: Floats) -> tuple[Integers, Floats]:
+    def best(self, mean: Cosines, other_mean: Cosines) -> tuple[Integers, Cosines]:
         """Return each sentence's neighbour with the largest ratio margin, and that margin.
 
         The margin of a pair is its cosine over the mean of the two means of the cosines to all k neighbours.

@@ -2,19 +2,21 @@
 
 from collections.abc import Sequence
 
-from xstilts_hpc.metrics.base import Metric
-from xstilts_hpc.metrics.tags import Segments, Tags, segments, segments_f1, share_of_right_words, tags_of
+import numpy as np
+
+from xstilts_hpc.metrics.base import Floats, SummedMetric, f1_parts, ratio
+from xstilts_hpc.metrics.tags import Segments, Tags, right_words, segment_counts, segments, tags_of
 
 
-def chunk_f1(
-    predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]], language: str = ""
-) -> dict[str, float]:
-    """Return F1, precision and recall of chunks, and the accuracy over words."""
+def _count(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]], language: str) -> Floats:
+    """Return for each sentence its right, predicted and gold chunks, its right words and all words."""
     predicted, gold = tags_of(predictions, references)
-    return {
-        **segments_f1(_chunks(predicted), _chunks(gold)),
-        "word_accuracy": share_of_right_words(predicted, gold),
-    }
+    return np.hstack([segment_counts(_chunks(predicted), _chunks(gold), gold), right_words(predicted, gold)])
+
+
+def _parts(sums: Floats) -> dict[str, Floats]:
+    """Return F1, precision and recall of chunks, and the accuracy over words."""
+    return {**f1_parts(sums[..., :3]), "word_accuracy": ratio(sums[..., 3], sums[..., 4])}
 
 
 def _chunks(tags: Tags) -> Segments:
@@ -26,4 +28,4 @@ def _chunks(tags: Tags) -> Segments:
     return segments(tags, kinds=range(len(tags.names) + 1), alone=[*alone, False])
 
 
-CHUNK_F1 = Metric("chunk F1", chunk_f1, ("f1",))
+CHUNK_F1 = SummedMetric("chunk F1", ("f1",), _count, _parts)

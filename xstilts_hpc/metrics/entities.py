@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 
-from xstilts_hpc.metrics.base import Metric
-from xstilts_hpc.metrics.tags import Segments, Tags, segments, segments_f1, tags_of
+from xstilts_hpc.metrics.base import Floats, SummedMetric, f1_parts
+from xstilts_hpc.metrics.tags import Segments, Tags, segment_counts, segments, tags_of
 
 
-def entity_f1(
-    predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]], language: str = ""
-) -> dict[str, float]:
-    """Return F1, precision and recall of entities; one tag sequence per sentence on both sides."""
+def _count(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]], language: str) -> Floats:
+    """Return for each sentence its right, predicted and gold entities."""
     predicted, gold = tags_of(predictions, references)
-    return segments_f1(_entities(predicted), _entities(gold))
+    return segment_counts(_entities(predicted), _entities(gold), gold)
 
 
 def _entities(tags: Tags) -> Segments:
@@ -25,4 +23,4 @@ def _entities(tags: Tags) -> Segments:
     return segments(tags, kinds=[*kinds, -1], alone=[*(prefix == "B" for prefix, _, _ in parts), False])
 
 
-ENTITY_F1 = Metric("entity F1", entity_f1, ("f1",))
+ENTITY_F1 = SummedMetric("entity F1", ("f1",), _count, f1_parts)

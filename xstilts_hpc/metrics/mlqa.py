@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Sequence
 from functools import partial
 
-from xstilts_hpc.metrics.base import Metric
-from xstilts_hpc.metrics.squad import exact_match_and_f1
+from xstilts_hpc.metrics.base import Floats, SummedMetric
+from xstilts_hpc.metrics.squad import em_and_f1_parts, exact_match_and_f1
 
 _ARTICLES = {
     "en": "a an the",
@@ -49,11 +49,10 @@ def _normalise(characters: _Characters, article: re.Pattern[str] | None, text: s
     return " ".join((article.sub(" ", text) if article else text).split())
 
 
-def mlqa(predictions: Sequence[str | None], references: Sequence[Sequence[str]], language: str) -> dict[str, float]:
-    """Return exact match and F1; a question has one predicted text (None: no prediction, scores 0) and its answers."""
+def _count(predictions: Sequence[str | None], references: Sequence[Sequence[str]], language: str) -> Floats:
     return exact_match_and_f1(
         predictions, references, partial(_normalise, _Characters(language), _ARTICLE.get(language))
     )
 
 
-MLQA_EM_F1 = Metric("EM and F1", mlqa, ("exact_match", "f1"))
+MLQA_EM_F1 = SummedMetric("EM and F1", ("exact_match", "f1"), _count, em_and_f1_parts)

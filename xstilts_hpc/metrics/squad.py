@@ -5,7 +5,9 @@ import string
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from xstilts_hpc.metrics.base import Metric, ratio
+import numpy as np
+
+from xstilts_hpc.metrics.base import Floats, SummedMetric, ratio
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]+")
@@ -33,25 +35,31 @@ def best_f1(prediction: str, answers: Sequence[str]) -> float:
 
 def exact_match_and_f1(
     predictions: Sequence[str | None], references: Sequence[Sequence[str]], normal: Callable[[str], str]
-) -> dict[str, float]:
-    """Return exact match and F1 of texts made comparable by `normal`, which is called once per distinct text."""
-    matched, f1, normal = 0, 0.0, cache(normal)
-    for prediction, answers in zip(predictions, references, strict=True):
+) -> Floats:
+    """Return for each question whether it matches, its F1, and 1; texts are made comparable by `normal`.
+
+    It is called once per distinct text. A question has one predicted text (None: no prediction, scores 0) and its
+    answers.
+    """
+    counts, normal = np.zeros((len(references), 3)), cache(normal)
+    counts[:, 2] = 1
+    for i, (prediction, answers) in enumerate(zip(predictions, references, strict=True)):
         if prediction is None:
             continue
         text, golds = normal(prediction), [normal(answer) for answer in answers]
         same = text in golds
-        matched += same
         # Texts without a token have nothing in common: the script gives them F1 0 though they are equal.
-        f1 += 1.0 if same and text else best_f1(text, golds)
-    return {"exact_match": ratio(matched, len(references)), "f1": ratio(f1, len(references))}
+        counts[i, :2] = same, 1.0 if same and text else best_f1(text, golds)
+    return counts
 
 
-def squad(
-    predictions: Sequence[str | None], references: Sequence[Sequence[str]], language: str = ""
-) -> dict[str, float]:
-    """Return exact match and F1; a question has one predicted text (None: no prediction, scores 0) and its answers."""
+def em_and_f1_parts(sums: Floats) -> dict[str, Floats]:
+    """Return the means of exact match and F1."""
+    return {"exact_match": ratio(sums[..., 0], sums[..., 2]), "f1": ratio(sums[..., 1], sums[..., 2])}
+
+
+def _count(predictions: Sequence[str | None], references: Sequence[Sequence[str]], language: str) -> Floats:
     return exact_match_and_f1(predictions, references, normalise)
 
 
-SQUAD = Metric("EM and F1", squad, ("exact_match", "f1"))
+SQUAD = SummedMetric("EM and F1", ("exact_match", "f1"), _count, em_and_f1_parts)

@@ -7,10 +7,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from xstilts_hpc.metrics.base import Metric, ratio
+from xstilts_hpc.metrics.base import Floats, WholeMetric, ratio
 from xstilts_hpc.metrics.squad import best_f1, normalise
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class _Questions:
     def at_zero(self, scores: Floats) -> float:
         """Return the mean where a question is answered if its span scores at least as high as no answer."""
         found = np.where(self.margin > 0, ~self.answerable, scores)
-        return ratio(float(found.sum()), len(scores))
+        return float(ratio(found.sum(), len(scores)))
 
 
 def squad_v2(
@@ -75,4 +73,4 @@ def squad_v2(
     }
 
 
-SQUAD_V2 = Metric("best EM and F1", squad_v2, ("exact_match", "f1"))
+SQUAD_V2 = WholeMetric("best EM and F1", ("exact_match", "f1"), squad_v2)

@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from xstilts_hpc.metrics.base import f1_from_counts
+from xstilts_hpc.metrics.base import Floats
 
 # What a tag without a name is called: one that never occurs in the training file.
 UNKNOWN = ""
@@ -66,10 +66,16 @@ def _flat(sentences: Sequence[Sequence[str]], ids: dict[str, int]) -> Tags:
     return Tags(tuple(ids), np.array(flat, dtype=np.int64), first_word)
 
 
-def share_of_right_words(predicted: Tags, gold: Tags) -> float:
-    """Return the share of words whose tag is right; an unknown tag is never right."""
-    right = np.count_nonzero((predicted.ids == gold.ids) & (gold.ids >= 0))
-    return right / len(gold.ids) if len(gold.ids) else 0.0
+def right_words(predicted: Tags, gold: Tags) -> Floats:
+    """Return `[sentences, 2]`: words whose tag is right, and all words; an unknown tag is never right."""
+    right = (predicted.ids == gold.ids) & (gold.ids >= 0)
+    return np.column_stack([_in_sentences(np.flatnonzero(right), gold), np.diff(gold.first_word)]).astype(np.float64)
+
+
+def _in_sentences(words: NDArray[np.integer[Any]], tags: Tags) -> NDArray[np.integer[Any]]:
+    """Return how many of some words lie in each sentence."""
+    sentence = np.searchsorted(tags.first_word, words, side="right") - 1
+    return np.bincount(sentence, minlength=len(tags))
 
 
 @dataclass(frozen=True)
@@ -80,9 +86,9 @@ class Segments:
     kind: NDArray[np.int16]
 
     @property
-    def count(self) -> int:
-        """Return the number of segments that are counted."""
-        return int(np.count_nonzero(self.begins & (self.kind >= 0)))
+    def counted(self) -> NDArray[np.integer[Any]]:
+        """Return the first words of the segments that are counted."""
+        return np.flatnonzero(self.begins & (self.kind >= 0))
 
 
 def segments(tags: Tags, *, kinds: Sequence[int], alone: Sequence[bool]) -> Segments:
@@ -97,11 +103,15 @@ def segments(tags: Tags, *, kinds: Sequence[int], alone: Sequence[bool]) -> Segm
     return Segments(begins, kind)
 
 
-def segments_f1(predicted: Segments, gold: Segments) -> dict[str, float]:
-    """Return F1, precision and recall: a segment is right if kind, first and last word agree."""
+def segment_counts(predicted: Segments, gold: Segments, tags: Tags) -> Floats:
+    """Return `[sentences, 3]`: right, predicted and gold segments; right if kind, first and last word agree.
+
+    `tags` says where sentences begin.
+    """
     either = np.flatnonzero(predicted.begins | gold.begins)
     both = (predicted.begins & gold.begins)[either]
     # Two segments that begin together also end together if the next to begin on either side begins on both.
     together = both & np.append(both, True)[1:]
     right = together & (predicted.kind[either] == gold.kind[either]) & (gold.kind[either] >= 0)
-    return f1_from_counts(int(np.count_nonzero(right)), predicted.count, gold.count)
+    words = either[right], predicted.counted, gold.counted
+    return np.column_stack([_in_sentences(some, tags) for some in words]).astype(np.float64)

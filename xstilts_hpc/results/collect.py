@@ -10,8 +10,9 @@ import pandas as pd
 from xstilts_hpc.errors import IncompleteError, XstiltsError
 from xstilts_hpc.files import whole_file
 from xstilts_hpc.plan import Cell, GridFolder, Plan, PlannedRun, load_plan
+from xstilts_hpc.results.kept import FileScore, kept
 from xstilts_hpc.results.named import find_grid
-from xstilts_hpc.results.rows import NOT_FINISHED, FileScore, LogitsJob, score_files
+from xstilts_hpc.results.rows import NOT_FINISHED, LogitsJob, score_files
 from xstilts_hpc.run import Prediction
 from xstilts_hpc.run_folder import RunFolder, run_folder
 from xstilts_hpc.tasks import task_of
@@ -63,7 +64,8 @@ class Scores:
 
     `frame` has the columns of COLUMNS: a row per cell, language and part of the metric (column `metric`); `value` is
     a fraction in [0, 1]; `headline` marks the parts whose mean a table shows; `examples` counts the scored examples.
-    `missing` lists what has no score, `runs` the state of every run, `codes` the versions that wrote the logits.
+    `missing` lists what has no score, `runs` the state of every run, `codes` the versions that wrote the logits;
+    `root` is the folder of runs and grids.
     """
 
     frame: pd.DataFrame
@@ -71,6 +73,7 @@ class Scores:
     plan: Plan
     runs: tuple[RunState, ...] = ()
     codes: tuple[str, ...] = ()
+    root: Path = Path()
 
     @property
     def num_missing(self) -> int:
@@ -105,7 +108,7 @@ def gather(plan: Plan, root: Path, *, processes: int = 1) -> Scores:
     """Score whatever the runs of a plan have left; writes nothing and raises nothing for what is missing."""
     jobs = {
         (planned.run.id, prediction.task, str(prediction.split)): LogitsJob(
-            planned.run.id, run_folder(root, planned.run.id), prediction
+            planned.run.id, run_folder(root, planned.run.id), prediction, kept(root, planned.run.id, prediction)
         )
         for planned in plan.runs.values()
         for prediction in planned.request.predictions
@@ -121,7 +124,7 @@ def gather(plan: Plan, root: Path, *, processes: int = 1) -> Scores:
     reasons = {item.cell.run: item.reason for item in reversed(missing)}
     runs = tuple(_state(planned, run_folder(root, run), reasons.get(run, "")) for run, planned in plan.runs.items())
     codes = tuple(sorted({file.code for file in found.values() if file.code}))
-    return Scores(_frame(rows), missing, plan, runs, codes)
+    return Scores(_frame(rows), missing, plan, runs, codes, root)
 
 
 def asked(plan: Plan, cell: Cell) -> tuple[Prediction, ...]:

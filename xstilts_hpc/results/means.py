@@ -71,7 +71,7 @@ class Means:
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """Return the rows of the tables: the baseline, then each intermediate task by rising size."""
-        entries = list(dict.fromkeys(_entry(cell) for cell in self.plan.cells))
+        entries = list(dict.fromkeys(entry_of(cell) for cell in self.plan.cells))
         order = list(dict.fromkeys(entry.intermediate for entry in entries))
         schedules = list(dict.fromkeys(entry.schedule for entry in entries))
         return tuple(
@@ -103,7 +103,7 @@ class Means:
         found: dict[Entry, dict[str, None]] = {}
         for cell in self.plan.cells:
             if cell.own and asked(self.plan, cell):
-                found.setdefault(_entry(cell), {})[cell.target] = None
+                found.setdefault(entry_of(cell), {})[cell.target] = None
         return {entry: tuple(names) for entry, names in found.items()}
 
     @cached_property
@@ -126,7 +126,7 @@ class Means:
         """Return the seeds of every entry and target, those of excluded cells too, which stay blank."""
         found: dict[tuple[Entry, str], dict[Seeds, None]] = {}
         for cell in (*self.plan.cells, *(item.cell for item in self.plan.excluded)):
-            found.setdefault((_entry(cell), cell.target), {})[_seeds_of(cell)] = None
+            found.setdefault((entry_of(cell), cell.target), {})[seeds_of(cell)] = None
         return {key: tuple(seeds) for key, seeds in found.items()}
 
     @cached_property
@@ -160,9 +160,13 @@ class Means:
         """Return the languages a task is asked in, without English."""
         return tuple(code for code in self.languages(target) if code != ENGLISH)
 
+    def seeds(self, entry: Entry, target: str) -> tuple[Seeds, ...]:
+        """Return the sets of seeds (data, training, target) of an entry."""
+        return self._seeds.get((entry, target), ())
+
     def by_seed(self, entry: Entry, target: str, languages: Sequence[str], *, part: str = HEADLINE) -> list[float]:
         """Return the mean over languages for each set of seeds, NaN where a language is missing."""
-        return [self._over_languages(entry, target, s, languages, part) for s in self._seeds.get((entry, target), ())]
+        return [self.over_languages(entry, target, s, languages, part) for s in self.seeds(entry, target)]
 
     def score(self, entry: Entry, target: str, languages: Sequence[str], *, part: str = HEADLINE) -> Mean:
         """Return the mean over languages, then over seeds, of the headline or of a part of the metric."""
@@ -171,9 +175,9 @@ class Means:
     def gain(self, entry: Entry, target: str, languages: Sequence[str]) -> Mean:
         """Return the mean over seeds of the score minus the baseline's with the same target seed."""
         gains = []
-        for seeds in self._seeds.get((entry, target), ()):
-            own = self._over_languages(entry, target, seeds, languages)
-            gains.append(own - self._over_languages(_BASELINE, target, (UNUSED_SEED, UNUSED_SEED, seeds[2]), languages))
+        for seeds in self.seeds(entry, target):
+            own = self.over_languages(entry, target, seeds, languages)
+            gains.append(own - self.over_languages(BASELINE, target, baseline_seeds(seeds), languages))
         return self._mean(gains)
 
     def over(self, means: Iterable[Mean]) -> Mean:
@@ -184,9 +188,10 @@ class Means:
         blank = not values or (len(values) < len(listed) and not self.partial)
         return Mean(math.nan if blank else float(np.mean(values)), math.nan, found, expected)
 
-    def _over_languages(
+    def over_languages(
         self, entry: Entry, target: str, seeds: Seeds, languages: Sequence[str], part: str = HEADLINE
     ) -> float:
+        """Return the mean over languages of one set of seeds, NaN where a language is missing."""
         scores = (self._values.get((entry, target, seeds, language), _NO_SCORE) for language in languages)
         values = [parts.get(part, math.nan) for parts in scores]
         return float(np.mean(values)) if values else math.nan
@@ -199,7 +204,7 @@ class Means:
         return Mean(float(np.mean(found)), spread, len(found), len(values))
 
 
-_BASELINE = Entry(NO_TASK)
+BASELINE = Entry(NO_TASK)
 _NO_SCORE: Mapping[str, float] = {}
 
 
@@ -210,9 +215,16 @@ def short_variants(variants: Iterable[str]) -> dict[str, str]:
     return {variant: shown if times[shown] == 1 else variant for variant, shown in short.items()}
 
 
-def _entry(cell: Cell) -> Entry:
+def entry_of(cell: Cell) -> Entry:
+    """Return the row of the tables that a cell belongs to."""
     return Entry(cell.intermediate, cell.size, cell.full, cell.variant, cell.schedule)
 
 
-def _seeds_of(cell: Cell) -> Seeds:
+def baseline_seeds(seeds: Seeds) -> Seeds:
+    """Return the seeds of the baseline that a run is compared with: the same target seed."""
+    return UNUSED_SEED, UNUSED_SEED, seeds[2]
+
+
+def seeds_of(cell: Cell) -> Seeds:
+    """Return the seeds of a cell: data, training and target seed."""
     return cell.data_seed, cell.train_seed, cell.target_seed

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich import box
@@ -13,8 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from xstilts_hpc.files import write_text
-from xstilts_hpc.results.collect import Scores
-from xstilts_hpc.results.table import Number, Plain, Table, tables, text
+from xstilts_hpc.results.table import Number, Plain, Table, text
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&])")
 _LATEX: Mapping[str, str] = {
@@ -35,10 +34,10 @@ _LATEX: Mapping[str, str] = {
 _GAP = 3
 
 
-def write_tables(scores: Scores, folder: Path, *, partial: bool = False) -> tuple[Path, ...]:
-    """Write every table of a grid as .md, .csv and .tex into a folder; return the paths."""
+def write_tables(tables: Iterable[Table], folder: Path) -> tuple[Path, ...]:
+    """Write tables as .md, .csv and .tex into a folder; return the paths."""
     written = []
-    for table in tables(scores, partial=partial):
+    for table in tables:
         for suffix, render in RENDERERS.items():
             path = folder / f"{table.name}.{suffix}"
             write_text(path, render(table))

@@ -1,6 +1,6 @@
 """The report: one HTML page without network that holds tables, figures, runs and provenance."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -14,13 +14,14 @@ from rich.text import Text
 from xstilts_hpc.files import write_text
 from xstilts_hpc.languages import LANGUAGES
 from xstilts_hpc.plan import load_plan
+from xstilts_hpc.results.all_tables import tables
 from xstilts_hpc.results.collect import Scores, gather, require_complete, write_scores
 from xstilts_hpc.results.figure import curves, draw, svg, write_figures
 from xstilts_hpc.results.footer import MADE_UP_NOTICE, flagged, is_made_up
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.named import find_grid
 from xstilts_hpc.results.render import print_table, write_tables
-from xstilts_hpc.results.table import Number, by_language, by_task, counted_languages, tables, text
+from xstilts_hpc.results.table import Number, Table, by_language, by_task, counted_languages, text
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.version import code_version
 
@@ -45,9 +46,10 @@ def collect_and_write(
     scores = gather(load_plan(folder.plan), Path(root), processes=processes)
     means = Means(scores, allow_partial)
     write_scores(scores, folder)
-    write_tables(scores, folder.tables, partial=allow_partial)
+    found = tables(scores, partial=allow_partial)
+    write_tables(found, folder.tables)
     write_figures(means, folder.figures)
-    write_report(scores, folder.report, partial=allow_partial)
+    write_report(means, found, folder.report)
     if is_made_up(scores.plan):
         console.print(Text(MADE_UP_NOTICE, style="bold yellow"))
     for table in (by_task(means), *by_language(means)):
@@ -59,25 +61,25 @@ def collect_and_write(
     return scores
 
 
-def write_report(scores: Scores, path: Path, *, partial: bool = False) -> None:
-    """Write the report of a grid as one self-contained HTML file."""
-    write_text(path, render(scores, partial=partial))
+def write_report(means: Means, found: Sequence[Table], path: Path) -> None:
+    """Write the report of a grid with its tables as one self-contained HTML file."""
+    write_text(path, render(means, found))
 
 
-def render(scores: Scores, *, partial: bool = False) -> str:
-    """Return the report of a grid as HTML."""
+def render(means: Means, found: Sequence[Table]) -> str:
+    """Return the report of a grid with its tables as HTML."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["shown"] = text
     environment.tests["number"] = lambda cell: isinstance(cell, Number)
     template = environment.from_string(
         resources.files("xstilts_hpc.results").joinpath("report_template.html").read_text("utf-8")
     )
-    means = Means(scores, partial)
+    scores = means.scores
     return template.render(
         plan=scores.plan,
         notice=MADE_UP_NOTICE if is_made_up(scores.plan) else "",
         summary=summary(scores),
-        tables=tables(scores, partial=partial),
+        tables=found,
         pictures=list(pictures(means)),
         languages=_languages(means),
         runs=[(state, scores.plan.runs[state.run].stage) for state in scores.runs],

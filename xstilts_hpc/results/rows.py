@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
@@ -13,9 +13,12 @@ import numpy as np
 from xstilts_hpc.errors import IncompleteError, LogitsError, XstiltsError
 from xstilts_hpc.files import read_json, sha256_of
 from xstilts_hpc.logits import Logits, RetrievalLogits, SpanLogits, data_digests, read_header, read_logits
+from xstilts_hpc.results.kept import FileScore, Kept, LanguageScore, pinned
 from xstilts_hpc.run import Prediction
 from xstilts_hpc.run_folder import RunFolder
-from xstilts_hpc.scoring import score, task_of_file
+from xstilts_hpc.scoring import task_of_file
+from xstilts_hpc.scoring.counted import Counted, scored
+from xstilts_hpc.scoring.draws import draws_of
 from xstilts_hpc.tasks.base import Task
 
 NOT_FINISHED = "run not finished"
@@ -26,33 +29,12 @@ _MOST_PROCESSES = 16
 
 @dataclass(frozen=True)
 class LogitsJob:
-    """A logits file to score: a run, its folder, and what the plan asked of it for one task."""
+    """A logits file to score: a run, its folder, what the plan asked of it for one task, and where scores are kept."""
 
     run: str
     folder: RunFolder
     prediction: Prediction
-
-
-@dataclass(frozen=True)
-class LanguageScore:
-    """The parts of a task's metric in one language, each in [0, 1]; `flags` are words with spaces between them."""
-
-    language: str
-    parts: Mapping[str, float]
-    examples: int
-    flags: str
-
-
-@dataclass(frozen=True)
-class FileScore:
-    """What a logits file gave: scores by language, the code that wrote it, and why languages are missing.
-
-    `problems` leads from a language, or from WHOLE_FILE, to the reason.
-    """
-
-    scores: tuple[LanguageScore, ...] = ()
-    problems: Mapping[str, str] = field(default_factory=dict)
-    code: str = ""
+    kept: Kept
 
 
 def score_files(jobs: Iterable[LogitsJob], processes: int) -> list[FileScore]:
@@ -72,41 +54,60 @@ def score_files(jobs: Iterable[LogitsJob], processes: int) -> list[FileScore]:
 
 
 def score_file(job: LogitsJob) -> FileScore:
-    """Verify one logits file against the run's commit record and the plan, then score it language by language."""
-    path = job.folder.logits(job.prediction.task)
+    """Score one logits file language by language, verified against the run's commit record and the plan.
+
+    What was scored before is not read again, as long as nothing changed.
+    """
     if not job.folder.done_json.is_file():
         return FileScore(problems={WHOLE_FILE: NOT_FINISHED})
     try:
-        problem = _unlike_record(job)
-        if problem:
-            return FileScore(problems={WHOLE_FILE: problem})
-        header = read_header(path)
-        if (header.run, header.task, header.split) != (job.run, job.prediction.task, job.prediction.split):
-            found = f"{header.task} {header.split} of run {header.run}"
-            return FileScore(problems={WHOLE_FILE: f"file of other predictions: {path} holds {found}"})
-        have = data_digests(path)
+        sha256 = _recorded(job)
+        holds_for = pinned(job.folder, job.prediction, sha256)
+        before = job.kept.load(holds_for)
+        return before or _score_anew(job, sha256, holds_for)
+    except _OtherFileError as error:
+        return FileScore(problems={WHOLE_FILE: str(error)})
     except (XstiltsError, OSError, KeyError, TypeError, ValueError) as error:
         return FileScore(problems={WHOLE_FILE: f"file damaged: {error}"})
-    problems = dict(_unlike_plan(job.prediction, have))
-    scores = tuple(_scores(job, task_of_file(header), problems))
-    return FileScore(scores, problems, header.code)
 
 
-def _unlike_record(job: LogitsJob) -> str:
-    """Return how the logits file differs from what DONE.json records, "" where it does not."""
+class _OtherFileError(XstiltsError):
+    """The logits file is not the one that the commit record or the plan speaks of."""
+
+
+def _recorded(job: LogitsJob) -> str:
+    """Return the SHA-256 that DONE.json has for the logits file, which must be there."""
     path = job.folder.logits(job.prediction.task)
     record = read_json(job.folder.done_json)
     if record["run"] != job.run:
-        return f"file damaged: {job.folder.done_json} is the record of run {record['run']}"
+        raise _OtherFileError(f"file damaged: {job.folder.done_json} is the record of run {record['run']}")
     products = {product["path"]: product for product in record["files"]}
     name = path.relative_to(job.folder.path).as_posix()
     if name not in products:
-        return f"{NOT_FINISHED}: its DONE.json has no {name}; submit the grid again"
+        raise _OtherFileError(f"{NOT_FINISHED}: its DONE.json has no {name}; submit the grid again")
     if not path.is_file():
-        return f"file missing: {path} is in DONE.json but not on disk; submit the grid again"
-    if sha256_of(path) != products[name]["sha256"]:
-        return f"file damaged: {path} differs from the SHA-256 in DONE.json; delete the file and submit the grid again"
-    return ""
+        raise _OtherFileError(f"file missing: {path} is in DONE.json but not on disk; submit the grid again")
+    return str(products[name]["sha256"])
+
+
+def _score_anew(job: LogitsJob, sha256: str, holds_for: Mapping[str, Any]) -> FileScore:
+    """Read and score the logits file, and keep what it gave where nothing is missing."""
+    path = job.folder.logits(job.prediction.task)
+    if sha256_of(path) != sha256:
+        raise _OtherFileError(
+            f"file damaged: {path} differs from the SHA-256 in DONE.json; delete the file and submit the grid again"
+        )
+    header = read_header(path)
+    if (header.run, header.task, header.split) != (job.run, job.prediction.task, job.prediction.split):
+        found = f"{header.task} {header.split} of run {header.run}"
+        raise _OtherFileError(f"file of other predictions: {path} holds {found}")
+    task, problems = task_of_file(header), dict(_unlike_plan(job.prediction, data_digests(path)))
+    counts: dict[str, Counted] = {}
+    scores = tuple(_scores(job, task, problems, counts))
+    file = FileScore(scores, problems, header.code)
+    if not problems:
+        job.kept.save(holds_for, file, draws_of(task, counts) if counts else None)
+    return file
 
 
 def _unlike_plan(prediction: Prediction, have: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -118,8 +119,10 @@ def _unlike_plan(prediction: Prediction, have: Mapping[str, str]) -> Iterator[tu
             yield language, "other data: predicted from another version of the data than the plan's; submit again"
 
 
-def _scores(job: LogitsJob, task: Task, problems: dict[str, str]) -> Iterator[LanguageScore]:
-    """Yield the score of each language without a problem, one in memory at a time; note new problems."""
+def _scores(
+    job: LogitsJob, task: Task, problems: dict[str, str], counts: dict[str, Counted]
+) -> Iterator[LanguageScore]:
+    """Yield the score of each language without a problem, one in memory at a time; note new problems and counts."""
     path = job.folder.logits(task.name)
     for language in job.prediction.data:
         if language in problems:
@@ -128,7 +131,10 @@ def _scores(job: LogitsJob, task: Task, problems: dict[str, str]) -> Iterator[La
             logits = read_logits(path, [language])[language]
             if not logits.example_id:
                 raise LogitsError(f"{path}: no example in {language}")
-            yield LanguageScore(language, score(task, logits, language), len(logits.example_id), _flags(logits))
+            parts, found = scored(task, logits, language)
+            if found is not None:
+                counts[language] = found
+            yield LanguageScore(language, parts, len(logits.example_id), _flags(logits))
         except (XstiltsError, OSError, LookupError, TypeError, ValueError) as error:
             problems[language] = f"file damaged: {error}"
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from xstilts_hpc.results.collect import Scores
 from xstilts_hpc.results.footer import footer
 from xstilts_hpc.results.means import Entry, Mean, Means
 from xstilts_hpc.results.parts import HEADLINE, headline_note, part_name
@@ -71,24 +70,17 @@ def text(cell: Plain) -> str:
     return f"{cell:,}" if isinstance(cell, int) else cell
 
 
-def tables(scores: Scores, *, partial: bool = False) -> tuple[Table, ...]:
-    """Return the tables of a grid that have rows; with `partial`, means with members missing are shown with `n=`."""
-    means = Means(scores, partial)
-    found = (by_task(means), by_group(means), *by_language(means), gains(means), intermediate(means))
-    return tuple(table for table in found if table.rows)
-
-
 def by_task(means: Means) -> Table:
     """Return the table of target tasks: the baseline first, then each intermediate task and size."""
     titles = tuple(task_of(target).title for target in means.targets)
-    rows = tuple((*_keys(means, entry), *_by_task_row(means, entry)) for entry in means.entries)
+    rows = tuple((*keys_of(means, entry), *_by_task_row(means, entry)) for entry in means.entries)
     title = "Target tasks, per cent: mean over languages, then over seeds"
-    columns = (*_key_columns(means), *titles, "mean", "gain")
+    columns = (*key_columns(means), *titles, "mean", "gain")
     notes = (
         "mean: over the target tasks; gain: the same mean of score minus baseline, same target seed",
         "" if any(entry.baseline for entry in means.entries) else "no baseline in this grid, so no gain",
     )
-    return Table(title, columns, rows, _footer(means, means.targets, notes), _num_keys(means), "by_task")
+    return Table(title, columns, rows, footer_of(means, means.targets, notes), _num_keys(means), "by_task")
 
 
 def _by_task_row(means: Means, entry: Entry) -> Iterator[Plain]:
@@ -102,12 +94,12 @@ def by_group(means: Means) -> Table:
     """Return the means over the tasks of each of XTREME's groups that are all asked, and over all nine."""
     groups = {**GROUPS, "all nine": ALL_TASKS}
     asked = {name: tasks for name, tasks in groups.items() if set(tasks) <= set(means.targets)}
-    rows = tuple(_row(*_keys(means, entry), *_by_group_row(means, entry, asked.values())) for entry in means.entries)
+    rows = tuple(_row(*keys_of(means, entry), *_by_group_row(means, entry, asked.values())) for entry in means.entries)
     title = "XTREME's groups of target tasks, per cent: mean over the tasks of a group"
     targets = tuple(target for target in means.targets if any(target in tasks for tasks in asked.values()))
     notes = (*(f"{name}: {', '.join(tasks)}" for name, tasks in asked.items() if name in GROUPS),)
-    lines = _footer(means, targets, notes)
-    return Table(title, (*_key_columns(means), *asked), rows if asked else (), lines, _num_keys(means), "by_group")
+    lines = footer_of(means, targets, notes)
+    return Table(title, (*key_columns(means), *asked), rows if asked else (), lines, _num_keys(means), "by_group")
 
 
 def _by_group_row(means: Means, entry: Entry, groups: Iterable[Sequence[str]]) -> Iterator[Number]:
@@ -123,9 +115,9 @@ def by_language(means: Means) -> Iterator[Table]:
     for target in means.targets:
         metric, parted = task_of(target).metric, bool(means.parts(target))
         everywhere, zero_shot = means.languages(target), means.zero_shot(target)
-        keys = (*_key_columns(means), "metric") if parted else _key_columns(means)
+        keys = (*key_columns(means), "metric") if parted else key_columns(means)
         rows = tuple(
-            _row(*_keys(means, entry), *([name] if parted else []), *_by_language_row(means, entry, target, part))
+            _row(*keys_of(means, entry), *([name] if parted else []), *_by_language_row(means, entry, target, part))
             for entry in means.entries
             for part, name in _parts(means, target)
         )
@@ -133,7 +125,7 @@ def by_language(means: Means) -> Iterator[Table]:
         notes = (f"all: mean over {counted_languages(len(everywhere))}{counted}", headline_note(metric))
         title = f"{task_of(target).title} by language, {'' if parted else f'{metric.name} in '}per cent"
         columns = (*keys, *everywhere, "all", *(["zero-shot"] if zero_shot else []))
-        yield Table(title, columns, rows, _footer(means, (target,), notes), len(keys), f"by_language_{target}")
+        yield Table(title, columns, rows, footer_of(means, (target,), notes), len(keys), f"by_language_{target}")
 
 
 def _parts(means: Means, target: str) -> Iterator[tuple[str, str]]:
@@ -162,29 +154,29 @@ def gains(means: Means) -> Table:
     values = [[*(g := _gains(means, entry)), means.over(g)] for entry in entries]
     best = [_best(column) for column in zip(*values, strict=True)]
     rows = tuple(
-        _row(*_keys(means, entry), *(_gain(mean, best=i in best[j]) for j, mean in enumerate(row)))
+        _row(*keys_of(means, entry), *(_gain(mean, best=i in best[j]) for j, mean in enumerate(row)))
         for i, (entry, row) in enumerate(zip(entries, values, strict=True))
     )
     titles = (task_of(target).title for target in means.targets)
-    columns = (*_key_columns(means), *titles, "mean")
+    columns = (*key_columns(means), *titles, "mean")
     notes = ("gain: score minus the baseline's, same target seed, in percentage points; best of each column marked",)
     title = "Gain over the baseline, percentage points"
-    return Table(title, columns, rows, _footer(means, means.targets, notes), _num_keys(means), "gain")
+    return Table(title, columns, rows, footer_of(means, means.targets, notes), _num_keys(means), "gain")
 
 
 def intermediate(means: Means) -> Table:
     """Return the intermediate tasks' scores on their own English dev sets, parts of a metric in rows of their own."""
     pairs = [(entry, name) for entry in means.entries for name in means.own.get(entry, ())]
     rows = tuple(
-        _row(*_keys(means, entry), task_of(task).title, name, _number(_own_score(means, entry, task, part)))
+        _row(*keys_of(means, entry), task_of(task).title, name, _number(_own_score(means, entry, task, part)))
         for entry, task in pairs
         for part, name in _parts(means, task)
     )
     own = tuple(dict.fromkeys(task for _, task in pairs))
     notes = tuple(dict.fromkeys(headline_note(task_of(task).metric) for task in own))
-    columns = (*_key_columns(means), "dev set", "metric", "score")
+    columns = (*key_columns(means), "dev set", "metric", "score")
     title = "Intermediate tasks on their own dev sets, per cent"
-    return Table(title, columns, rows, _footer(means, own, notes), _num_keys(means) + 2, "intermediate")
+    return Table(title, columns, rows, footer_of(means, own, notes), _num_keys(means) + 2, "intermediate")
 
 
 def _own_score(means: Means, entry: Entry, task: str, part: str) -> Mean:
@@ -220,15 +212,17 @@ def _more_keys(means: Means) -> list[str]:
     return [name for name, needed in zip(_MORE_KEYS, (any(variants), len(schedules) > 1), strict=True) if needed]
 
 
-def _key_columns(means: Means) -> tuple[str, ...]:
+def key_columns(means: Means) -> tuple[str, ...]:
+    """Return the names of the columns that name a row of an entry."""
     return ("intermediate", "examples", *_more_keys(means))
 
 
 def _num_keys(means: Means) -> int:
-    return len(_key_columns(means))
+    return len(key_columns(means))
 
 
-def _keys(means: Means, entry: Entry) -> tuple[str, ...]:
+def keys_of(means: Means, entry: Entry) -> tuple[str, ...]:
+    """Return the cells that name a row of an entry."""
     shown = {"variant": means.shown_variants[entry.variant], "schedule": entry.schedule}
     more = [shown[name] for name in _more_keys(means)]
     if entry.baseline:
@@ -243,6 +237,7 @@ def entry_title(entry: Entry) -> str:
     return MIXTURE if entry.intermediate == MIXTURE else task_of(entry.intermediate).title
 
 
-def _footer(means: Means, targets: Sequence[str], notes: Sequence[str]) -> tuple[str, ...]:
+def footer_of(means: Means, targets: Sequence[str], notes: Sequence[str]) -> tuple[str, ...]:
+    """Return the lines under a table: its own notes, variants spelt out, and where the numbers come from."""
     spelt = (f"{shown}: {full}" for full, shown in means.shown_variants.items() if shown != full)
     return (*filter(None, notes), *spelt, *footer(means, targets))

@@ -78,7 +78,8 @@ class Task:
     are then those of its training file (DataFolder.with_labels). A task with `union` has no sources of its own: its
     examples are those of the other tasks, one after the other. `unanswerable`: some questions have no answer.
     `mining`: pairs are mined from two pools, with a threshold from dev; else each sentence takes its nearest.
-    `dev_set`: what the dev split is, where its name does not say it.
+    `dev_set`: what the dev split is, where its name does not say it. `parallel`: an example has the same id in every
+    language, of which it is a translation.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Task:
     unanswerable: bool = False
     mining: bool = False
     dev_set: str = ""
+    parallel: bool = False
 
     def needs_dev(self, split: Split) -> bool:
         """Say whether a split cannot be scored without dev: pairs are mined with a threshold from there."""

@@ -12,6 +12,7 @@ MLQA = Task(
     kind=Kind.SPAN,
     roles=TARGET,
     metric=MLQA_EM_F1,
+    parallel=True,
     languages=("ar", "de", "en", "es", "hi", "vi", "zh"),
     training_set="squad_v1",
     recipe=QA_RECIPE,

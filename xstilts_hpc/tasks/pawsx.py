@@ -40,6 +40,7 @@ PAWSX = Task(
     kind=Kind.SEQUENCE,
     roles=TARGET,
     metric=ACCURACY,
+    parallel=True,
     languages=("de", "en", "es", "fr", "ja", "ko", "zh"),
     labels=_LABELS,
     training_set="pawsx",

@@ -54,6 +54,7 @@ XNLI = Task(
     kind=Kind.SEQUENCE,
     roles=TARGET,
     metric=ACCURACY,
+    parallel=True,
     languages=("ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh"),
     labels=NLI_LABELS,
     training_set="mnli",

@@ -12,6 +12,7 @@ XQUAD = Task(
     kind=Kind.SPAN,
     roles=TARGET,
     metric=SQUAD,
+    parallel=True,
     languages=("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh"),
     training_set="squad_v1",
     recipe=QA_RECIPE,

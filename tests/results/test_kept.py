@@ -1,0 +1,91 @@
+"""Scores that were kept: a second collect reads nothing again, and whatever changes is read again."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.results.conftest import GridBuilder, sequence_logits
+from xstilts_hpc.results import kept as kept_module
+from xstilts_hpc.results import rows
+from xstilts_hpc.results.collect import collect
+from xstilts_hpc.results.kept import Kept
+from xstilts_hpc.scoring.draws import DRAWS
+
+
+def kept_files(root: Path) -> list[Path]:
+    return sorted((root / "cache" / "scored").iterdir())
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Give the list of the logits files that are read."""
+    found: list[Path] = []
+    read = rows.read_header
+
+    def noted(path: Path) -> object:
+        found.append(path)
+        return read(path)
+
+    monkeypatch.setattr(rows, "read_header", noted)
+    return found
+
+
+def test_a_second_collect_reads_nothing_and_says_the_same(small: GridBuilder, reads: list[Path]) -> None:
+    first = collect("small", small.root)
+    assert len(reads) == 4 and len(kept_files(small.root)) == 4
+    second = collect("small", small.root)
+    assert len(reads) == 4 and second.codes == first.codes == ("code 1",)
+    assert second.frame.equals(first.frame)
+
+
+def test_a_changed_logits_file_is_read_again_and_found_out(small: GridBuilder, reads: list[Path]) -> None:
+    collect("small", small.root)
+    path = small.folder(0).logits("xnli")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    found = collect("small", small.root, allow_partial=True)
+    assert [item.cell for item in found.missing] == [small.cells[0]]
+    assert "differs from the SHA-256" in found.missing[0].reason
+
+
+def test_only_a_new_run_is_read(small: GridBuilder, reads: list[Path]) -> None:
+    collect("small", small.root)
+    logits = {"en": sequence_logits(4), "sw": sequence_logits(5)}
+    small.cell(small.run("mnli", 99, {"xnli": logits}), "xnli", size=100, seeds=(1, 1, 0))
+    small.save()
+    collect("small", small.root)
+    assert len(reads) == 5
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense", None], ids=["empty", "nonsense", "cut"])
+def test_damaged_kept_scores_are_made_again(small: GridBuilder, reads: list[Path], damage: bytes | None) -> None:
+    first = collect("small", small.root)
+    path = kept_files(small.root)[0]
+    path.write_bytes(path.read_bytes()[:100] if damage is None else damage)
+    assert collect("small", small.root).frame.equals(first.frame)
+    assert len(reads) == 5 and Kept(path).draws() is not None
+
+
+def test_other_scoring_code_scores_again(
+    small: GridBuilder, reads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collect("small", small.root)
+    monkeypatch.setattr(kept_module, "scoring_digest", lambda: "another")
+    collect("small", small.root)
+    assert len(reads) == 8
+
+
+def test_where_nothing_can_be_kept_scores_are_there_all_the_same(small: GridBuilder) -> None:
+    (small.root / "cache").write_text("not a folder", encoding="utf-8")
+    assert len(collect("small", small.root).frame) == 8
+
+
+def test_scores_on_resampled_test_sets_are_kept(small: GridBuilder) -> None:
+    collect("small", small.root)
+    one, other = (Kept(path).draws() for path in kept_files(small.root)[:2])
+    assert one is not None and other is not None
+    assert one.languages == ("en", "sw") and one.headline.shape == (DRAWS, 2) and one.test_set == other.test_set
+    # en and sw are translations of each other: 5 and 3 of the same ten examples are right, drawn together
+    assert np.all(one.headline >= 0) and np.corrcoef(one.headline.T)[0, 1] > 0.5

@@ -1,0 +1,49 @@
+"""Sign-flip tests and Holm's correction against known answers, and the level they hold."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from xstilts_hpc.statistics.permutation import holm, sign_flip_p
+
+
+def test_few_differences_are_tested_exactly() -> None:
+    assert sign_flip_p([1.0, 2.0, 3.0]) == 2 / 8
+    assert sign_flip_p([1.0, 2.0, -3.0]) == 1.0
+    assert sign_flip_p([0.0, 0.0]) == 1.0
+
+
+def test_it_agrees_with_scipy() -> None:
+    values = np.random.default_rng(3).normal(0.4, 1, 12)
+    expected = stats.permutation_test((values,), np.sum, permutation_type="samples", n_resamples=np.inf).pvalue
+    assert sign_flip_p(values) == pytest.approx(expected)
+
+
+def test_many_differences_are_tested_by_a_sample() -> None:
+    values = np.random.default_rng(4).normal(0.12, 1, 300)
+    assert sign_flip_p(values, draws=20_000) == pytest.approx(stats.ttest_1samp(values, 0).pvalue, abs=0.01)
+    assert sign_flip_p(np.ones(300)) == pytest.approx(1 / 10_001)
+
+
+def test_no_differences_are_an_error() -> None:
+    with pytest.raises(ValueError, match="no differences"):
+        sign_flip_p([])
+
+
+def test_it_holds_its_level() -> None:
+    random = np.random.default_rng(5)
+    rejected = sum(sign_flip_p(random.standard_t(3, 12)) <= 0.05 for _ in range(600))
+    assert rejected / 600 == pytest.approx(0.05, abs=0.025)
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == []
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_holm_leaves_out_what_was_not_tested() -> None:
+    found = holm([0.02, math.nan, 0.04])
+    assert found[0] == pytest.approx(0.04) and math.isnan(found[1]) and found[2] == pytest.approx(0.04)

@@ -1,0 +1,103 @@
+"""Scores and gains with their intervals: over the seeds of the runs, and over the examples of their test sets."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from xstilts_hpc.metrics.base import Floats
+from xstilts_hpc.plan import Cell
+from xstilts_hpc.results.collect import asked
+from xstilts_hpc.results.kept import Kept, kept
+from xstilts_hpc.results.means import BASELINE, Entry, Means, Seeds, baseline_seeds, entry_of, seeds_of
+from xstilts_hpc.scoring.draws import Draws
+from xstilts_hpc.statistics.intervals import Estimate, Levels, estimate
+
+
+@dataclass(frozen=True)
+class Found:
+    """An estimate in fractions, the value of each set of seeds (NaN where missing), and whether examples count in it.
+
+    `examples` is false where the scores on resampled test sets are not there, or runs had other test sets: the interval
+    is then over seeds alone.
+    """
+
+    estimate: Estimate
+    values: tuple[float, ...]
+    examples: bool
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The intervals of a grid's means."""
+
+    means: Means
+
+    def score(self, entry: Entry, target: str, languages: Sequence[str]) -> Found:
+        """Return the mean over languages and seeds."""
+        return self._found(entry, target, languages, minus_baseline=False)
+
+    def gain(self, entry: Entry, target: str, languages: Sequence[str]) -> Found:
+        """Return the mean over seeds of the score minus the baseline's with the same target seed."""
+        return self._found(entry, target, languages, minus_baseline=True)
+
+    def _found(self, entry: Entry, target: str, languages: Sequence[str], *, minus_baseline: bool) -> Found:
+        sets = self.means.seeds(entry, target)
+        values = [self._value(entry, target, seeds, languages, minus_baseline=minus_baseline) for seeds in sets]
+        there = [(value, seeds) for value, seeds in zip(values, sets, strict=True) if not math.isnan(value)]
+        if not there or (len(there) < len(values) and not self.means.partial):
+            return Found(Estimate(math.nan), tuple(values), False)
+        used = [seeds for _, seeds in there]
+        draws = self._mean_draws(entry, target, used, languages, minus_baseline=minus_baseline)
+        levels = [Levels((data, train), last) for data, train, last in used]
+        return Found(estimate([value for value, _ in there], levels, draws), tuple(values), draws is not None)
+
+    def _value(
+        self, entry: Entry, target: str, seeds: Seeds, languages: Sequence[str], *, minus_baseline: bool
+    ) -> float:
+        own = self.means.over_languages(entry, target, seeds, languages)
+        if not minus_baseline:
+            return own
+        return own - self.means.over_languages(BASELINE, target, baseline_seeds(seeds), languages)
+
+    def _mean_draws(
+        self, entry: Entry, target: str, sets: Sequence[Seeds], languages: Sequence[str], *, minus_baseline: bool
+    ) -> Floats | None:
+        """Return the mean over runs on resampled test sets, None where some run has none or another test set."""
+        wanted = [(entry, seeds, 1.0) for seeds in sets]
+        if minus_baseline:
+            wanted += [(BASELINE, baseline_seeds(seeds), -1.0) for seeds in sets]
+        found = [(self._draws.get((one, target, seeds)), sign) for one, seeds, sign in wanted]
+        loaded = [(load_draws(path), sign) for path, sign in found if path is not None]
+        draws = [(one, sign) for one, sign in loaded if one is not None and set(languages) <= set(one.languages)]
+        if len(draws) < len(wanted) or len({one.test_set for one, _ in draws}) != 1:
+            return None
+        total: Floats = sum((sign * _over(one, languages) for one, sign in draws), np.zeros(1))
+        return total / len(sets)
+
+    @cached_property
+    def _draws(self) -> dict[tuple[Entry, str, Seeds], Path]:
+        """Return where the scores of every cell on resampled test sets are kept."""
+        return {
+            (entry_of(cell), cell.target, seeds_of(cell)): path
+            for cell in self.means.plan.cells
+            for path in self._paths(cell)
+        }
+
+    def _paths(self, cell: Cell) -> list[Path]:
+        scores = self.means.scores
+        return [kept(scores.root, cell.run, prediction).path for prediction in asked(scores.plan, cell)]
+
+
+@lru_cache(maxsize=1024)
+def load_draws(path: Path) -> Draws | None:
+    """Return the scores on resampled test sets of a run and task, None where they were not kept."""
+    return Kept(path).draws()
+
+
+def _over(draws: Draws, languages: Sequence[str]) -> Floats:
+    columns = [draws.languages.index(language) for language in languages]
+    return np.asarray(draws.headline[:, columns].mean(axis=1), dtype=np.float64)

@@ -1,0 +1,163 @@
+"""The tables of what can be concluded: gains with intervals and corrected tests, and scores as a function of size."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from xstilts_hpc.results.evidence import Evidence, Found
+from xstilts_hpc.results.means import BASELINE, Entry, Means, Seeds, baseline_seeds
+from xstilts_hpc.results.table import MISSING, Number, Plain, Table, footer_of, key_columns, keys_of
+from xstilts_hpc.scoring.draws import DRAWS
+from xstilts_hpc.statistics.curves import DECADE, Curve, curve
+from xstilts_hpc.statistics.intervals import FEWEST_RUNS, LEVEL, Levels
+from xstilts_hpc.statistics.permutation import holm
+from xstilts_hpc.statistics.trend import FEWEST_SIZES, trend
+from xstilts_hpc.tasks import task_of
+
+# Curves are refitted so often for their intervals.
+_REFITS = 400
+_PER_CENT = f"{100 * LEVEL:g} %"
+
+
+def gain_intervals(means: Means) -> Table:
+    """Return every gain over the baseline with its interval, its test, and the test corrected for their number."""
+    evidence = Evidence(means)
+    asked = [(entry, target) for entry in means.entries if not entry.baseline for target in means.targets]
+    asked = [(entry, target) for entry, target in asked if means.seeds(entry, target)]
+    found = [evidence.gain(entry, target, means.languages(target)) for entry, target in asked]
+    corrected = holm([one.estimate.p_value() for one in found])
+    rows = tuple(
+        (*keys_of(means, entry), task_of(target).title, *_gain_cells(one, p_value))
+        for (entry, target), one, p_value in zip(asked, found, corrected, strict=True)
+    )
+    columns = (*key_columns(means), "target", "gain", "low", "high", "p", "p (Holm)", "gain of each set of seeds")
+    notes = (
+        f"low, high: {_PER_CENT} interval for other seeds and other examples: spread over the sets of seeds, and "
+        f"{DRAWS} resamplings of the test set that all runs share (paragraphs with their questions, sentences, and "
+        "translations of an example together), Student's t with Satterthwaite's degrees of freedom",
+        f"none over fewer than {FEWEST_RUNS} sets of seeds; p: of no gain, two-sided; Holm: corrected for these tests",
+        "" if all(one.examples for one in found if one.estimate.known) else _SEEDS_ONLY,
+    )
+    title = "Gain over the baseline with intervals, percentage points"
+    return Table(title, columns, rows, footer_of(means, means.targets, notes), len(columns) - 6, "gain_interval")
+
+
+_SEEDS_ONLY = (
+    "some intervals are over seeds alone: their runs have no scores on resampled test sets, or other test sets"
+)
+
+
+def _gain_cells(found: Found, corrected: float) -> Iterator[Plain]:
+    low, high = found.estimate.interval()
+    there = len(found.values) - sum(map(math.isnan, found.values))
+    yield Number(100 * found.estimate.value, found=there, expected=len(found.values), signed=True)
+    yield from (Number(100 * end, signed=True) for end in (low, high))
+    yield from (p_text(value) for value in (found.estimate.p_value(), corrected))
+    yield " ".join(Number(100 * value, signed=True).text for value in found.values)
+
+
+def p_text(value: float) -> str:
+    """Return a p-value as tables show it."""
+    if math.isnan(value):
+        return MISSING
+    return f"{value:.3f}" if value >= 0.001 else "<0.001"
+
+
+@dataclass(frozen=True)
+class Series:
+    """The entries of one intermediate training at several sizes, the smallest first."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Return the sizes."""
+        return tuple(entry.size for entry in self.entries)
+
+
+def series_of(means: Means) -> list[Series]:
+    """Return every intermediate training that the grid has at three sizes or more."""
+    found: dict[Entry, list[Entry]] = {}
+    for entry in means.entries:
+        if not entry.baseline:
+            found.setdefault(replace(entry, size=0, full=False), []).append(entry)
+    return [Series(tuple(entries)) for entries in found.values() if len(entries) >= FEWEST_SIZES]
+
+
+def size_curves(means: Means) -> Table:
+    """Return how the zero-shot score depends on the size of the intermediate training set, by training and target."""
+    asked = [(series, target) for series in series_of(means) for target in means.targets]
+    asked = [(series, target) for series, target in asked if means.seeds(series.entries[0], target)]
+    trends = [trend(_by_levels(means, series, target)) for series, target in asked]
+    corrected = holm([one.p_value() for one in trends])
+    rows: list[tuple[Plain, ...]] = []
+    for (series, target), slope, p_value in zip(asked, trends, corrected, strict=True):
+        low, high = slope.interval()
+        numbers = (Number(100 * value, signed=True) for value in (slope.value, low, high))
+        keys = _without_size(means, series.entries[0])
+        rows.append((*keys, task_of(target).title, *numbers, p_text(p_value), *_curve_cells(means, series, target)))
+    columns = (*_without_size_columns(means), "target", "slope", "low", "high", "p (Holm)", "curve", "n90")
+    notes = (
+        "zero-shot score: mean over languages without English, in points; slope: per factor of ten in size, the mean "
+        f"over sets of seeds of one contrast over all sizes, with its {_PER_CENT} interval and its test for no trend",
+        "curve: the form with the lowest AICc of constant, log-linear, log-quadratic and power law, the baseline as "
+        "size 0; n90: the size that gives 90 % of what the power law gains, with an interval by resampling the seeds",
+        f"nothing is extrapolated beyond {DECADE:g} times the largest size",
+    )
+    title = "Zero-shot score by size of the intermediate training set"
+    return Table(title, columns, tuple(rows), footer_of(means, means.targets, notes), len(columns) - 6, "size_curve")
+
+
+def _curve_cells(means: Means, series: Series, target: str) -> tuple[str, str]:
+    found = fitted(means, series, target)
+    if found is None:
+        return MISSING, MISSING
+    if found.why_not:
+        return found.best.form, f"not identified: {found.why_not}"
+    low, high = found.n90_interval
+    return found.best.form, f"{found.n90:,.0f} [{low:,.0f}, {high:,.0f}]"
+
+
+def fitted(means: Means, series: Series, target: str) -> Curve | None:
+    """Return the curve of the zero-shot score, the baseline as size 0; None where runs are missing."""
+    sizes = (0, *series.sizes)
+    sets = list(dict.fromkeys(seeds for entry in series.entries for seeds in means.seeds(entry, target)))
+    scores = np.array([_scores(means, series, target, seeds) for seeds in sets])
+    incomplete = np.isnan(scores[:, 1:]).any() and not means.partial
+    if incomplete or np.isnan(scores).all(axis=0)[1:].any():
+        return None
+    kept = ~np.isnan(scores).all(axis=0)
+    return curve(np.array(sizes)[kept].tolist(), scores[:, kept], at=series.sizes, draws=_REFITS)
+
+
+def _scores(means: Means, series: Series, target: str, seeds: Seeds) -> list[float]:
+    languages = _zero_shot(means, target)
+    own = [means.over_languages(entry, target, seeds, languages) for entry in series.entries]
+    return [means.over_languages(BASELINE, target, baseline_seeds(seeds), languages), *own]
+
+
+def _by_levels(means: Means, series: Series, target: str) -> dict[Levels, dict[int, float]]:
+    """Return the zero-shot score of every set of seeds at the sizes it has."""
+    found: dict[Levels, dict[int, float]] = {}
+    for entry in series.entries:
+        for seeds in means.seeds(entry, target):
+            value = means.over_languages(entry, target, seeds, _zero_shot(means, target))
+            if not math.isnan(value):
+                found.setdefault(Levels(seeds[:2], seeds[2]), {})[entry.size] = value
+    return found
+
+
+def _zero_shot(means: Means, target: str) -> Sequence[str]:
+    return means.zero_shot(target) or means.languages(target)
+
+
+def _without_size(means: Means, entry: Entry) -> tuple[str, ...]:
+    keys = keys_of(means, entry)
+    return (keys[0], *keys[2:])
+
+
+def _without_size_columns(means: Means) -> tuple[str, ...]:
+    columns = key_columns(means)
+    return (columns[0], *columns[2:])

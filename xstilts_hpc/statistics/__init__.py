@@ -1,0 +1,1 @@
+"""Statistics of a study: intervals over seeds and examples, corrected tests, learning curves. Only numpy and scipy."""
