@@ -8,8 +8,9 @@ import pytest
 from tests.results.conftest import GridBuilder, sequence_logits
 from xstilts_hpc.results.collect import gather
 from xstilts_hpc.results.evidence import Evidence
-from xstilts_hpc.results.inference import fitted, gain_intervals, p_text, series_of, size_curves
+from xstilts_hpc.results.inference import gain_intervals, p_text, size_curves
 from xstilts_hpc.results.means import Entry, Means
+from xstilts_hpc.results.sizes import fitted, series_of
 from xstilts_hpc.results.table import text
 from xstilts_hpc.statistics.curves import Form
 

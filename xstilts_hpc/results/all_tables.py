@@ -1,8 +1,10 @@
 """All tables of a grid, in the order in which they are written and shown."""
 
+from xstilts_hpc.results.claims import claims
 from xstilts_hpc.results.collect import Scores
 from xstilts_hpc.results.inference import gain_intervals, size_curves
 from xstilts_hpc.results.means import Means
+from xstilts_hpc.results.published import beside_published
 from xstilts_hpc.results.table import Table, by_group, by_language, by_task, gains, intermediate
 
 
@@ -11,6 +13,6 @@ def tables(scores: Scores, *, partial: bool = False) -> tuple[Table, ...]:
     means = Means(scores, partial)
     found = (
         *(by_task(means), by_group(means), *by_language(means), gains(means), gain_intervals(means)),
-        *(size_curves(means), intermediate(means)),
+        *(size_curves(means), intermediate(means), claims(means), beside_published(means)),
     )
     return tuple(table for table in found if table.rows)

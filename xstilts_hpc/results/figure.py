@@ -1,4 +1,4 @@
-"""Size curves: the score of a target task against the number of intermediate examples."""
+"""Size curves: the zero-shot score of a target task against the number of intermediate examples."""
 
 import io
 import math
@@ -10,13 +10,16 @@ from itertools import cycle
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from xstilts_hpc.files import whole_file, write_text
 from xstilts_hpc.results.means import Entry, Means
+from xstilts_hpc.results.sizes import Series, fitted, languages_of
 from xstilts_hpc.results.table import entry_title
+from xstilts_hpc.statistics.trend import FEWEST_SIZES
 from xstilts_hpc.tasks import task_of
 
 # Okabe and Ito's colours without black and yellow: told apart by colour-blind readers, legible on white and on dark.
@@ -50,7 +53,10 @@ def curves(means: Means) -> tuple[Curve, ...]:
 
 
 def draw(means: Means, target: str) -> Figure:
-    """Return the figure of one target: points are seeds, lines are means, the dashed line is the baseline."""
+    """Return the figure of one target: points are seeds, lines are means, the dashed line is the baseline.
+
+    Where a curve could be fitted its interval is a band around it.
+    """
     figure = Figure(figsize=(6.8, 4.0), layout="constrained", facecolor="none")
     axes = figure.add_subplot(facecolor="none")
     for curve, colour, marker, style in zip(
@@ -59,13 +65,13 @@ def draw(means: Means, target: str) -> Figure:
         _draw_curve(axes, means, target, curve, (colour, marker, style))
     baseline = next((entry for entry in means.entries if entry.baseline), None)
     if baseline:
-        value = 100 * means.score(baseline, target, means.languages(target)).value
+        value = 100 * means.score(baseline, target, languages_of(means, target)).value
         if not math.isnan(value):
             axes.axhline(value, linestyle="--", linewidth=1.2, color=_INK, label=entry_title(baseline))
     sizes = [entry.size for entry in means.entries if not entry.baseline]
     axes.set_xscale("log")
     axes.set_xlim(min(sizes) / 1.5, max(sizes) * 1.5)
-    _label(axes, f"{task_of(target).title}: {task_of(target).metric.name}, %")
+    _label(axes, f"{task_of(target).title}: zero-shot {task_of(target).metric.name}, %")
     return figure
 
 
@@ -99,7 +105,7 @@ def _styles() -> tuple[str, ...]:
 
 def _draw_curve(axes: Axes, means: Means, target: str, curve: Curve, look: tuple[str, str, str]) -> None:
     colour, marker, style = look
-    languages = means.languages(target)
+    languages = languages_of(means, target)
     points = [(e.size, 100 * v) for e in curve.entries for v in means.by_seed(e, target, languages)]
     sizes = [entry.size for entry in curve.entries]
     values = [100 * means.score(entry, target, languages).value for entry in curve.entries]
@@ -107,6 +113,10 @@ def _draw_curve(axes: Axes, means: Means, target: str, curve: Curve, look: tuple
     if points:
         x, y = zip(*points, strict=True)
         axes.scatter(x, y, marker=marker, s=14, color=colour, alpha=0.45, linewidths=0)
+    fit = fitted(means, Series(curve.entries), target) if len(curve.entries) >= FEWEST_SIZES else None
+    if fit is not None and not np.isnan(fit.band).any():
+        axes.fill_between(fit.at, *(100 * fit.band.T), color=colour, alpha=0.12, linewidth=0)
+        axes.plot(fit.at, 100 * fit.best.at(fit.at), linestyle=(0, (1, 1)), linewidth=1, color=colour)
 
 
 def _label(axes: Axes, quantity: str) -> None:

@@ -1,23 +1,19 @@
 """The tables of what can be concluded: gains with intervals and corrected tests, and scores as a function of size."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
+from collections.abc import Iterator
 
 from xstilts_hpc.results.evidence import Evidence, Found
-from xstilts_hpc.results.means import BASELINE, Entry, Means, Seeds, baseline_seeds
+from xstilts_hpc.results.means import Entry, Means
+from xstilts_hpc.results.sizes import Series, fitted, languages_of, series_of
 from xstilts_hpc.results.table import MISSING, Number, Plain, Table, footer_of, key_columns, keys_of
 from xstilts_hpc.scoring.draws import DRAWS
-from xstilts_hpc.statistics.curves import DECADE, Curve, curve
+from xstilts_hpc.statistics.curves import DECADE
 from xstilts_hpc.statistics.intervals import FEWEST_RUNS, LEVEL, Levels
 from xstilts_hpc.statistics.permutation import holm
-from xstilts_hpc.statistics.trend import FEWEST_SIZES, trend
+from xstilts_hpc.statistics.trend import trend
 from xstilts_hpc.tasks import task_of
 
-# Curves are refitted so often for their intervals.
-_REFITS = 400
 _PER_CENT = f"{100 * LEVEL:g} %"
 
 
@@ -65,27 +61,6 @@ def p_text(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 else "<0.001"
 
 
-@dataclass(frozen=True)
-class Series:
-    """The entries of one intermediate training at several sizes, the smallest first."""
-
-    entries: tuple[Entry, ...]
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Return the sizes."""
-        return tuple(entry.size for entry in self.entries)
-
-
-def series_of(means: Means) -> list[Series]:
-    """Return every intermediate training that the grid has at three sizes or more."""
-    found: dict[Entry, list[Entry]] = {}
-    for entry in means.entries:
-        if not entry.baseline:
-            found.setdefault(replace(entry, size=0, full=False), []).append(entry)
-    return [Series(tuple(entries)) for entries in found.values() if len(entries) >= FEWEST_SIZES]
-
-
 def size_curves(means: Means) -> Table:
     """Return how the zero-shot score depends on the size of the intermediate training set, by training and target."""
     asked = [(series, target) for series in series_of(means) for target in means.targets]
@@ -120,37 +95,15 @@ def _curve_cells(means: Means, series: Series, target: str) -> tuple[str, str]:
     return found.best.form, f"{found.n90:,.0f} [{low:,.0f}, {high:,.0f}]"
 
 
-def fitted(means: Means, series: Series, target: str) -> Curve | None:
-    """Return the curve of the zero-shot score, the baseline as size 0; None where runs are missing."""
-    sizes = (0, *series.sizes)
-    sets = list(dict.fromkeys(seeds for entry in series.entries for seeds in means.seeds(entry, target)))
-    scores = np.array([_scores(means, series, target, seeds) for seeds in sets])
-    incomplete = np.isnan(scores[:, 1:]).any() and not means.partial
-    if incomplete or np.isnan(scores).all(axis=0)[1:].any():
-        return None
-    kept = ~np.isnan(scores).all(axis=0)
-    return curve(np.array(sizes)[kept].tolist(), scores[:, kept], at=series.sizes, draws=_REFITS)
-
-
-def _scores(means: Means, series: Series, target: str, seeds: Seeds) -> list[float]:
-    languages = _zero_shot(means, target)
-    own = [means.over_languages(entry, target, seeds, languages) for entry in series.entries]
-    return [means.over_languages(BASELINE, target, baseline_seeds(seeds), languages), *own]
-
-
 def _by_levels(means: Means, series: Series, target: str) -> dict[Levels, dict[int, float]]:
     """Return the zero-shot score of every set of seeds at the sizes it has."""
     found: dict[Levels, dict[int, float]] = {}
     for entry in series.entries:
         for seeds in means.seeds(entry, target):
-            value = means.over_languages(entry, target, seeds, _zero_shot(means, target))
+            value = means.over_languages(entry, target, seeds, languages_of(means, target))
             if not math.isnan(value):
                 found.setdefault(Levels(seeds[:2], seeds[2]), {})[entry.size] = value
     return found
-
-
-def _zero_shot(means: Means, target: str) -> Sequence[str]:
-    return means.zero_shot(target) or means.languages(target)
 
 
 def _without_size(means: Means, entry: Entry) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from xstilts_hpc.results.footer import MADE_UP_NOTICE, flagged, is_made_up
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.named import find_grid
 from xstilts_hpc.results.render import print_table, write_tables
+from xstilts_hpc.results.sizes import languages_of
 from xstilts_hpc.results.table import Number, Table, by_language, by_task, counted_languages, text
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.version import code_version
@@ -105,10 +106,11 @@ def summary(scores: Scores) -> str:
 def pictures(means: Means) -> Iterator[Picture]:
     """Yield the size curve of every target; none where the grid has only the baseline."""
     for target in means.targets if curves(means) else ():
-        languages = counted_languages(len(means.languages(target)))
+        languages = counted_languages(len(languages_of(means, target)))
         caption = (
-            f"{task_of(target).title}: mean over {languages} against the number of "
-            "intermediate examples. Small points: seeds; lines: means; dashed line: baseline."
+            f"{task_of(target).title}: zero-shot score, the mean over {languages}, against the number of intermediate "
+            "examples. Small points: seeds; lines: means; dashed line: baseline; dotted line and band: fitted curve "
+            "and its 95 % interval, where there are three sizes and three sets of seeds."
         )
         # The text in the SVG is escaped by matplotlib.
         yield Picture(caption, Markup(svg(draw(means, target), f"size-curve-{target}")))

@@ -25,6 +25,8 @@ from xstilts_hpc.tasks.xnli import XNLI
 from xstilts_hpc.tasks.xquad import XQUAD
 
 _STUDY = (ANLI, MNLI, QQP, SQUAD_V1, SQUAD_V2, HELLASWAG, CCG, COSMOSQA, COMMONSENSEQA)
+# The intermediate tasks of the study, which it also trains on jointly.
+STUDY_TASKS = tuple(task.name for task in _STUDY)
 _INTERMEDIATE = (*_STUDY, CCG_PMB, ANLI_ROUNDS, SNLI)
 _TARGET = (XNLI, PAWSX, UDPOS, PANX, XQUAD, MLQA, TYDIQA, BUCC2018, TATOEBA)
 TASKS: dict[str, Task] = {task.name: task for task in (*_INTERMEDIATE, *_TARGET, MLM)}

@@ -1,0 +1,66 @@
+"""Scores by size: an intermediate training at several sizes, and the curve of its zero-shot scores on a target."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from xstilts_hpc.results.means import BASELINE, Entry, Means, Seeds, baseline_seeds
+from xstilts_hpc.statistics.curves import Curve, curve
+from xstilts_hpc.statistics.trend import FEWEST_SIZES
+
+# Curves are refitted so often for their intervals, which are given at so many sizes.
+_REFITS = 400
+_POINTS = 50
+
+
+@dataclass(frozen=True)
+class Series:
+    """The entries of one intermediate training at several sizes, the smallest first."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Return the sizes."""
+        return tuple(entry.size for entry in self.entries)
+
+
+def series_of(means: Means) -> list[Series]:
+    """Return every intermediate training that the grid has at three sizes or more."""
+    found: dict[Entry, list[Entry]] = {}
+    for entry in means.entries:
+        if not entry.baseline:
+            found.setdefault(replace(entry, size=0, full=False), []).append(entry)
+    return [Series(tuple(entries)) for entries in found.values() if len(entries) >= FEWEST_SIZES]
+
+
+def fitted(means: Means, series: Series, target: str) -> Curve | None:
+    """Return the curve of the zero-shot score, the baseline as size 0; None where runs are missing."""
+    sizes = (0, *series.sizes)
+    sets = list(dict.fromkeys(seeds for entry in series.entries for seeds in means.seeds(entry, target)))
+    scores = np.array([_scores(means, series, target, seeds) for seeds in sets])
+    incomplete = np.isnan(scores[:, 1:]).any() and not means.partial
+    if incomplete or np.isnan(scores).all(axis=0)[1:].any():
+        return None
+    there = np.flatnonzero(~np.isnan(scores).all(axis=0)).tolist()
+    at = np.geomspace(series.sizes[0], series.sizes[-1], _POINTS).tolist()
+    return _curve(tuple(sizes[i] for i in there), tuple(map(tuple, scores[:, there].tolist())), tuple(at))
+
+
+@lru_cache(maxsize=4096)
+def _curve(sizes: tuple[int, ...], scores: tuple[tuple[float, ...], ...], at: tuple[float, ...]) -> Curve:
+    """Fit a curve once, though a table and two figures show it."""
+    return curve(sizes, np.array(scores), at=at, draws=_REFITS)
+
+
+def _scores(means: Means, series: Series, target: str, seeds: Seeds) -> list[float]:
+    languages = languages_of(means, target)
+    own = [means.over_languages(entry, target, seeds, languages) for entry in series.entries]
+    return [means.over_languages(BASELINE, target, baseline_seeds(seeds), languages), *own]
+
+
+def languages_of(means: Means, target: str) -> Sequence[str]:
+    """Return the languages whose mean is the zero-shot score: all but English, or all where there is no other."""
+    return means.zero_shot(target) or means.languages(target)
