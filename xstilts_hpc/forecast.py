@@ -12,7 +12,7 @@ from xstilts_hpc.files import read_json
 from xstilts_hpc.memory_rule import Trained
 from xstilts_hpc.plan import Plan, PlannedRun, load_plan, plan_files
 from xstilts_hpc.run import ModelSource, Run
-from xstilts_hpc.tasks import task_of
+from xstilts_hpc.tasks import TASKS, task_of
 
 # An assumption, not a measurement, until finished runs on this machine replace it: sustained TFLOP/s of one device.
 ASSUMED_TFLOPS = 60.0
@@ -157,8 +157,12 @@ def trained_size(size: ModelSize, runs: Iterable[Run], *, compact_vocabulary: bo
 
 
 def longest_item(run: Run) -> int:
-    """Return the most tokens that an item of a run's training set can have, all its choices together."""
-    rows = max((task_of(name).rows_per_item for name in run.training.tasks), default=1) if run.training else 1
+    """Return the most tokens that an item of a run's training set can have, all its choices together.
+
+    A task that another version's plan names and this one does not know is taken to have one row per item.
+    """
+    known = (TASKS[name] for name in run.training.tasks if name in TASKS) if run.training else ()
+    rows = max((task.rows_per_item for task in known), default=1)
     return rows * run.recipe.max_length
 
 

@@ -120,6 +120,7 @@ def main(out: Path, cases: list[str]) -> None:
         results[case] = held(replace(Machine(), zero_stage=int(stage), precision=precision), ranks)
     if ranks.is_main():
         out.write_text(json.dumps(results))
+    ranks.barrier()
 
 
 if __name__ == "__main__":

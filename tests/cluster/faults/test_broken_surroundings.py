@@ -106,10 +106,14 @@ def retry_all(campaign: Campaign) -> None:
 
 
 def damage_and_submit_again(story: Story) -> None:
-    """Delete a commit record and flip a byte of another run's logits; collect; do as the messages say; submit."""
+    """Delete a commit record and flip a byte of another run's logits; collect; do as the messages say; submit.
+
+    The array's own collector has scored both before, and what was scored is not read again.
+    """
     campaign = story.campaign
     campaign.run(RECORD_DELETED).done_json.unlink()
     flip_byte_of_logits(largest(campaign.run(BYTE_FLIPPED).path / "logits"))
+    shutil.rmtree(campaign.root / "cache" / "scored")
     story.incomplete = campaign.refused("collect", "faults")
     largest(campaign.run(BYTE_FLIPPED).path / "logits").unlink()
     campaign.submit()
