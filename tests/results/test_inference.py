@@ -1,5 +1,6 @@
 """Gains with intervals and curves over sizes, from logits whose scores are known."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from xstilts_hpc.results.collect import gather
 from xstilts_hpc.results.evidence import Evidence
 from xstilts_hpc.results.inference import gain_intervals, p_text, size_curves
 from xstilts_hpc.results.means import Entry, Means
-from xstilts_hpc.results.sizes import fitted, series_of
+from xstilts_hpc.results.sizes import fitted, series_of, sets_of
 from xstilts_hpc.results.table import text
 from xstilts_hpc.statistics.curves import Form
 
@@ -96,6 +97,19 @@ def test_the_slope_is_per_factor_of_ten(sweep: GridBuilder) -> None:
     (row,) = size_curves(means_of(sweep)).rows
     assert [text(cell) for cell in row][:5] == ["MNLI", "XNLI", "+5.0", "+5.0", "+5.0"]
     assert [text(cell) for cell in row][-1] == "not identified: fewer than 6 sizes"
+
+
+def test_a_full_training_set_belongs_to_every_data_seed(sweep: GridBuilder) -> None:
+    sweep.cells = [replace(cell, full=False) for cell in sweep.cells]
+    for seed in range(3):
+        run = add_run(sweep, 60 + seed, 130 + 3 * seed)
+        cell = sweep.cell(run, "xnli", size=10_000, seeds=(0, seed, seed))
+        sweep.cells[-1] = replace(cell, full=True)
+    means = means_of(sweep)
+    (row,) = size_curves(means).rows
+    assert [text(cell) for cell in row][:3] == ["MNLI", "XNLI", "+5.0"]
+    (series,) = series_of(means)
+    assert sets_of(means, series, "xnli") == [(0, 0, 0), (1, 1, 1), (2, 2, 2)]
 
 
 def test_a_known_curve_is_found(builder: GridBuilder) -> None:

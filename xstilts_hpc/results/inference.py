@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from xstilts_hpc.results.evidence import Evidence, Found
 from xstilts_hpc.results.means import Entry, Means
-from xstilts_hpc.results.sizes import Series, fitted, languages_of, series_of
+from xstilts_hpc.results.sizes import Series, fitted, score_at, series_of, sets_of
 from xstilts_hpc.results.table import MISSING, Number, Plain, Table, footer_of, key_columns, keys_of
 from xstilts_hpc.scoring.draws import DRAWS
 from xstilts_hpc.statistics.curves import DECADE
@@ -98,11 +98,10 @@ def _curve_cells(means: Means, series: Series, target: str) -> tuple[str, str]:
 def _by_levels(means: Means, series: Series, target: str) -> dict[Levels, dict[int, float]]:
     """Return the zero-shot score of every set of seeds at the sizes it has."""
     found: dict[Levels, dict[int, float]] = {}
-    for entry in series.entries:
-        for seeds in means.seeds(entry, target):
-            value = means.over_languages(entry, target, seeds, languages_of(means, target))
-            if not math.isnan(value):
-                found.setdefault(Levels(seeds[:2], seeds[2]), {})[entry.size] = value
+    for seeds in sets_of(means, series, target):
+        scores = {entry.size: score_at(means, entry, target, seeds) for entry in series.entries}
+        there = {size: score for size, score in scores.items() if not math.isnan(score)}
+        found[Levels(seeds[:2], seeds[2])] = there
     return found
 
 

@@ -39,8 +39,7 @@ def series_of(means: Means) -> list[Series]:
 def fitted(means: Means, series: Series, target: str) -> Curve | None:
     """Return the curve of the zero-shot score, the baseline as size 0; None where runs are missing."""
     sizes = (0, *series.sizes)
-    sets = list(dict.fromkeys(seeds for entry in series.entries for seeds in means.seeds(entry, target)))
-    scores = np.array([_scores(means, series, target, seeds) for seeds in sets])
+    scores = np.array([_scores(means, series, target, seeds) for seeds in sets_of(means, series, target)])
     incomplete = np.isnan(scores[:, 1:]).any() and not means.partial
     if incomplete or np.isnan(scores).all(axis=0)[1:].any():
         return None
@@ -56,9 +55,26 @@ def _curve(sizes: tuple[int, ...], scores: tuple[tuple[float, ...], ...], at: tu
 
 
 def _scores(means: Means, series: Series, target: str, seeds: Seeds) -> list[float]:
-    languages = languages_of(means, target)
-    own = [means.over_languages(entry, target, seeds, languages) for entry in series.entries]
-    return [means.over_languages(BASELINE, target, baseline_seeds(seeds), languages), *own]
+    baseline = means.over_languages(BASELINE, target, baseline_seeds(seeds), languages_of(means, target))
+    return [baseline, *(score_at(means, entry, target, seeds) for entry in series.entries)]
+
+
+def sets_of(means: Means, series: Series, target: str) -> list[Seeds]:
+    """Return the sets of seeds of the subsets of a series.
+
+    No data seed chooses the examples of a full training set: its run belongs to every set with the same training and
+    target seed, and has one data seed of them by name only.
+    """
+    subsets = [entry for entry in series.entries if not entry.full] or series.entries
+    return list(dict.fromkeys(seeds for entry in subsets for seeds in means.seeds(entry, target)))
+
+
+def score_at(means: Means, entry: Entry, target: str, seeds: Seeds) -> float:
+    """Return the zero-shot score of a set of seeds at one size, NaN where it is missing."""
+    there = means.seeds(entry, target)
+    alike = [found for found in there if found[1:] == seeds[1:]] if entry.full else []
+    asked = seeds if seeds in there or not alike else alike[0]
+    return means.over_languages(entry, target, asked, languages_of(means, target))
 
 
 def languages_of(means: Means, target: str) -> Sequence[str]:
