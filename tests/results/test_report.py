@@ -47,7 +47,7 @@ def outline(html: str) -> Outline:
 
 def report_of(builder: Any) -> str:
     scores = gather(builder.plan(), builder.root)
-    return render(Means(scores), tables(scores))
+    return render(Means(scores), tables(Means(scores)))
 
 
 def test_the_report_holds_question_summary_tables_figure_and_provenance(small: Any) -> None:
@@ -112,7 +112,7 @@ def test_a_target_without_any_score_still_has_a_report(builder: Any) -> None:
 def test_the_report_without_scores_of_one_day_is_the_same_twice(small: Any, tmp_path: Any) -> None:
     scores = gather(small.plan(), small.root)
     for name in ("a.html", "b.html"):
-        write_report(Means(scores), tables(scores), tmp_path / name)
+        write_report(Means(scores), tables(Means(scores)), tmp_path / name)
     texts = [re.sub(r"\d\d:\d\d UTC", "", (tmp_path / name).read_text()) for name in ("a.html", "b.html")]
     assert texts[0] == texts[1]
 

@@ -166,7 +166,7 @@ def test_a_grid_without_baseline_has_no_gain(builder: Any, xnli_run: Any) -> Non
 
 def test_tables_without_rows_are_left_out(builder: Any, xnli_run: Any) -> None:
     builder.cell(xnli_run(0, {"en": 5}), "xnli")
-    assert [table.name for table in tables(gather(builder.plan(), builder.root))] == ["by_task", "by_language_xnli"]
+    assert [table.name for table in tables(means_of(builder))] == ["by_task", "by_language_xnli"]
 
 
 def test_the_footer_says_grid_seeds_split_and_flags(small: Any) -> None:
@@ -202,7 +202,7 @@ def test_the_footer_says_what_a_dev_split_is_whose_name_does_not(
 
 def test_made_up_languages_are_announced_under_every_table(builder: Any, xnli_run: Any) -> None:
     builder.cell(xnli_run(0, {"qaa": 5}), "xnli")
-    found = tables(gather(builder.plan(), builder.root))
+    found = tables(means_of(builder))
     notice = "These are made-up languages: the numbers mean nothing beyond the demonstration."
     assert all(notice in table.footer for table in found)
 
@@ -264,7 +264,7 @@ def test_a_terminal_shows_every_column_whole_without_reading_markup(width: int) 
 
 
 def test_write_tables_writes_three_forms_of_each(small: Any) -> None:
-    written = write_tables(tables(gather(small.plan(), small.root)), small.root / "tables")
+    written = write_tables(tables(means_of(small)), small.root / "tables")
     names = ("by_task", "by_language_xnli", "gain", "gain_interval")
     assert [path.name for path in written] == [f"{name}.{suffix}" for name in names for suffix in ("md", "csv", "tex")]
     assert (small.root / "tables" / "by_task.csv").read_text() == (

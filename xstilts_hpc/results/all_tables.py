@@ -1,16 +1,14 @@
 """All tables of a grid, in the order in which they are written and shown."""
 
 from xstilts_hpc.results.claims import claims
-from xstilts_hpc.results.collect import Scores
 from xstilts_hpc.results.inference import gain_intervals, size_curves
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.published import beside_published
 from xstilts_hpc.results.table import Table, by_group, by_language, by_task, gains, intermediate
 
 
-def tables(scores: Scores, *, partial: bool = False) -> tuple[Table, ...]:
-    """Return the tables of a grid that have rows; with `partial`, means with members missing are shown with `n=`."""
-    means = Means(scores, partial)
+def tables(means: Means) -> tuple[Table, ...]:
+    """Return the tables of a grid that have rows."""
     found = (
         *(by_task(means), by_group(means), *by_language(means), gains(means), gain_intervals(means)),
         *(size_curves(means), intermediate(means), claims(means), beside_published(means)),

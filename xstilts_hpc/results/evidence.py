@@ -46,7 +46,8 @@ class Evidence:
 
     def _found(self, entry: Entry, target: str, languages: Sequence[str], *, minus_baseline: bool) -> Found:
         sets = self.means.seeds(entry, target)
-        values = [self._value(entry, target, seeds, languages, minus_baseline=minus_baseline) for seeds in sets]
+        by_seed = self.means.gain_by_seed if minus_baseline else self.means.by_seed
+        values = by_seed(entry, target, languages)
         there = [(value, seeds) for value, seeds in zip(values, sets, strict=True) if not math.isnan(value)]
         if not there or (len(there) < len(values) and not self.means.partial):
             return Found(Estimate(math.nan), tuple(values), False)
@@ -54,14 +55,6 @@ class Evidence:
         draws = self._mean_draws(entry, target, used, languages, minus_baseline=minus_baseline)
         levels = [Levels((data, train), last) for data, train, last in used]
         return Found(estimate([value for value, _ in there], levels, draws), tuple(values), draws is not None)
-
-    def _value(
-        self, entry: Entry, target: str, seeds: Seeds, languages: Sequence[str], *, minus_baseline: bool
-    ) -> float:
-        own = self.means.over_languages(entry, target, seeds, languages)
-        if not minus_baseline:
-            return own
-        return own - self.means.over_languages(BASELINE, target, baseline_seeds(seeds), languages)
 
     def _mean_draws(
         self, entry: Entry, target: str, sets: Sequence[Seeds], languages: Sequence[str], *, minus_baseline: bool

@@ -174,11 +174,14 @@ class Means:
 
     def gain(self, entry: Entry, target: str, languages: Sequence[str]) -> Mean:
         """Return the mean over seeds of the score minus the baseline's with the same target seed."""
-        gains = []
-        for seeds in self.seeds(entry, target):
-            own = self.over_languages(entry, target, seeds, languages)
-            gains.append(own - self.over_languages(BASELINE, target, baseline_seeds(seeds), languages))
-        return self._mean(gains)
+        return self._mean(self.gain_by_seed(entry, target, languages))
+
+    def gain_by_seed(self, entry: Entry, target: str, languages: Sequence[str]) -> list[float]:
+        """Return the gain over the baseline for each set of seeds, NaN where a score is missing."""
+        own = self.by_seed(entry, target, languages)
+        sets = self.seeds(entry, target)
+        base = (self.over_languages(BASELINE, target, baseline_seeds(seeds), languages) for seeds in sets)
+        return [score - baseline for score, baseline in zip(own, base, strict=True)]
 
     def over(self, means: Iterable[Mean]) -> Mean:
         """Return the plain mean of several means, counting their members; it has no spread of its own."""

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from xstilts_hpc.errors import GridError
 from xstilts_hpc.results.footer import is_made_up
 from xstilts_hpc.results.means import Entry, Means
-from xstilts_hpc.results.table import Number, Plain, Table, entry_title, footer_of
+from xstilts_hpc.results.table import Number, Plain, Table, entry_title, footer_of, number
 from xstilts_hpc.results.xtreme_layout import ALL_TASKS
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.yaml_file import load_yaml
@@ -94,8 +94,7 @@ def _splits(means: Means, targets: Sequence[str]) -> str:
 
 def _own(means: Means, entry: Entry, targets: Sequence[str]) -> Iterator[Number]:
     for target in targets:
-        mean = means.score(entry, target, means.languages(target))
-        yield Number(100 * mean.value, 100 * mean.spread, mean.found, mean.expected)
+        yield number(means.score(entry, target, means.languages(target)))
 
 
 def _best(means: Means, target: str) -> float:

@@ -47,7 +47,7 @@ def collect_and_write(
     scores = gather(load_plan(folder.plan), Path(root), processes=processes)
     means = Means(scores, allow_partial)
     write_scores(scores, folder)
-    found = tables(scores, partial=allow_partial)
+    found = tables(means)
     write_tables(found, folder.tables)
     write_figures(means, folder.figures)
     write_report(means, found, folder.report)

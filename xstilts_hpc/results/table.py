@@ -85,8 +85,8 @@ def by_task(means: Means) -> Table:
 
 def _by_task_row(means: Means, entry: Entry) -> Iterator[Plain]:
     scores = [means.score(entry, target, means.languages(target)) for target in means.targets]
-    yield from map(_number, scores)
-    yield _number(means.over(scores))
+    yield from map(number, scores)
+    yield number(means.over(scores))
     yield "" if entry.baseline else _gain(means.over(_gains(means, entry)))
 
 
@@ -104,7 +104,7 @@ def by_group(means: Means) -> Table:
 
 def _by_group_row(means: Means, entry: Entry, groups: Iterable[Sequence[str]]) -> Iterator[Number]:
     for tasks in groups:
-        yield _number(means.over(means.score(entry, task, means.languages(task)) for task in tasks))
+        yield number(means.over(means.score(entry, task, means.languages(task)) for task in tasks))
 
 
 def by_language(means: Means) -> Iterator[Table]:
@@ -143,9 +143,9 @@ def counted_languages(number: int) -> str:
 def _by_language_row(means: Means, entry: Entry, target: str, part: str) -> Iterator[Number]:
     """Yield a number per language, without its spread to keep 40 columns narrow, then the means with theirs."""
     for code in means.languages(target):
-        yield replace(_number(means.score(entry, target, (code,), part=part)), spread=math.nan)
+        yield replace(number(means.score(entry, target, (code,), part=part)), spread=math.nan)
     for codes in filter(None, (means.languages(target), means.zero_shot(target))):
-        yield _number(means.score(entry, target, codes, part=part))
+        yield number(means.score(entry, target, codes, part=part))
 
 
 def gains(means: Means) -> Table:
@@ -168,7 +168,7 @@ def intermediate(means: Means) -> Table:
     """Return the intermediate tasks' scores on their own English dev sets, parts of a metric in rows of their own."""
     pairs = [(entry, name) for entry in means.entries for name in means.own.get(entry, ())]
     rows = tuple(
-        _row(*keys_of(means, entry), task_of(task).title, name, _number(_own_score(means, entry, task, part)))
+        _row(*keys_of(means, entry), task_of(task).title, name, number(_own_score(means, entry, task, part)))
         for entry, task in pairs
         for part, name in _parts(means, task)
     )
@@ -198,12 +198,13 @@ def _best(column: Sequence[Mean]) -> set[int]:
     return {i for i, value in enumerate(shown) if value == greatest}
 
 
-def _number(mean: Mean, *, signed: bool = False, best: bool = False) -> Number:
+def number(mean: Mean, *, signed: bool = False, best: bool = False) -> Number:
+    """Return a mean of fractions as a table shows it."""
     return Number(100 * mean.value, 100 * mean.spread, mean.found, mean.expected, signed, best)
 
 
 def _gain(mean: Mean, *, best: bool = False) -> Number:
-    return _number(mean, signed=True, best=best)
+    return number(mean, signed=True, best=best)
 
 
 def _more_keys(means: Means) -> list[str]:

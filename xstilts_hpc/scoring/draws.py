@@ -36,8 +36,8 @@ def draws_of(task: Task, languages: Mapping[str, Counted]) -> Draws:
     together = max((int(group.max(initial=-1)) + 1 for group in groups.values()), default=0)
     found = np.empty((DRAWS, len(languages)), dtype=np.float32)
     for column, (language, one) in enumerate(languages.items()):
-        group = groups[language] if task.parallel else np.unique(one.group, return_inverse=True)[1]
-        units = together if task.parallel else int(group.max(initial=-1)) + 1
+        group = groups[language] if task.parallel else groups[language] - groups[language].min()
+        units = together if task.parallel else int(group.max()) + 1
         counts = np.stack([np.bincount(group, weights=each, minlength=units) for each in one.counts.T], axis=1)
         if not task.parallel:
             counts = counts[_order(task.name, language, units)]
