@@ -17,9 +17,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from xstilts_hpc.files import whole_file, write_text
 from xstilts_hpc.results.means import Entry, Means
-from xstilts_hpc.results.sizes import Series, fitted, languages_of
+from xstilts_hpc.results.sizes import Series, fitted, languages_of, series_of
 from xstilts_hpc.results.table import entry_title
-from xstilts_hpc.statistics.trend import FEWEST_SIZES
 from xstilts_hpc.tasks import task_of
 
 # Okabe and Ito's colours without black and yellow: told apart by colour-blind readers, legible on white and on dark.
@@ -35,21 +34,22 @@ _ID = re.compile(r'(\bid="|url\(#|href="#)')
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of a figure: entries of one intermediate task by rising size."""
+    """A line of a figure."""
 
     label: str
-    entries: tuple[Entry, ...]
+    series: Series
 
 
 def curves(means: Means) -> tuple[Curve, ...]:
     """Return a curve per intermediate task (and variant and schedule, where there are several)."""
-    entries = [entry for entry in means.entries if not entry.baseline]
-    schedules = len({entry.schedule for entry in entries}) > 1
-    grouped: dict[tuple[str, ...], list[Entry]] = {}
-    for entry in entries:
-        name = (entry_title(entry), means.shown_variants[entry.variant], entry.schedule if schedules else "")
-        grouped.setdefault(name, []).append(entry)
-    return tuple(Curve(", ".join(filter(None, name)), tuple(found)) for name, found in grouped.items())
+    found = series_of(means)
+    schedules = len({series.entries[0].schedule for series in found}) > 1
+    return tuple(Curve(_label_of(means, series.entries[0], schedules), series) for series in found)
+
+
+def _label_of(means: Means, entry: Entry, schedules: bool) -> str:
+    names = entry_title(entry), means.shown_variants[entry.variant], entry.schedule if schedules else ""
+    return ", ".join(filter(None, names))
 
 
 def draw(means: Means, target: str) -> Figure:
@@ -106,14 +106,14 @@ def _styles() -> tuple[str, ...]:
 def _draw_curve(axes: Axes, means: Means, target: str, curve: Curve, look: tuple[str, str, str]) -> None:
     colour, marker, style = look
     languages = languages_of(means, target)
-    points = [(e.size, 100 * v) for e in curve.entries for v in means.by_seed(e, target, languages)]
-    sizes = [entry.size for entry in curve.entries]
-    values = [100 * means.score(entry, target, languages).value for entry in curve.entries]
+    points = [(e.size, 100 * v) for e in curve.series.entries for v in means.by_seed(e, target, languages)]
+    sizes = [entry.size for entry in curve.series.entries]
+    values = [100 * means.score(entry, target, languages).value for entry in curve.series.entries]
     axes.plot(sizes, values, marker=marker, linestyle=style, color=colour, label=curve.label, markersize=6)
     if points:
         x, y = zip(*points, strict=True)
         axes.scatter(x, y, marker=marker, s=14, color=colour, alpha=0.45, linewidths=0)
-    fit = fitted(means, Series(curve.entries), target) if len(curve.entries) >= FEWEST_SIZES else None
+    fit = fitted(means, curve.series, target) if curve.series.has_trend else None
     if fit is not None and not np.isnan(fit.band).any():
         axes.fill_between(fit.at, *(100 * fit.band.T), color=colour, alpha=0.12, linewidth=0)
         axes.plot(fit.at, 100 * fit.best.at(fit.at), linestyle=(0, (1, 1)), linewidth=1, color=colour)

@@ -63,7 +63,7 @@ def p_text(value: float) -> str:
 
 def size_curves(means: Means) -> Table:
     """Return how the zero-shot score depends on the size of the intermediate training set, by training and target."""
-    asked = [(series, target) for series in series_of(means) for target in means.targets]
+    asked = [(series, target) for series in series_of(means) if series.has_trend for target in means.targets]
     asked = [(series, target) for series, target in asked if means.seeds(series.entries[0], target)]
     trends = [trend(_by_levels(means, series, target)) for series, target in asked]
     corrected = holm([one.p_value() for one in trends])

@@ -26,14 +26,19 @@ class Series:
         """Return the sizes."""
         return tuple(entry.size for entry in self.entries)
 
+    @property
+    def has_trend(self) -> bool:
+        """Say whether there are sizes enough for a trend and a curve."""
+        return len(self.entries) >= FEWEST_SIZES
+
 
 def series_of(means: Means) -> list[Series]:
-    """Return every intermediate training that the grid has at three sizes or more."""
+    """Return every intermediate training of the grid (and variant and schedule) with its sizes."""
     found: dict[Entry, list[Entry]] = {}
     for entry in means.entries:
         if not entry.baseline:
             found.setdefault(replace(entry, size=0, full=False), []).append(entry)
-    return [Series(tuple(entries)) for entries in found.values() if len(entries) >= FEWEST_SIZES]
+    return [Series(tuple(entries)) for entries in found.values()]
 
 
 def fitted(means: Means, series: Series, target: str) -> Curve | None:
