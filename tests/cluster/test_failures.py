@@ -28,7 +28,7 @@ def test_a_signature_leaves_out_what_differs() -> None:
         ("OSError: [Errno 28] No space left on device", "free space"),
         ("OSError: [Errno 122] Disk quota exceeded: 'x'", "quota"),
         ("ModuleNotFoundError: No module named 'deepspeed'", "setup:"),
-        ("RuntimeError: Address already in use", "same port"),
+        ("RuntimeError: Address already in use", "hold the ports"),
         ("torch.distributed.DistBackendError: NCCL error in: x.cpp", "log of every rank"),
         ("RuntimeError: [1] Connection closed by peer [127.0.0.1]:3", "log of every rank"),
         ("RuntimeError: CUDA error: uncorrectable ECC error encountered", "exclude: NODE"),

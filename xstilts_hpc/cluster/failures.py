@@ -33,7 +33,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
         r"ModuleNotFoundError|No module named|ImportError",
         "install the package where the jobs run, or activate its environment in `setup:` of the profile",
     ),
-    (r"Address already in use|EADDRINUSE", "two jobs of one node took the same port; submit the grid again"),
+    (r"Address already in use|EADDRINUSE|are all taken", "other programs of the node hold the ports; submit again"),
     (
         r"NCCL|nccl|Gloo|gloo|Connection (?:reset|refused|closed)|Broken pipe|Timed out initializing process",
         "the processes of a run lost each other: look at the log of every rank (`xstilts logs {run} --rank 1`); "

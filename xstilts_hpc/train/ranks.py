@@ -14,6 +14,7 @@ from torch._C._distributed_c10d import HashStore
 
 from xstilts_hpc.model.libraries import settle_libraries
 from xstilts_hpc.ports import free_port
+from xstilts_hpc.train.rendezvous import meet
 
 # Ranks wait for each other while one encodes a training set or predicts a large language; a dead rank ends its step.
 _PATIENCE = timedelta(hours=2)
@@ -90,7 +91,8 @@ def join_ranks(*, alone: bool = False) -> Ranks:
         if world == 1:
             dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
         else:
-            dist.init_process_group(backend, rank=rank, world_size=world, timeout=_PATIENCE)
+            store = meet(rank, world, patience=_PATIENCE)
+            dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=_PATIENCE)
             atexit.register(_leave_ranks)
     _tell_deepspeed(rank, world, local_rank)
     return Ranks(rank, world, local_rank, device)
