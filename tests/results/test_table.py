@@ -133,8 +133,20 @@ def test_the_best_gain_of_each_target_is_marked(builder: Any, xnli_run: Any) -> 
     builder.cell(xnli_run(1, {"en": 4}), "xnli", size=1000, seeds=(0, 0, 0))
     builder.cell(xnli_run(2, {"en": 8}), "xnli", size=100, seeds=(0, 0, 0))
     table = gains(means_of(builder))
-    assert shown(table) == [["MNLI", "100", "+30.0", "+30.0"], ["MNLI", "1,000 (full)", "-10.0", "-10.0"]]
-    assert [row[2].best for row in table.rows if isinstance(row[2], Number)] == [True, False]
+    assert shown(table) == [
+        ["MNLI", "100", "+30.0", "+30.0"],
+        ["MNLI", "1,000 (full)", "-10.0", "-10.0"],
+        ["best of each target", "", "+30.0", "+30.0"],
+    ]
+    assert [row[2].best for row in table.rows if isinstance(row[2], Number)] == [True, False, False]
+
+
+def test_the_last_row_is_the_best_gain_of_each_target_and_their_mean(builder: Any, sequence: Any) -> None:
+    for seed, size, xnli, pawsx in ((0, 0, 5, 5), (1, 100, 8, 4), (2, 1000, 4, 6)):
+        run = builder.run("mnli", seed, {"xnli": {"sw": sequence(xnli)}, "pawsx": {"de": sequence(pawsx, labels=2)}})
+        for target in ("xnli", "pawsx"):
+            builder.cell(run, target, size=size, seeds=(0, 0, 0) if size else (-1, -1, 0))
+    assert shown(gains(means_of(builder)))[-1] == ["best of each target", "", "+30.0", "+10.0", "+20.0"]
 
 
 def test_intermediate_tasks_are_shown_on_their_own_dev_sets(builder: Any, sequence: Any) -> None:
@@ -171,7 +183,8 @@ def test_tables_without_rows_are_left_out(builder: Any, xnli_run: Any) -> None:
 
 def test_the_footer_says_grid_seeds_split_and_flags(small: Any) -> None:
     footer = by_task(means_of(small)).footer
-    assert footer[1].startswith(f"grid small, digest {small.plan().digest[:10]}; xstilts_hpc 0.1.0")
+    assert footer[1].startswith(f"grid small, digest {small.plan().digest[:10]}, data ")
+    assert "; xstilts_hpc 0.1.0" in footer[1]
     assert footer[2:] == (
         "seeds: data 0; training 0; target 0 1",
         "n=2 sets of seeds per entry, no spread given",
@@ -263,10 +276,11 @@ def test_a_terminal_shows_every_column_whole_without_reading_markup(width: int) 
     assert ("(1 of" in out) == (width == 40)
 
 
-def test_write_tables_writes_three_forms_of_each(small: Any) -> None:
+def test_write_tables_writes_four_forms_of_each(small: Any) -> None:
     written = write_tables(tables(means_of(small)), small.root / "tables")
-    names = ("by_task", "by_language_xnli", "gain", "gain_interval")
-    assert [path.name for path in written] == [f"{name}.{suffix}" for name in names for suffix in ("md", "csv", "tex")]
+    names = ("by_task", "by_language_xnli", "gain", "gain_interval", "transfer_gap")
+    suffixes = ("md", "csv", "tex", "parquet")
+    assert [path.name for path in written] == [f"{name}.{suffix}" for name in names for suffix in suffixes]
     assert (small.root / "tables" / "by_task.csv").read_text() == (
         "intermediate,examples,XNLI,mean,gain\nnone (baseline),,42.5,42.5,\nMNLI,100,57.5,57.5,15.0\n"
     )

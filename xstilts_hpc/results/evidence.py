@@ -12,7 +12,7 @@ from xstilts_hpc.metrics.base import Floats
 from xstilts_hpc.plan import Cell
 from xstilts_hpc.results.collect import asked
 from xstilts_hpc.results.kept import Kept, kept
-from xstilts_hpc.results.means import BASELINE, Entry, Means, Seeds, baseline_seeds, entry_of, seeds_of
+from xstilts_hpc.results.means import BASELINE, Entry, Key, Means, Seeds, baseline_seeds, key_of
 from xstilts_hpc.scoring.draws import Draws
 from xstilts_hpc.statistics.intervals import Estimate, Levels, estimate
 
@@ -72,13 +72,9 @@ class Evidence:
         return total / len(sets)
 
     @cached_property
-    def _draws(self) -> dict[tuple[Entry, str, Seeds], Path]:
+    def _draws(self) -> dict[Key, Path]:
         """Return where the scores of every cell on resampled test sets are kept."""
-        return {
-            (entry_of(cell), cell.target, seeds_of(cell)): path
-            for cell in self.means.plan.cells
-            for path in self._paths(cell)
-        }
+        return {key_of(cell): path for cell in self.means.plan.cells for path in self._paths(cell)}
 
     def _paths(self, cell: Cell) -> list[Path]:
         scores = self.means.scores

@@ -33,7 +33,8 @@ def footer(means: Means, targets: Sequence[str]) -> tuple[str, ...]:
 def _lines(means: Means, targets: Sequence[str]) -> Iterator[str]:
     scores, plan = means.scores, means.plan
     yield MADE_UP_NOTICE if is_made_up(plan) else ""
-    yield f"grid {plan.name}, digest {plan.digest[:_DIGITS]}; xstilts_hpc {code_version()}; {datetime.now(UTC).date()}"
+    data = means.data_digest[:_DIGITS]
+    yield f"grid {plan.name}, digest {plan.digest[:_DIGITS]}, data {data}; xstilts_hpc {code_version()}; {_today()}"
     yield _seeds(plan)
     yield _counts(means, targets)
     splits = {name: means.splits[name] for name in targets}
@@ -44,6 +45,10 @@ def _lines(means: Means, targets: Sequence[str]) -> Iterator[str]:
         absent = " ".join(plan.absent.get(name, ()))
         yield f"{task_of(name).title}: no labelled {split} file for {absent}" if absent else ""
     yield _flagged(scores)
+
+
+def _today() -> str:
+    return str(datetime.now(UTC).date())
 
 
 def shown_split(task: Task, split: str) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from xstilts_hpc.results.collapsed import COLLAPSED_NOTE, WITHOUT, without_collapsed
 from xstilts_hpc.results.evidence import Evidence, Found
 from xstilts_hpc.results.means import Entry, Means
 from xstilts_hpc.results.sizes import Series, fitted, score_at, series_of, sets_of
@@ -24,25 +25,40 @@ def gain_intervals(means: Means) -> Table:
     asked = [(entry, target) for entry, target in asked if means.seeds(entry, target)]
     found = [evidence.gain(entry, target, means.languages(target)) for entry, target in asked]
     corrected = holm([one.estimate.p_value() for one in found])
+    without = without_collapsed(means)
     rows = tuple(
-        (*keys_of(means, entry), task_of(target).title, *_gain_cells(one, p_value))
+        (*keys_of(means, entry), task_of(target).title, *_gain_cells(one, p_value), *_without(without, entry, target))
         for (entry, target), one, p_value in zip(asked, found, corrected, strict=True)
     )
-    columns = (*key_columns(means), "target", "gain", "low", "high", "p", "p (Holm)", "gain of each set of seeds")
+    numbers = ("gain", "low", "high", "p", "p (Holm)", "gain of each set of seeds", *_without_columns(without))
+    columns = (*key_columns(means), "target", *numbers)
     notes = (
         f"low, high: {_PER_CENT} interval for other seeds and other examples: spread over the sets of seeds, and "
         f"{DRAWS} resamplings of the test set that all runs share (paragraphs with their questions, sentences, and "
         "translations of an example together), Student's t with Satterthwaite's degrees of freedom",
         f"none over fewer than {FEWEST_RUNS} sets of seeds; p: of no gain, two-sided; Holm: corrected for these tests",
         "" if all(one.examples for one in found if one.estimate.known) else _SEEDS_ONLY,
+        COLLAPSED_NOTE if without else "",
     )
     title = "Gain over the baseline with intervals, percentage points"
-    return Table(title, columns, rows, footer_of(means, means.targets, notes), len(columns) - 6, "gain_interval")
+    lines = footer_of(means, means.targets, notes)
+    return Table(title, columns, rows, lines, len(columns) - len(numbers), "gain_interval")
 
 
 _SEEDS_ONLY = (
     "some intervals are over seeds alone: their runs have no scores on resampled test sets, or other test sets"
 )
+
+
+def _without_columns(without: Means | None) -> tuple[str, ...]:
+    return (f"gain {WITHOUT}", f"low {WITHOUT}", f"high {WITHOUT}") if without else ()
+
+
+def _without(without: Means | None, entry: Entry, target: str) -> Iterator[Number]:
+    """Yield the gain without collapsed runs, with its interval; nothing where no run collapsed."""
+    if without:
+        found = Evidence(without).gain(entry, target, without.languages(target)).estimate
+        yield from (Number(100 * value, signed=True) for value in (found.value, *found.interval()))
 
 
 def _gain_cells(found: Found, corrected: float) -> Iterator[Plain]:

@@ -1,5 +1,6 @@
 """Means over languages and seeds, and gains over the baseline; fractions, and blank where a member is missing."""
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -57,11 +58,13 @@ class Means:
     """The means of a grid's scores.
 
     With `partial` a mean is taken over the cells that are complete; else it is blank unless all are. A mean over
-    languages is never taken over some of them.
+    languages is never taken over some of them. What is in `left_out` (and what is compared with a baseline in it) has
+    no part in any mean, as if its seeds had not been asked for.
     """
 
     scores: Scores
     partial: bool = False
+    left_out: frozenset["Key"] = frozenset()
 
     @property
     def plan(self) -> Plan:
@@ -113,6 +116,16 @@ class Means:
         return {prediction.task: str(prediction.split) for predictions in asks for prediction in predictions}
 
     @cached_property
+    def data_digest(self) -> str:
+        """Return the digest of all data that the plan trains on and evaluates on, from the digests of its sets."""
+        runs = self.plan.runs.values()
+        trainings = (planned.run.training for planned in runs)
+        trained = {f"{part.task} {part.data}" for training in trainings if training for part in training.parts}
+        asks = (ask for planned in runs for ask in planned.request.predictions)
+        scored = {f"{ask.task} {ask.split} {code} {digest}" for ask in asks for code, digest in ask.data.items()}
+        return hashlib.sha256("\n".join(sorted(trained | scored)).encode()).hexdigest()
+
+    @cached_property
     def _languages(self) -> Mapping[str, tuple[str, ...]]:
         found: dict[str, set[str]] = {}
         for cell in self.plan.cells:
@@ -126,7 +139,10 @@ class Means:
         """Return the seeds of every entry and target, those of excluded cells too, which stay blank."""
         found: dict[tuple[Entry, str], dict[Seeds, None]] = {}
         for cell in (*self.plan.cells, *(item.cell for item in self.plan.excluded)):
-            found.setdefault((entry_of(cell), cell.target), {})[seeds_of(cell)] = None
+            entry, target, seeds = key_of(cell)
+            asked_for = found.setdefault((entry, target), {})
+            if not {(entry, target, seeds), (BASELINE, target, baseline_seeds(seeds))} & self.left_out:
+                asked_for[seeds] = None
         return {key: tuple(seeds) for key, seeds in found.items()}
 
     @cached_property
@@ -183,6 +199,12 @@ class Means:
         base = (self.over_languages(BASELINE, target, baseline_seeds(seeds), languages) for seeds in sets)
         return [score - baseline for score, baseline in zip(own, base, strict=True)]
 
+    def gap(self, entry: Entry, target: str, *, minus_baseline: bool = False) -> Mean:
+        """Return the mean over seeds of English minus the mean of the other languages."""
+        by_seed = self.gain_by_seed if minus_baseline else self.by_seed
+        english, others = (by_seed(entry, target, codes) for codes in ((ENGLISH,), self.zero_shot(target)))
+        return self._mean([one - rest for one, rest in zip(english, others, strict=True)])
+
     def over(self, means: Iterable[Mean]) -> Mean:
         """Return the plain mean of several means, counting their members; it has no spread of its own."""
         listed = list(means)
@@ -207,6 +229,8 @@ class Means:
         return Mean(float(np.mean(found)), spread, len(found), len(values))
 
 
+# An entry on a target task with its seeds.
+Key = tuple[Entry, str, Seeds]
 BASELINE = Entry(NO_TASK)
 _NO_SCORE: Mapping[str, float] = {}
 
@@ -228,6 +252,6 @@ def baseline_seeds(seeds: Seeds) -> Seeds:
     return UNUSED_SEED, UNUSED_SEED, seeds[2]
 
 
-def seeds_of(cell: Cell) -> Seeds:
-    """Return the seeds of a cell: data, training and target seed."""
-    return cell.data_seed, cell.train_seed, cell.target_seed
+def key_of(cell: Cell) -> Key:
+    """Return a cell's entry, target task and seeds: data, training and target seed."""
+    return entry_of(cell), cell.target, (cell.data_seed, cell.train_seed, cell.target_seed)

@@ -1,4 +1,4 @@
-"""One table as Markdown, CSV, LaTeX (booktabs) or for a terminal; every renderer escapes what it is given."""
+"""One table as Markdown, CSV, LaTeX (booktabs), Parquet or for a terminal; every renderer escapes what it is given."""
 
 import csv
 import io
@@ -7,12 +7,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from xstilts_hpc.files import write_text
+from xstilts_hpc.files import whole_file, write_text
 from xstilts_hpc.results.table import Number, Plain, Table, text
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&])")
@@ -35,14 +37,33 @@ _GAP = 3
 
 
 def write_tables(tables: Iterable[Table], folder: Path) -> tuple[Path, ...]:
-    """Write tables as .md, .csv and .tex into a folder; return the paths."""
+    """Write tables as .md, .csv, .tex and .parquet into a folder; return the paths."""
     written = []
     for table in tables:
         for suffix, render in RENDERERS.items():
             path = folder / f"{table.name}.{suffix}"
             write_text(path, render(table))
             written.append(path)
+        written.append(write_parquet(table, folder))
     return tuple(written)
+
+
+def write_parquet(table: Table, folder: Path) -> Path:
+    """Write a table as .parquet into a folder: numbers unrounded, title and footer in the metadata; return the path.
+
+    Columns are those of the CSV; what is missing is null.
+    """
+    columns = {
+        name: [None if _is_blank(cell) else cell for cell in cells]
+        for i, column in enumerate(table.columns)
+        for name, *cells in _plain_columns(column, [row[i] for row in table.rows])
+    }
+    arrays = {name: pa.array(cells if _alike(cells) else _as_text(cells)) for name, cells in columns.items()}
+    path = folder / f"{table.name}.parquet"
+    described = {"title": table.title, "footer": "\n".join(table.footer)}
+    with whole_file(path) as partial:
+        pq.write_table(pa.table(arrays, metadata=described), partial)
+    return path
 
 
 def markdown(table: Table) -> str:
@@ -61,8 +82,9 @@ def csv_text(table: Table) -> str:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    columns = [_csv_column(name, [row[i] for row in table.rows]) for i, name in enumerate(table.columns)]
-    writer.writerows(zip(*(column for group in columns for column in group), strict=True))
+    columns = [_plain_columns(name, [row[i] for row in table.rows]) for i, name in enumerate(table.columns)]
+    texts = ([_csv_cell(cell) for cell in column] for group in columns for column in group)
+    writer.writerows(zip(*texts, strict=True))
     return out.getvalue()
 
 
@@ -124,21 +146,33 @@ def _markdown_row(cells: Sequence[str], *, escape: bool = True) -> str:
     return "| " + " | ".join(_markdown_text(cell) if escape else cell for cell in cells) + " |"
 
 
-def _csv_column(name: str, cells: Sequence[Plain]) -> Iterator[list[str]]:
+def _plain_columns(name: str, cells: Sequence[Plain]) -> Iterator[list[str | int | float]]:
     """Yield a column with its header, then its spreads and its members where there are any."""
     numbers = [cell if isinstance(cell, Number) else Number(math.nan) for cell in cells]
-    yield [name, *(_csv_cell(cell) for cell in cells)]
+    yield [name, *(cell.value if isinstance(cell, Number) else cell for cell in cells)]
     if any(not math.isnan(number.spread) for number in numbers):
-        yield [f"{name} sd", *(_csv_cell(number.spread) for number in numbers)]
+        yield [f"{name} sd", *(number.spread for number in numbers)]
     if any(number.partial for number in numbers):
         yield [f"{name} n", *(f"{number.found}/{number.expected}" if number.expected else "" for number in numbers)]
 
 
-def _csv_cell(cell: Plain) -> str:
-    value = cell.value if isinstance(cell, Number) else cell
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:z.1f}"
-    return str(value)
+def _csv_cell(cell: str | float) -> str:
+    if isinstance(cell, float):
+        return "" if math.isnan(cell) else f"{cell:z.1f}"
+    return str(cell)
+
+
+def _is_blank(cell: str | float) -> bool:
+    return cell == "" or (isinstance(cell, float) and math.isnan(cell))
+
+
+def _alike(cells: Iterable[str | float | None]) -> bool:
+    """Say whether a column holds numbers alone, or words alone."""
+    return len({isinstance(cell, str) for cell in cells if cell is not None}) <= 1
+
+
+def _as_text(cells: Iterable[str | float | None]) -> list[str | None]:
+    return [None if cell is None else str(cell) for cell in cells]
 
 
 def _latex_cell(cell: Plain) -> str:

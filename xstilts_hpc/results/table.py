@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from xstilts_hpc.results.collapsed import COLLAPSED_NOTE, WITHOUT, without_collapsed
 from xstilts_hpc.results.footer import footer
 from xstilts_hpc.results.means import Entry, Mean, Means
 from xstilts_hpc.results.parts import HEADLINE, headline_note, part_name
@@ -13,6 +14,7 @@ from xstilts_hpc.training import MIXTURE
 
 MISSING = "--"
 _MORE_KEYS = ("variant", "schedule")
+_BEST = "best of each target"
 
 
 @dataclass(frozen=True)
@@ -73,20 +75,28 @@ def text(cell: Plain) -> str:
 def by_task(means: Means) -> Table:
     """Return the table of target tasks: the baseline first, then each intermediate task and size."""
     titles = tuple(task_of(target).title for target in means.targets)
-    rows = tuple((*keys_of(means, entry), *_by_task_row(means, entry)) for entry in means.entries)
+    kinds = {"": means, f" {WITHOUT}": without_collapsed(means)}
+    counted = {words: some for words, some in kinds.items() if some is not None}
+    rows = tuple(
+        (
+            *keys_of(means, entry),
+            *(number(means.score(entry, target, means.languages(target))) for target in means.targets),
+            *(cell for some in counted.values() for cell in _over_targets(some, entry)),
+        )
+        for entry in means.entries
+    )
     title = "Target tasks, per cent: mean over languages, then over seeds"
-    columns = (*key_columns(means), *titles, "mean", "gain")
+    columns = (*key_columns(means), *titles, *(f"{name}{words}" for words in counted for name in ("mean", "gain")))
     notes = (
         "mean: over the target tasks; gain: the same mean of score minus baseline, same target seed",
         "" if any(entry.baseline for entry in means.entries) else "no baseline in this grid, so no gain",
+        COLLAPSED_NOTE if len(counted) > 1 else "",
     )
     return Table(title, columns, rows, footer_of(means, means.targets, notes), _num_keys(means), "by_task")
 
 
-def _by_task_row(means: Means, entry: Entry) -> Iterator[Plain]:
-    scores = [means.score(entry, target, means.languages(target)) for target in means.targets]
-    yield from map(number, scores)
-    yield number(means.over(scores))
+def _over_targets(means: Means, entry: Entry) -> Iterator[Plain]:
+    yield number(means.over(means.score(entry, target, means.languages(target)) for target in means.targets))
     yield "" if entry.baseline else _gain(means.over(_gains(means, entry)))
 
 
@@ -149,7 +159,7 @@ def _by_language_row(means: Means, entry: Entry, target: str, part: str) -> Iter
 
 
 def gains(means: Means) -> Table:
-    """Return the gains over the baseline by target task, the best of each target marked."""
+    """Return the gains over the baseline by target task; the best of each are marked, and stand in the last row."""
     entries = [entry for entry in means.entries if not entry.baseline]
     values = [[*(g := _gains(means, entry)), means.over(g)] for entry in entries]
     best = [_best(column) for column in zip(*values, strict=True)]
@@ -157,11 +167,25 @@ def gains(means: Means) -> Table:
         _row(*keys_of(means, entry), *(_gain(mean, best=i in best[j]) for j, mean in enumerate(row)))
         for i, (entry, row) in enumerate(zip(entries, values, strict=True))
     )
+    if len(entries) > 1:
+        rows = (*rows, _best_row(means, values))
     titles = (task_of(target).title for target in means.targets)
     columns = (*key_columns(means), *titles, "mean")
-    notes = ("gain: score minus the baseline's, same target seed, in percentage points; best of each column marked",)
+    notes = (
+        "gain: score minus the baseline's, same target seed, in percentage points; best of each column marked",
+        f"{_BEST}: the greatest gain of each column, chosen by the very scores that are shown, so it is too high by "
+        "chance where many are compared",
+    )
     title = "Gain over the baseline, percentage points"
     return Table(title, columns, rows, footer_of(means, means.targets, notes), _num_keys(means), "gain")
+
+
+def _best_row(means: Means, values: Sequence[Sequence[Mean]]) -> tuple[Plain, ...]:
+    """Return the best gain on each target, and their mean."""
+    columns = list(zip(*(row[:-1] for row in values), strict=True))
+    best = [max(column, key=lambda mean: -math.inf if math.isnan(mean.value) else mean.value) for column in columns]
+    keys = (_BEST, *[""] * (_num_keys(means) - 1))
+    return _row(*keys, *(number(replace(mean, spread=math.nan), signed=True) for mean in (*best, means.over(best))))
 
 
 def intermediate(means: Means) -> Table:
