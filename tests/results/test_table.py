@@ -278,7 +278,7 @@ def test_a_terminal_shows_every_column_whole_without_reading_markup(width: int) 
 
 def test_write_tables_writes_four_forms_of_each(small: Any) -> None:
     written = write_tables(tables(means_of(small)), small.root / "tables")
-    names = ("by_task", "by_language_xnli", "gain", "gain_interval", "transfer_gap")
+    names = ("by_task", "by_language_xnli", "gain", "gain_interval", "gain_by_language", "transfer_gap")
     suffixes = ("md", "csv", "tex", "parquet")
     assert [path.name for path in written] == [f"{name}.{suffix}" for name in names for suffix in suffixes]
     assert (small.root / "tables" / "by_task.csv").read_text() == (

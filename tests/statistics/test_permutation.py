@@ -1,4 +1,4 @@
-"""Sign-flip tests and Holm's correction against known answers, and the level they hold."""
+"""Sign-flip tests and corrections for many tests against known answers, and the level they hold."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from xstilts_hpc.statistics.permutation import holm, sign_flip_p
+from xstilts_hpc.statistics.permutation import benjamini_hochberg, holm, sign_flip_p
 
 
 def test_few_differences_are_tested_exactly() -> None:
@@ -47,3 +47,15 @@ def test_holm_by_hand() -> None:
 def test_holm_leaves_out_what_was_not_tested() -> None:
     found = holm([0.02, math.nan, 0.04])
     assert found[0] == pytest.approx(0.04) and math.isnan(found[1]) and found[2] == pytest.approx(0.04)
+
+
+def test_the_false_discovery_rate_by_hand() -> None:
+    assert benjamini_hochberg([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.02, 0.04, 0.04, 0.02])
+    assert benjamini_hochberg([]) == []
+    found = benjamini_hochberg([0.02, math.nan, 0.9])
+    assert found[0] == pytest.approx(0.04) and math.isnan(found[1]) and found[2] == pytest.approx(0.9)
+
+
+def test_the_false_discovery_rate_agrees_with_scipy() -> None:
+    values = np.random.default_rng(6).random(40) ** 3
+    assert benjamini_hochberg(list(values)) == pytest.approx(stats.false_discovery_control(values))

@@ -1,4 +1,4 @@
-"""Paired permutation tests, and the correction for many of them."""
+"""Paired permutation tests, and corrections for many tests."""
 
 from collections.abc import Sequence
 
@@ -34,11 +34,32 @@ def sign_flip_p(differences: Sequence[float] | Floats, *, draws: int = 10_000, s
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number by Holm's step-down method (1979); NaN stays and does not count."""
-    values = np.asarray(p_values, dtype=np.float64)
-    corrected = np.full(len(values), np.nan)
-    known = np.flatnonzero(~np.isnan(values))
-    order = known[np.argsort(values[known], kind="stable")]
+    """Return p-values corrected for their number by Holm's step-down method (1979); NaN stays and does not count.
+
+    Of all true hypotheses one or more is rejected with that probability at most, whatever depends on what.
+    """
+    values, corrected, order = _sorted(p_values)
     factors = np.arange(len(order), 0, -1)
     corrected[order] = np.minimum(1.0, np.maximum.accumulate(factors * values[order]))
     return [float(value) for value in corrected]
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for the false discovery rate (Benjamini and Hochberg 1995); NaN does not count.
+
+    Of the rejected hypotheses that share is true at most, on average over studies, where tests do not hang together or
+    do so positively.
+    """
+    values, corrected, order = _sorted(p_values)
+    factors = len(order) / np.arange(1, len(order) + 1)
+    from_last = np.minimum.accumulate((factors * values[order])[::-1])[::-1]
+    corrected[order] = np.minimum(1.0, from_last)
+    return [float(value) for value in corrected]
+
+
+def _sorted(p_values: Sequence[float]) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Return p-values, as many NaN, and the places of those that are known, the smallest first."""
+    values = np.asarray(p_values, dtype=np.float64)
+    known = np.flatnonzero(~np.isnan(values))
+    order = known[np.argsort(values[known], kind="stable")]
+    return values, np.full(len(values), np.nan), order
