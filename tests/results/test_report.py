@@ -11,6 +11,7 @@ from rich.console import Console
 from xstilts_hpc.errors import IncompleteError
 from xstilts_hpc.results.all_tables import tables
 from xstilts_hpc.results.collect import find_grid, gather
+from xstilts_hpc.results.figures import figures
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.report import collect_and_write, render, write_report
 
@@ -46,8 +47,8 @@ def outline(html: str) -> Outline:
 
 
 def report_of(builder: Any) -> str:
-    scores = gather(builder.plan(), builder.root)
-    return render(Means(scores), tables(Means(scores)))
+    means = Means(gather(builder.plan(), builder.root))
+    return render(means, tables(means), list(figures(means)))
 
 
 def test_the_report_holds_question_summary_tables_figure_and_provenance(small: Any) -> None:
@@ -56,7 +57,7 @@ def test_the_report_holds_question_summary_tables_figure_and_provenance(small: A
     assert "The grid is complete: all 4 cells have their scores." in html
     for caption in ("Target tasks, per cent", "XNLI by language, accuracy", "Gain over the baseline"):
         assert f"<caption>{caption}" in html
-    assert html.count("<svg ") == 1
+    assert html.count("<svg ") == 3
     assert "4 of 4 runs are done." in html
     assert small.plan().digest in html and "code 1" in html
     assert NOTICE not in html
@@ -110,9 +111,9 @@ def test_a_target_without_any_score_still_has_a_report(builder: Any) -> None:
 
 
 def test_the_report_without_scores_of_one_day_is_the_same_twice(small: Any, tmp_path: Any) -> None:
-    scores = gather(small.plan(), small.root)
     for name in ("a.html", "b.html"):
-        write_report(Means(scores), tables(Means(scores)), tmp_path / name)
+        means = Means(gather(small.plan(), small.root))
+        write_report(means, tables(means), list(figures(means)), tmp_path / name)
     texts = [re.sub(r"\d\d:\d\d UTC", "", (tmp_path / name).read_text()) for name in ("a.html", "b.html")]
     assert texts[0] == texts[1]
 

@@ -5,6 +5,7 @@ from xstilts_hpc.results.inference import gain_intervals, size_curves
 from xstilts_hpc.results.language_gains import gains_by_language
 from xstilts_hpc.results.language_groups import language_groups
 from xstilts_hpc.results.means import Means
+from xstilts_hpc.results.mediation import mediation
 from xstilts_hpc.results.published import beside_published
 from xstilts_hpc.results.table import Table, by_group, by_language, by_task, gains, intermediate
 
@@ -13,7 +14,7 @@ def tables(means: Means) -> tuple[Table, ...]:
     """Return the tables of a grid that have rows."""
     found = (
         *(by_task(means), by_group(means), *by_language(means), gains(means), gain_intervals(means)),
-        *(gains_by_language(means), size_curves(means), *language_groups(means), intermediate(means)),
+        *(gains_by_language(means), size_curves(means), *language_groups(means), intermediate(means), mediation(means)),
         *(claims(means), beside_published(means)),
     )
     return tuple(table for table in found if table.rows)

@@ -7,7 +7,17 @@ from xstilts_hpc.results.collapsed import COLLAPSED_NOTE, WITHOUT, without_colla
 from xstilts_hpc.results.evidence import Evidence, Found
 from xstilts_hpc.results.means import Entry, Means
 from xstilts_hpc.results.sizes import Series, fitted, score_at, series_of, sets_of
-from xstilts_hpc.results.table import MISSING, Number, Plain, Table, footer_of, key_columns, keys_of
+from xstilts_hpc.results.table import (
+    MISSING,
+    Number,
+    Plain,
+    Table,
+    columns_without_size,
+    footer_of,
+    key_columns,
+    keys_of,
+    keys_without_size,
+)
 from xstilts_hpc.scoring.draws import DRAWS
 from xstilts_hpc.statistics.curves import DECADE
 from xstilts_hpc.statistics.intervals import FEWEST_RUNS, LEVEL, Levels
@@ -87,9 +97,9 @@ def size_curves(means: Means) -> Table:
     for (series, target), slope, p_value in zip(asked, trends, corrected, strict=True):
         low, high = slope.interval()
         numbers = (Number(100 * value, signed=True) for value in (slope.value, low, high))
-        keys = _without_size(means, series.entries[0])
+        keys = keys_without_size(means, series.entries[0])
         rows.append((*keys, task_of(target).title, *numbers, p_text(p_value), *_curve_cells(means, series, target)))
-    columns = (*_without_size_columns(means), "target", "slope", "low", "high", "p (Holm)", "curve", "n90")
+    columns = (*columns_without_size(means), "target", "slope", "low", "high", "p (Holm)", "curve", "n90")
     notes = (
         "zero-shot score: mean over languages without English, in points; slope: per factor of ten in size, the mean "
         f"over sets of seeds of one contrast over all sizes, with its {_PER_CENT} interval and its test for no trend",
@@ -119,13 +129,3 @@ def _by_levels(means: Means, series: Series, target: str) -> dict[Levels, dict[i
         there = {size: score for size, score in scores.items() if not math.isnan(score)}
         found[Levels(seeds[:2], seeds[2])] = there
     return found
-
-
-def _without_size(means: Means, entry: Entry) -> tuple[str, ...]:
-    keys = keys_of(means, entry)
-    return (keys[0], *keys[2:])
-
-
-def _without_size_columns(means: Means) -> tuple[str, ...]:
-    columns = key_columns(means)
-    return (columns[0], *columns[2:])

@@ -16,14 +16,13 @@ from xstilts_hpc.languages import LANGUAGES
 from xstilts_hpc.plan import load_plan
 from xstilts_hpc.results.all_tables import tables
 from xstilts_hpc.results.collect import Scores, gather, require_complete, write_scores
-from xstilts_hpc.results.figure import curves, draw, svg, write_figures
+from xstilts_hpc.results.figure import Drawn, svg
+from xstilts_hpc.results.figures import figures, write_figures
 from xstilts_hpc.results.footer import MADE_UP_NOTICE, flagged, is_made_up
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.named import find_grid
 from xstilts_hpc.results.render import print_table, write_tables
-from xstilts_hpc.results.sizes import languages_of
-from xstilts_hpc.results.table import Number, Table, by_language, by_task, counted_languages, text
-from xstilts_hpc.tasks import task_of
+from xstilts_hpc.results.table import Number, Table, by_language, by_task, text
 from xstilts_hpc.version import code_version
 
 
@@ -49,8 +48,9 @@ def collect_and_write(
     write_scores(scores, folder)
     found = tables(means)
     write_tables(found, folder.tables)
-    write_figures(means, folder.figures)
-    write_report(means, found, folder.report)
+    drawn = list(figures(means))
+    write_figures(drawn, folder.figures)
+    write_report(means, found, drawn, folder.report)
     if is_made_up(scores.plan):
         console.print(Text(MADE_UP_NOTICE, style="bold yellow"))
     for table in (by_task(means), *by_language(means)):
@@ -62,13 +62,13 @@ def collect_and_write(
     return scores
 
 
-def write_report(means: Means, found: Sequence[Table], path: Path) -> None:
-    """Write the report of a grid with its tables as one self-contained HTML file."""
-    write_text(path, render(means, found))
+def write_report(means: Means, found: Sequence[Table], drawn: Sequence[Drawn], path: Path) -> None:
+    """Write the report of a grid with its tables and figures as one self-contained HTML file."""
+    write_text(path, render(means, found, drawn))
 
 
-def render(means: Means, found: Sequence[Table]) -> str:
-    """Return the report of a grid with its tables as HTML."""
+def render(means: Means, found: Sequence[Table], drawn: Sequence[Drawn]) -> str:
+    """Return the report of a grid with its tables and figures as HTML."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["shown"] = text
     environment.tests["number"] = lambda cell: isinstance(cell, Number)
@@ -81,7 +81,8 @@ def render(means: Means, found: Sequence[Table]) -> str:
         notice=MADE_UP_NOTICE if is_made_up(scores.plan) else "",
         summary=summary(scores),
         tables=found,
-        pictures=list(pictures(means)),
+        # The text in the SVG is escaped by matplotlib.
+        pictures=[Picture(one.caption, Markup(svg(one.figure, one.name))) for one in drawn],
         languages=_languages(means),
         runs=[(state, scores.plan.runs[state.run].stage) for state in scores.runs],
         num_done=sum(state.state == "done" for state in scores.runs),
@@ -101,19 +102,6 @@ def summary(scores: Scores) -> str:
         f"The grid is not complete: {missing} of {total} cells are missing; "
         "nothing was filled in, and averages with a missing member are blank unless marked n=."
     )
-
-
-def pictures(means: Means) -> Iterator[Picture]:
-    """Yield the size curve of every target; none where the grid has only the baseline."""
-    for target in means.targets if curves(means) else ():
-        languages = counted_languages(len(languages_of(means, target)))
-        caption = (
-            f"{task_of(target).title}: zero-shot score, the mean over {languages}, against the number of intermediate "
-            "examples. Small points: seeds; lines: means; dashed line: baseline; dotted line and band: fitted curve "
-            "and its 95 % interval, where there are three sizes and three sets of seeds."
-        )
-        # The text in the SVG is escaped by matplotlib.
-        yield Picture(caption, Markup(svg(draw(means, target), f"size-curve-{target}")))
 
 
 def _languages(means: Means) -> list[tuple[str, str]]:

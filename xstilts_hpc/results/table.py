@@ -255,6 +255,18 @@ def keys_of(means: Means, entry: Entry) -> tuple[str, ...]:
     return (entry_title(entry), f"{entry.size:,}" + (" (full)" if entry.full else ""), *more)
 
 
+def columns_without_size(means: Means) -> tuple[str, ...]:
+    """Return the names of the columns that name a row of all sizes of an intermediate training."""
+    columns = key_columns(means)
+    return (columns[0], *columns[2:])
+
+
+def keys_without_size(means: Means, entry: Entry) -> tuple[str, ...]:
+    """Return the cells that name a row of all sizes of an entry's intermediate training."""
+    keys = keys_of(means, entry)
+    return (keys[0], *keys[2:])
+
+
 def entry_title(entry: Entry) -> str:
     """Return the name of an entry's intermediate task as tables and figures show it."""
     if entry.baseline:

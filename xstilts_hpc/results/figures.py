@@ -1,0 +1,40 @@
+"""All figures of a grid, in the order in which they are shown, and as files."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from xstilts_hpc.files import whole_file, write_text
+from xstilts_hpc.results.figure import PAGE_INK, Drawn, svg
+from xstilts_hpc.results.heat_map import heat_map
+from xstilts_hpc.results.language_gains import language_gains
+from xstilts_hpc.results.means import Means
+from xstilts_hpc.results.mediation_figure import mediation_figure
+from xstilts_hpc.results.multiples import multiples
+from xstilts_hpc.results.size_figure import size_figure
+
+
+def figures(means: Means) -> Iterator[Drawn]:
+    """Yield the figures of every target; none where the grid has only the baseline."""
+    if all(entry.baseline for entry in means.entries):
+        return
+    gains = language_gains(means)
+    for target in means.targets:
+        found = (
+            size_figure(means, target),
+            heat_map(means, target, gains),
+            multiples(means, target),
+            mediation_figure(means, target),
+        )
+        yield from filter(None, found)
+
+
+def write_figures(drawn: Iterable[Drawn], folder: Path) -> tuple[Path, ...]:
+    """Write figures as .svg and .pdf into a folder; return the paths."""
+    paths = []
+    for one in drawn:
+        vector, page = folder / f"{one.name}.svg", folder / f"{one.name}.pdf"
+        write_text(vector, svg(one.figure, one.name, ink=PAGE_INK) + "\n")
+        with whole_file(page) as partial:
+            one.figure.savefig(partial, format="pdf", metadata={"CreationDate": None})
+        paths += [vector, page]
+    return tuple(paths)

@@ -1,0 +1,66 @@
+"""Size curves: the zero-shot score of a target task against the number of intermediate examples."""
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from xstilts_hpc.results.figure import (
+    INK,
+    Drawn,
+    Line,
+    baseline_of,
+    legend_beside,
+    lines,
+    new_figure,
+    sizes_along,
+    sizes_of,
+    style,
+)
+from xstilts_hpc.results.means import Means
+from xstilts_hpc.results.sizes import fitted, languages_of
+from xstilts_hpc.results.table import counted_languages, entry_title
+from xstilts_hpc.tasks import task_of
+
+_HEIGHT = 4.0
+
+
+def size_figure(means: Means, target: str) -> Drawn:
+    """Return the figure of one target: points are seeds, lines are means, the dashed line is the baseline.
+
+    Where a curve could be fitted its interval is a band around it.
+    """
+    figure = new_figure(_HEIGHT)
+    axes = figure.add_subplot()
+    style(axes)
+    for line in lines(means):
+        _draw(axes, means, target, line)
+    for entry in baseline_of(means):
+        value = 100 * means.score(entry, target, languages_of(means, target)).value
+        if not math.isnan(value):
+            axes.axhline(value, linestyle="--", linewidth=1.2, color=INK, label=entry_title(entry))
+    sizes_along(axes, sizes_of(means))
+    axes.set_xlabel("intermediate examples (log scale)", color=INK)
+    axes.set_ylabel(f"{task_of(target).title}: zero-shot {task_of(target).metric.name}, %", color=INK)
+    legend_beside(axes)
+    counted = counted_languages(len(languages_of(means, target)))
+    caption = (
+        f"{task_of(target).title}: zero-shot score, the mean over {counted}, "
+        "against the number of intermediate examples. Small points: seeds; lines: means; dashed line: baseline; dotted "
+        "line and band: fitted curve and its 95 % interval, where there are three sizes and three sets of seeds."
+    )
+    return Drawn(f"size_{target}", caption, figure)
+
+
+def _draw(axes: Axes, means: Means, target: str, line: Line) -> None:
+    languages, entries = languages_of(means, target), line.series.entries
+    points = [(entry.size, 100 * value) for entry in entries for value in means.by_seed(entry, target, languages)]
+    values = [100 * means.score(entry, target, languages).value for entry in entries]
+    axes.plot(line.series.sizes, values, label=line.label, markersize=6, **line.look)
+    if points:
+        x, y = zip(*points, strict=True)
+        axes.scatter(x, y, s=14, alpha=0.45, linewidths=0, **line.points)
+    fit = fitted(means, line.series, target) if line.series.has_trend else None
+    if fit is not None and not np.isnan(fit.band).any():
+        axes.fill_between(fit.at, *(100 * fit.band.T), color=line.colour, alpha=0.12, linewidth=0)
+        axes.plot(fit.at, 100 * fit.best.at(fit.at), linestyle=(0, (1, 1)), linewidth=1, color=line.colour)
