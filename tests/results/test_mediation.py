@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.results.test_table import means_of, shown
-from xstilts_hpc.results.mediation import mediation, pairs
+from xstilts_hpc.results.mediation import intermediate, mediation, pairs
 from xstilts_hpc.results.mediation_figure import mediation_figure
 from xstilts_hpc.results.sizes import series_of
 
@@ -29,6 +29,19 @@ def test_each_run_is_paired_with_the_dev_score_of_its_own_intermediate_training(
     (series,) = series_of(means)
     found = [(pair.entry.size, pair.own, pair.transfer) for pair in pairs(means, series, "xnli")]
     assert found == [(size, own / 10, transfer / 10) for size, _, own, transfer in RUNS]
+
+
+def test_gains_stand_beside_the_dev_score(swept: Any, sequence: Any) -> None:
+    for seed in (0, 1):
+        logits = {"xnli": {"en": sequence(9), "sw": sequence(2)}}
+        swept.cell(swept.run("xnli", 50 + seed, logits), "xnli", seeds=(-1, -1, seed))
+    table = intermediate(means_of(swept))
+    assert table.columns == ("intermediate", "examples", "dev set", "metric", "score", "XNLI gain")
+    # English stays at 90; Swahili 15 and 55 minus 20, halved
+    assert shown(table) == [
+        ["MNLI", "100", "MNLI", "accuracy", "35.0", "-2.5"],
+        ["MNLI", "1,000 (full)", "MNLI", "accuracy", "75.0", "+17.5"],
+    ]
 
 
 def test_what_both_owe_to_size_is_taken_off_within_sizes(swept: Any) -> None:

@@ -8,7 +8,8 @@ import pytest
 from xstilts_hpc.logits import TokenLogits
 from xstilts_hpc.results.collect import gather
 from xstilts_hpc.results.means import Means
-from xstilts_hpc.results.table import Table, by_language, by_task, gains, intermediate, text
+from xstilts_hpc.results.mediation import intermediate
+from xstilts_hpc.results.table import Table, by_language, by_task, gains, text
 from xstilts_hpc.tasks import task_of
 
 

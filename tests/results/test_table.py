@@ -12,8 +12,9 @@ from rich.console import Console
 from xstilts_hpc.results.all_tables import tables
 from xstilts_hpc.results.collect import gather
 from xstilts_hpc.results.means import Means
+from xstilts_hpc.results.mediation import intermediate
 from xstilts_hpc.results.render import csv_text, latex, markdown, print_table, write_tables
-from xstilts_hpc.results.table import Number, Table, by_group, by_language, by_task, gains, intermediate, text
+from xstilts_hpc.results.table import Number, Table, by_group, by_language, by_task, gains, text
 
 
 def means_of(builder: Any, *, partial: bool = False) -> Means:
@@ -164,7 +165,7 @@ def test_a_mixture_is_a_row_per_task_under_its_variant(builder: Any, sequence: A
         plain = builder.cell(run, target, size=100, seeds=(0, 0, -1))
         builder.cells[-1] = replace(plain, intermediate="mixture", variant="mnli+snli")
     means = means_of(builder)
-    assert shown(intermediate(means)) == [["mixture", "100", "mnli+snli", "MNLI", "accuracy", "60.0"]]
+    assert shown(intermediate(means)) == [["mixture", "100", "mnli+snli", "MNLI", "accuracy", "60.0", "--"]]
     assert by_task(means).columns == ("intermediate", "examples", "variant", "XNLI", "mean", "gain")
     assert shown(by_task(means))[0][:4] == ["mixture", "100", "mnli+snli", "40.0"]
 

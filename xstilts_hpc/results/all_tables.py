@@ -5,9 +5,9 @@ from xstilts_hpc.results.inference import gain_intervals, size_curves
 from xstilts_hpc.results.language_gains import gains_by_language
 from xstilts_hpc.results.language_groups import language_groups
 from xstilts_hpc.results.means import Means
-from xstilts_hpc.results.mediation import mediation
+from xstilts_hpc.results.mediation import intermediate, mediation
 from xstilts_hpc.results.published import beside_published
-from xstilts_hpc.results.table import Table, by_group, by_language, by_task, gains, intermediate
+from xstilts_hpc.results.table import Table, by_group, by_language, by_task, gains
 
 
 def tables(means: Means) -> tuple[Table, ...]:

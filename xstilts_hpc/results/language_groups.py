@@ -21,30 +21,32 @@ def language_groups(means: Means) -> Iterator[Table]:
 
 def transfer_gap(means: Means) -> Table:
     """Return English beside the other languages, those of XLM-R's training data and those that it lacks."""
+    asked = {code for target in means.targets for code in means.zero_shot(target)}
+    absent = sorted(code for code in asked if not LANGUAGES[code].in_xlmr)
     rows = tuple(
-        (*keys_of(means, entry), task_of(target).title, *_gap_cells(means, entry, target))
+        (*keys_of(means, entry), task_of(target).title, *_gap_cells(means, entry, target, bool(absent)))
         for entry, target in _asked(means)
         if ENGLISH in means.languages(target) and means.zero_shot(target)
     )
-    columns = ("English", "zero-shot", "gap", "change of gap", "in XLM-R", "not in XLM-R")
-    asked = {code for target in means.targets for code in means.zero_shot(target)}
-    absent = sorted(code for code in asked if not LANGUAGES[code].in_xlmr)
+    columns = ("English", "zero-shot", "gap", "change of gap", *(("in XLM-R", "not in XLM-R") if absent else ()))
     notes = (
         "zero-shot: mean over the languages without English; gap: English minus zero-shot; change of gap: the gap "
         "minus the baseline's, same target seed: below zero, other languages gained more than English",
         "in XLM-R: mean over the languages of XLM-R's training data without English; not in XLM-R: over "
-        + (" ".join(absent) or "no language of this grid"),
+        + " ".join(absent)
+        if absent
+        else "",
     )
     return _table(means, "Transfer gap, percentage points", columns, rows, notes, "transfer_gap")
 
 
-def _gap_cells(means: Means, entry: Entry, target: str) -> Iterator[Plain]:
+def _gap_cells(means: Means, entry: Entry, target: str, by_xlmr: bool) -> Iterator[Plain]:
     codes = means.zero_shot(target)
     yield number(means.score(entry, target, (ENGLISH,)))
     yield number(means.score(entry, target, codes))
     yield number(means.gap(entry, target))
     yield "" if entry.baseline else number(means.gap(entry, target, minus_baseline=True), signed=True)
-    for known in (True, False):
+    for known in (True, False) if by_xlmr else ():
         group = tuple(code for code in codes if LANGUAGES[code].in_xlmr == known)
         yield number(means.score(entry, target, group)) if group else ""
 

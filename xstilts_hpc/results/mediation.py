@@ -9,6 +9,7 @@ from scipy.stats import rankdata
 
 from xstilts_hpc.metrics.base import Floats
 from xstilts_hpc.results.means import Entry, Means, Seeds
+from xstilts_hpc.results.parts import HEADLINE, headline_note
 from xstilts_hpc.results.sizes import Series, languages_of, series_of
 from xstilts_hpc.results.table import (
     MISSING,
@@ -16,7 +17,12 @@ from xstilts_hpc.results.table import (
     Table,
     columns_without_size,
     footer_of,
+    gains_of,
+    key_columns,
+    keys_of,
     keys_without_size,
+    named_parts,
+    number,
 )
 from xstilts_hpc.tasks import task_of
 
@@ -51,6 +57,37 @@ def _own(means: Means, entry: Entry, seeds: Seeds) -> float:
         if known[:2] == seeds[:2]
     ]
     return float(np.mean(own)) if own else math.nan
+
+
+def intermediate(means: Means) -> Table:
+    """Return the intermediate tasks' scores on their own English dev sets, and beside them the gains on the targets.
+
+    Parts of a metric are in rows of their own.
+    """
+    asked = [(entry, name) for entry in means.entries for name in means.own.get(entry, ())]
+    rows = tuple(
+        (*keys_of(means, entry), task_of(task).title, name, *_beside_gains(means, entry, task, part))
+        for entry, task in asked
+        for part, name in named_parts(means, task)
+    )
+    own = tuple(dict.fromkeys(task for _, task in asked))
+    titles = (f"{task_of(target).title} gain" for target in means.targets)
+    columns = (*key_columns(means), "dev set", "metric", "score", *titles)
+    notes = (
+        *dict.fromkeys(headline_note(task_of(task).metric) for task in own),
+        "gain: the target's score minus the baseline's, same target seed, in percentage points"
+        if means.targets
+        else "",
+    )
+    lines = footer_of(means, (*own, *means.targets), notes)
+    title = "Intermediate tasks on their own dev sets, per cent, and the gains on the targets"
+    return Table(title, columns, rows, lines, len(key_columns(means)) + 2, "intermediate")
+
+
+def _beside_gains(means: Means, entry: Entry, task: str, part: str) -> Iterator[Plain]:
+    yield number(means.score(entry, task, means.languages(task), part=part))
+    for gain in gains_of(means, entry):
+        yield number(gain, signed=True) if part == HEADLINE else ""
 
 
 def mediation(means: Means) -> Table:

@@ -43,7 +43,7 @@ def multiples(means: Means, target: str) -> Drawn | None:
 def _draw(axes: Axes, means: Means, target: str, code: str) -> None:
     style(axes)
     axes.tick_params(labelsize=_TEXT, length=2)
-    axes.set_title(f"{LANGUAGES[code].name} ({code})", fontsize=_TEXT, color=INK, pad=2)
+    axes.set_title(LANGUAGES[code].name, fontsize=_TEXT, color=INK, pad=2)
     for line in lines(means):
         values = [100 * means.score(entry, target, (code,)).value for entry in line.series.entries]
         axes.plot(line.series.sizes, values, label=line.label, markersize=2.5, linewidth=1, **line.look)

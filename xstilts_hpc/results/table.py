@@ -97,7 +97,7 @@ def by_task(means: Means) -> Table:
 
 def _over_targets(means: Means, entry: Entry) -> Iterator[Plain]:
     yield number(means.over(means.score(entry, target, means.languages(target)) for target in means.targets))
-    yield "" if entry.baseline else _gain(means.over(_gains(means, entry)))
+    yield "" if entry.baseline else _gain(means.over(gains_of(means, entry)))
 
 
 def by_group(means: Means) -> Table:
@@ -129,7 +129,7 @@ def by_language(means: Means) -> Iterator[Table]:
         rows = tuple(
             _row(*keys_of(means, entry), *([name] if parted else []), *_by_language_row(means, entry, target, part))
             for entry in means.entries
-            for part, name in _parts(means, target)
+            for part, name in named_parts(means, target)
         )
         counted = f"; zero-shot: over the {len(zero_shot)} that are not English" if zero_shot else ""
         notes = (f"all: mean over {counted_languages(len(everywhere))}{counted}", headline_note(metric))
@@ -138,7 +138,7 @@ def by_language(means: Means) -> Iterator[Table]:
         yield Table(title, columns, rows, footer_of(means, (target,), notes), len(keys), f"by_language_{target}")
 
 
-def _parts(means: Means, target: str) -> Iterator[tuple[str, str]]:
+def named_parts(means: Means, target: str) -> Iterator[tuple[str, str]]:
     """Yield the headline of a task's metric and each part that is shown beside it, with their names."""
     yield HEADLINE, task_of(target).metric.name
     for part in means.parts(target):
@@ -161,7 +161,7 @@ def _by_language_row(means: Means, entry: Entry, target: str, part: str) -> Iter
 def gains(means: Means) -> Table:
     """Return the gains over the baseline by target task; the best of each are marked, and stand in the last row."""
     entries = [entry for entry in means.entries if not entry.baseline]
-    values = [[*(g := _gains(means, entry)), means.over(g)] for entry in entries]
+    values = [[*(g := gains_of(means, entry)), means.over(g)] for entry in entries]
     best = [_best(column) for column in zip(*values, strict=True)]
     rows = tuple(
         _row(*keys_of(means, entry), *(_gain(mean, best=i in best[j]) for j, mean in enumerate(row)))
@@ -188,30 +188,12 @@ def _best_row(means: Means, values: Sequence[Sequence[Mean]]) -> tuple[Plain, ..
     return _row(*keys, *(number(replace(mean, spread=math.nan), signed=True) for mean in (*best, means.over(best))))
 
 
-def intermediate(means: Means) -> Table:
-    """Return the intermediate tasks' scores on their own English dev sets, parts of a metric in rows of their own."""
-    pairs = [(entry, name) for entry in means.entries for name in means.own.get(entry, ())]
-    rows = tuple(
-        _row(*keys_of(means, entry), task_of(task).title, name, number(_own_score(means, entry, task, part)))
-        for entry, task in pairs
-        for part, name in _parts(means, task)
-    )
-    own = tuple(dict.fromkeys(task for _, task in pairs))
-    notes = tuple(dict.fromkeys(headline_note(task_of(task).metric) for task in own))
-    columns = (*key_columns(means), "dev set", "metric", "score")
-    title = "Intermediate tasks on their own dev sets, per cent"
-    return Table(title, columns, rows, footer_of(means, own, notes), _num_keys(means) + 2, "intermediate")
-
-
-def _own_score(means: Means, entry: Entry, task: str, part: str) -> Mean:
-    return means.score(entry, task, means.languages(task), part=part)
-
-
 def _row(*cells: Plain) -> tuple[Plain, ...]:
     return cells
 
 
-def _gains(means: Means, entry: Entry) -> list[Mean]:
+def gains_of(means: Means, entry: Entry) -> list[Mean]:
+    """Return an entry's gain on every target."""
     return [means.gain(entry, target, means.languages(target)) for target in means.targets]
 
 
