@@ -87,16 +87,14 @@ def test_a_metric_that_chooses_a_threshold_has_no_counts() -> None:
     assert counted(task_of("squad_v2"), questions(), "en") is None
 
 
-def test_an_example_is_one_group_in_all_languages_with_shared_ids() -> None:
+def test_an_example_is_one_group_in_all_languages_of_a_parallel_test_set() -> None:
     counts = np.zeros((3, 1))
     languages = {
         "en": Counted(("q1", "q2", "q3"), np.array([0, 0, 1]), counts),
         "de": Counted(("q2", "q3", "q4"), np.array([0, 1, 2]), counts),
         "sw": Counted(("q4", "q5", "q1"), np.array([7, 7, 3]), counts),
     }
-    found = groups_across(languages, shared=True)
+    found = groups_across(languages)
     assert found["en"][0] == found["en"][1] == found["de"][0] == found["sw"][2]
     assert found["en"][2] == found["de"][1] and found["de"][2] == found["sw"][0] == found["sw"][1]
     assert len(np.unique(np.concatenate(list(found.values())))) == 3
-    apart = groups_across(languages, shared=False)
-    assert len(np.unique(np.concatenate(list(apart.values())))) == 2 + 3 + 2

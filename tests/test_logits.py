@@ -10,19 +10,8 @@ import numpy as np
 import pytest
 
 from xstilts_hpc.errors import LogitsError
-from xstilts_hpc.logits import (
-    Header,
-    Logits,
-    RetrievalLogits,
-    SequenceLogits,
-    SpanLogits,
-    TokenLogits,
-    data_digests,
-    merge_logits,
-    read_header,
-    read_logits,
-    write_logits,
-)
+from xstilts_hpc.logits import Header, Logits, RetrievalLogits, SequenceLogits, SpanLogits, TokenLogits, write_logits
+from xstilts_hpc.logits_file import data_digests, merge_logits, read_header, read_logits
 
 
 def floats(*values: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from xstilts_hpc.version import VERSION
 
 if TYPE_CHECKING:
-    from xstilts_hpc.logits import read_logits
+    from xstilts_hpc.logits_file import read_logits
     from xstilts_hpc.plan import load_plan
     from xstilts_hpc.results.collect import collect
 
@@ -17,7 +17,7 @@ def __getattr__(name: str) -> Any:
     """Import the public functions on first use, so that the command line starts at once."""
     import importlib
 
-    modules = {"collect": "results.collect", "load_plan": "plan", "read_logits": "logits"}
+    modules = {"collect": "results.collect", "load_plan": "plan", "read_logits": "logits_file"}
     if name not in modules:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(importlib.import_module(f"{__name__}.{modules[name]}"), name)

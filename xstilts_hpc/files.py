@@ -18,15 +18,20 @@ def partial_of(target: Path) -> Path:
 
 
 @contextmanager
-def whole_file(target: Path) -> Iterator[Path]:
-    """Yield a `.partial` path to write; on success fsync it and rename it to `target`, on failure remove it."""
+def whole_file(target: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Yield a `.partial` path to write; on success fsync it and rename it to `target`, on failure remove it.
+
+    What can be made again and is checked when it is read need not be `durable`: it may be lost with the machine.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_of(target)
     try:
         yield partial
-        fsync(partial)
+        if durable:
+            fsync(partial)
         partial.replace(target)
-        fsync(target.parent)
+        if durable:
+            fsync(target.parent)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -21,13 +21,13 @@ def kept_files(root: Path) -> list[Path]:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Give the list of the logits files that are read."""
     found: list[Path] = []
-    read = rows.read_header
+    read = rows.open_logits
 
     def noted(path: Path) -> object:
         found.append(path)
         return read(path)
 
-    monkeypatch.setattr(rows, "read_header", noted)
+    monkeypatch.setattr(rows, "open_logits", noted)
     return found
 
 

@@ -19,7 +19,8 @@ from xstilts_hpc.expand import expand
 from xstilts_hpc.files import Memory
 from xstilts_hpc.grid import load_grid
 from xstilts_hpc.lease import UNKNOWN, Lease, LeaseLostError, hold
-from xstilts_hpc.logits import RetrievalLogits, read_header, read_logits
+from xstilts_hpc.logits import RetrievalLogits
+from xstilts_hpc.logits_file import read_header, read_logits
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.model.encoder import load_encoder, load_tokenizer
 from xstilts_hpc.model.heads import TaskModel

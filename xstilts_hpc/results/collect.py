@@ -1,11 +1,13 @@
 """The collector: from the logits of a plan's runs to scores and what is missing. No GPU, tokenizer or data set."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from xstilts_hpc.errors import IncompleteError, XstiltsError
 from xstilts_hpc.files import whole_file
@@ -38,6 +40,10 @@ COLUMNS: Mapping[str, str] = {
     "examples": "int64",
     "flags": "str",
 }
+
+
+Answer = tuple[Cell, Prediction, FileScore]
+_OF_CELL = tuple(item.name for item in fields(Cell))
 
 
 @dataclass(frozen=True)
@@ -119,12 +125,11 @@ def gather(plan: Plan, root: Path, *, processes: int = 1) -> Scores:
         for cell in plan.cells
         for prediction in asked(plan, cell)
     ]
-    rows = [row for answer in answers for row in _rows(plan.name, *answer)]
     missing = tuple(item for cell, _, file in answers for item in _missing(cell, file))
     reasons = {item.cell.run: item.reason for item in reversed(missing)}
     runs = tuple(_state(planned, run_folder(root, run), reasons.get(run, "")) for run, planned in plan.runs.items())
     codes = tuple(sorted({file.code for file in found.values() if file.code}))
-    return Scores(_frame(rows), missing, plan, runs, codes, root)
+    return Scores(_frame(plan.name, answers), missing, plan, runs, codes, root)
 
 
 def asked(plan: Plan, cell: Cell) -> tuple[Prediction, ...]:
@@ -162,31 +167,37 @@ def _shown(reasons: list[str]) -> str:
     return reasons[0] + more
 
 
-def _rows(grid: str, cell: Cell, prediction: Prediction, file: FileScore) -> Iterator[dict[str, Any]]:
-    headline = task_of(cell.target).metric.headline_parts
-    for found in file.scores:
-        for part, value in found.parts.items():
-            yield {
-                "grid": grid,
-                **vars(cell),
-                "language": found.language,
-                "split": str(prediction.split),
-                "metric": part,
-                "headline": part in headline,
-                "value": value,
-                "examples": found.examples,
-                "flags": found.flags,
-            }
-
-
 def _missing(cell: Cell, file: FileScore) -> Iterator[MissingCell]:
     for language, reason in file.problems.items():
         yield MissingCell(cell, language, reason)
 
 
-def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    columns = {name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in COLUMNS.items()}
-    return pd.DataFrame(columns)
+def _frame(grid: str, answers: Sequence[Answer]) -> pd.DataFrame:
+    """Return the rows of all answers, put together by column: a million dictionaries would take gigabytes."""
+    scores = [score for _, _, file in answers for score in file.scores]
+    parts = [len(score.parts) for score in scores]
+    answer = np.repeat(np.arange(len(answers)), [len(file.scores) for _, _, file in answers])
+    of_answer, of_score = np.repeat(answer, parts), np.repeat(np.arange(len(scores)), parts)
+    cells = [cell for cell, _, _ in answers]
+    by_answer: dict[str, list[Any]] = {name: [getattr(cell, name) for cell in cells] for name in _OF_CELL}
+    by_answer |= {"grid": [grid] * len(cells), "split": [str(prediction.split) for _, prediction, _ in answers]}
+    by_score = {name: [getattr(score, name) for score in scores] for name in ("language", "examples", "flags")}
+    by_row: dict[str, list[Any]] = {
+        "metric": [part for score in scores for part in score.parts],
+        "value": [value for score in scores for value in score.parts.values()],
+    }
+    targets = [cells[i].target for i in of_answer.tolist()]
+    headline = {target: set(task_of(target).metric.headline_parts) for target in set(targets)}
+    by_row["headline"] = [part in headline[target] for target, part in zip(targets, by_row["metric"], strict=True)]
+    every = np.arange(len(of_score))
+    levels = ((by_answer, of_answer), (by_score, of_score), (by_row, every))
+    values = {name: (column, row) for columns, row in levels for name, column in columns.items()}
+    return pd.DataFrame({name: _spread(*values[name], dtype) for name, dtype in COLUMNS.items()})
+
+
+def _spread(values: list[Any], of_row: NDArray[np.int64], dtype: str) -> "pd.Series[Any]":
+    """Return the value of each row, given as an index of values."""
+    return pd.Series(pd.Series(values, dtype=dtype).array.take(of_row))
 
 
 def _state(planned: PlannedRun, folder: RunFolder, reason: str) -> RunState:

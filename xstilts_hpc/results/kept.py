@@ -11,7 +11,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -26,7 +26,7 @@ from xstilts_hpc.scoring.draws import Draws
 
 # What a damaged file raises, and what scores depend on in this package.
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
-_SCORING = ("metrics", "scoring", "statistics", "tasks", "logits.py", "results/rows.py")
+_SCORING = ("metrics", "scoring", "statistics", "tasks", "logits.py", "logits_file.py", "results/rows.py")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Kept:
     def load(self, pinned: Mapping[str, Any]) -> FileScore | None:
         """Return the scores that were kept for this state of the logits file, None where there are none."""
         with contextlib.suppress(*_DAMAGED), self.path.open("rb") as stream, np.load(stream) as stored:
-            found = json.loads(str(stored["scores"]))
+            found = json.loads(stored["scores"].tobytes())
             if found["pinned"] == pinned:
                 scores = tuple(LanguageScore(**one) for one in found["scores"])
                 return FileScore(scores, {}, found["code"])
@@ -68,8 +68,8 @@ class Kept:
 
     def save(self, pinned: Mapping[str, Any], file: FileScore, draws: Draws | None) -> None:
         """Keep scores without a problem; where nothing can be written nothing is kept."""
-        text = json.dumps({"pinned": pinned, "code": file.code, "scores": [asdict(one) for one in file.scores]})
-        arrays: dict[str, Any] = {"scores": np.array(text)}
+        text = json.dumps({"pinned": pinned, "code": file.code, "scores": [vars(one) for one in file.scores]})
+        arrays: dict[str, Any] = {"scores": np.frombuffer(text.encode(), dtype=np.uint8)}
         if draws is not None:
             arrays |= {
                 "headline": draws.headline,
@@ -78,8 +78,8 @@ class Kept:
             }
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(self.path) as partial, partial.open("wb") as stream:
-                np.savez_compressed(stream, **arrays)
+            with whole_file(self.path, durable=False) as partial, partial.open("wb") as stream:
+                np.savez(stream, **arrays)
 
     def draws(self) -> Draws | None:
         """Return the headline on resampled test sets, None where it was not kept."""

@@ -12,7 +12,8 @@ import numpy as np
 
 from xstilts_hpc.errors import IncompleteError, LogitsError, XstiltsError
 from xstilts_hpc.files import read_json, sha256_of
-from xstilts_hpc.logits import Logits, RetrievalLogits, SpanLogits, data_digests, read_header, read_logits
+from xstilts_hpc.logits import Logits, RetrievalLogits, SequenceLogits, SpanLogits, TokenLogits
+from xstilts_hpc.logits_file import LogitsFile, open_logits
 from xstilts_hpc.results.kept import FileScore, Kept, LanguageScore, pinned
 from xstilts_hpc.run import Prediction
 from xstilts_hpc.run_folder import RunFolder
@@ -97,13 +98,14 @@ def _score_anew(job: LogitsJob, sha256: str, holds_for: Mapping[str, Any]) -> Fi
         raise _OtherFileError(
             f"file damaged: {path} differs from the SHA-256 in DONE.json; delete the file and submit the grid again"
         )
-    header = read_header(path)
-    if (header.run, header.task, header.split) != (job.run, job.prediction.task, job.prediction.split):
-        found = f"{header.task} {header.split} of run {header.run}"
-        raise _OtherFileError(f"file of other predictions: {path} holds {found}")
-    task, problems = task_of_file(header), dict(_unlike_plan(job.prediction, data_digests(path)))
-    counts: dict[str, Counted] = {}
-    scores = tuple(_scores(job, task, problems, counts))
+    with open_logits(path) as stored:
+        header, counts = stored.header(), dict[str, Counted]()
+        if (header.run, header.task, header.split) != (job.run, job.prediction.task, job.prediction.split):
+            found = f"{header.task} {header.split} of run {header.run}"
+            raise _OtherFileError(f"file of other predictions: {path} holds {found}")
+        task, problems = task_of_file(header), dict(_unlike_plan(job.prediction, stored.data_digests()))
+        wanted = [language for language in job.prediction.data if language not in problems]
+        scores = tuple(_scores(task, stored, wanted, problems, counts))
     file = FileScore(scores, problems, header.code)
     if not problems:
         job.kept.save(holds_for, file, draws_of(task, counts) if counts else None)
@@ -120,17 +122,14 @@ def _unlike_plan(prediction: Prediction, have: Mapping[str, str]) -> Iterator[tu
 
 
 def _scores(
-    job: LogitsJob, task: Task, problems: dict[str, str], counts: dict[str, Counted]
+    task: Task, stored: LogitsFile, languages: Iterable[str], problems: dict[str, str], counts: dict[str, Counted]
 ) -> Iterator[LanguageScore]:
-    """Yield the score of each language without a problem, one in memory at a time; note new problems and counts."""
-    path = job.folder.logits(task.name)
-    for language in job.prediction.data:
-        if language in problems:
-            continue
+    """Yield the score of each language, one in memory at a time; note problems and counts."""
+    for language in languages:
         try:
-            logits = read_logits(path, [language])[language]
+            logits = stored.read([language])[language]
             if not logits.example_id:
-                raise LogitsError(f"{path}: no example in {language}")
+                raise LogitsError(f"no example in {language}")
             parts, found = scored(task, logits, language)
             if found is not None:
                 counts[language] = found
@@ -148,7 +147,12 @@ def _flags(logits: Logits) -> str:
     values: list[Any] = [getattr(logits, name) for name in arrays.get(type(logits), ("logits",))]
     found = [] if all(bool(np.isfinite(value).all()) for value in values) else ["not_finite"]
     if not isinstance(logits, (SpanLogits, RetrievalLogits)):
-        predicted, gold = np.unique(logits.logits.argmax(axis=1)), np.unique(np.asarray(logits.gold))
-        # Gold -1 is a tag that the training file lacks: no model can predict it.
-        found += ["collapsed"] if len(predicted) == 1 < np.count_nonzero(gold >= 0) else []
+        predicted = logits.logits.argmax(axis=1)
+        found += ["collapsed"] if len(predicted) and (predicted == predicted[0]).all() and _varied(logits) else []
     return " ".join(found)
+
+
+def _varied(logits: SequenceLogits | TokenLogits) -> bool:
+    """Say whether there are different gold labels; -1 is a tag that the training file lacks: no model predicts it."""
+    gold = np.unique(np.asarray(logits.gold))
+    return bool(np.count_nonzero(gold >= 0) > 1)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from xstilts_hpc.logits import Logits, SpanLogits
 from xstilts_hpc.metrics.base import Floats, SummedMetric
 from xstilts_hpc.metrics.bitext import sources
-from xstilts_hpc.scoring import predictions, references, score
+from xstilts_hpc.scoring import answers_and_gold, score
 from xstilts_hpc.tasks.base import Task
 
 
@@ -32,7 +32,7 @@ def counted(task: Task, logits: Logits, language: str) -> Counted | None:
     """Return what the examples add to the score of a task; None where its metric is no function of sums."""
     if not isinstance(task.metric, SummedMetric):
         return None
-    found, gold = predictions(task, logits), references(task, logits)
+    found, gold = answers_and_gold(task, logits)
     counts = task.metric.count(found, gold, language)
     if task.mining:
         return _by_gold_pair(sources(found, gold), sorted({source for source, _ in gold}), counts)
@@ -63,11 +63,11 @@ def parts_of(task: Task, sums: Floats) -> Mapping[str, Any]:
     return task.metric.parts(sums)
 
 
-def groups_across(languages: Mapping[str, Counted], *, shared: bool) -> dict[str, NDArray[np.int64]]:
-    """Return the number of each item's group, by language; numbers run through all languages.
+def groups_across(languages: Mapping[str, Counted]) -> dict[str, NDArray[np.int64]]:
+    """Return the number of each item's group in a parallel test set, by language; numbers run through all languages.
 
-    With `shared` ids (parallel test sets) an example has the same number in every language that has it, and so has
-    whatever stands in one group with it in any of them: a translated paragraph is drawn in all languages or in none.
+    An example has the same number in every language that has it, and so has whatever stands in one group with it in
+    any of them: a translated paragraph is drawn in all languages or in none.
     """
     first = 0
     numbers: dict[str, NDArray[np.int64]] = {}
@@ -75,10 +75,7 @@ def groups_across(languages: Mapping[str, Counted], *, shared: bool) -> dict[str
         _, inverse = np.unique(found.group, return_inverse=True)
         numbers[language] = inverse.astype(np.int64) + first
         first += int(inverse.max(initial=-1)) + 1
-    if not shared:
-        return numbers
-    links = _links(languages, numbers)
-    joined = _components(first, links)
+    joined = _components(first, _links(languages, numbers))
     return {language: joined[number] for language, number in numbers.items()}
 
 

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -32,18 +32,57 @@ class Draws:
 
 def draws_of(task: Task, languages: Mapping[str, Counted]) -> Draws:
     """Return the headline in each language on resampled examples; those of parallel test sets are drawn together."""
-    groups = groups_across(languages, shared=task.parallel)
-    together = max((int(group.max(initial=-1)) + 1 for group in groups.values()), default=0)
+    test_set = _test_set(languages)
+    if task.parallel:
+        together = _drawn_together(_TestSet(task.name, test_set, languages))
     found = np.empty((DRAWS, len(languages)), dtype=np.float32)
+    by_units: dict[int, dict[int, Floats]] = {}
     for column, (language, one) in enumerate(languages.items()):
-        group = groups[language] if task.parallel else groups[language] - groups[language].min()
-        units = together if task.parallel else int(group.max()) + 1
-        counts = np.stack([np.bincount(group, weights=each, minlength=units) for each in one.counts.T], axis=1)
+        group, units = (together.group[language], together.units) if task.parallel else _own_groups(one)
+        summed = [np.bincount(group, weights=each, minlength=units) for each in one.counts.T]
+        counts: Floats = np.stack(summed, axis=1)
         if not task.parallel:
             counts = counts[_order(task.name, language, units)]
-        sums = _times(units).astype(np.float32) @ counts.astype(np.float32)
-        found[:, column] = _headline(task, sums.astype(np.float64))
-    return Draws(tuple(languages), found, _test_set(languages))
+        by_units.setdefault(units, {})[column] = counts
+    for units, columns in by_units.items():
+        sums = _resampled(units, np.stack(list(columns.values()), axis=1))
+        found[:, list(columns)] = _headline(task, sums)
+    return Draws(tuple(languages), found, test_set)
+
+
+def _resampled(units: int, counts: Floats) -> Floats:
+    """Return sums `[draws, languages, k]` of `counts[units, languages, k]`: one product of matrices for all of them."""
+    flat = counts.astype(np.float32).reshape(units, -1)
+    return (_times(units).astype(np.float32) @ flat).reshape(DRAWS, *counts.shape[1:]).astype(np.float64)
+
+
+def _own_groups(one: Counted) -> tuple[NDArray[np.int64], int]:
+    groups, group = np.unique(one.group, return_inverse=True)
+    return group, len(groups)
+
+
+@dataclass(frozen=True)
+class _TestSet:
+    """The items of a parallel test set; runs that share it have one checksum."""
+
+    task: str
+    checksum: int
+    languages: Mapping[str, Counted] = field(compare=False)
+
+
+@dataclass(frozen=True)
+class _Together:
+    """The group of each item, by language, and the number of groups."""
+
+    group: Mapping[str, NDArray[np.int64]]
+    units: int
+
+
+@lru_cache(maxsize=4)
+def _drawn_together(test_set: _TestSet) -> _Together:
+    """Return which items of a parallel test set are drawn together: found once for all runs that share it."""
+    groups = groups_across(test_set.languages)
+    return _Together(groups, max(int(group.max(initial=-1)) + 1 for group in groups.values()))
 
 
 def _headline(task: Task, sums: Floats) -> Floats:
@@ -64,8 +103,9 @@ def _order(task: str, language: str, units: int) -> NDArray[np.int64]:
 
 
 def _test_set(languages: Mapping[str, Counted]) -> int:
-    """Return a checksum of the examples in all languages."""
+    """Return a checksum of the examples in all languages, and of what belongs together."""
     checksum = 0
     for language, found in languages.items():
         checksum = zlib.crc32("\n".join((language, *found.item)).encode(), checksum)
+        checksum = zlib.crc32(found.group.tobytes(), checksum)
     return checksum

@@ -13,7 +13,8 @@ from xstilts_hpc.clock import utc
 from xstilts_hpc.data.encode import Encoded
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Example
-from xstilts_hpc.logits import Header, Logits, RetrievalLogits, data_digests, merge_logits, write_logits
+from xstilts_hpc.logits import Header, Logits, RetrievalLogits, write_logits
+from xstilts_hpc.logits_file import data_digests, merge_logits
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.model.encoder import load_encoder
 from xstilts_hpc.run import Prediction

@@ -10,7 +10,7 @@ import torch
 from xstilts_hpc.errors import LockError
 from xstilts_hpc.files import Memory
 from xstilts_hpc.lease import Lease, hold
-from xstilts_hpc.logits import read_header, read_logits
+from xstilts_hpc.logits_file import read_header, read_logits
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.model.encoder import load_tokenizer, model_location
 from xstilts_hpc.ownership import require_trusted, require_trusted_tree

@@ -16,7 +16,7 @@ from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.devcluster_processes import until
 from xstilts_hpc.cluster.submission import submissions
 from xstilts_hpc.errors import IncompleteError
-from xstilts_hpc.logits import read_logits
+from xstilts_hpc.logits_file import read_logits
 from xstilts_hpc.run_folder import RunFolder
 
 PARENTS = ("mnli_full_s0", "mnli_full_s1", "hellaswag_full_s0", "hellaswag_full_s1")
