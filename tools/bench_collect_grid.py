@@ -217,17 +217,17 @@ def _memory(pid: int) -> int:
 
 
 @contextmanager
-def timed(module: Any, names: Any) -> Iterator[dict[str, float]]:
+def timed(module: Any, names: Any, clock: Callable[[], float] = time.perf_counter) -> Iterator[dict[str, float]]:
     """Add up the seconds spent in functions of a module while the context lasts."""
     seconds = dict.fromkeys(names, 0.0)
 
     def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def watch(*arguments: Any, **options: Any) -> Any:
-            started = time.perf_counter()
+            started = clock()
             try:
                 return function(*arguments, **options)
             finally:
-                seconds[name] += time.perf_counter() - started
+                seconds[name] += clock() - started
 
         return watch
 
@@ -253,11 +253,12 @@ def collect_here(root: Path) -> dict[str, Any]:
 
 
 def sample_here(root: Path) -> dict[str, Any]:
-    """Score some files in this process without what was kept; return milliseconds a file by part."""
+    """Score some files in this process without what was kept; return processor milliseconds a file by part."""
     from xstilts_hpc.logits_file import LogitsFile
     from xstilts_hpc.results import rows
     from xstilts_hpc.results.kept import Kept
 
+    clock = time.thread_time
     plan = load_plan(grid_folder(root, NAME).plan)
     with tempfile.TemporaryDirectory(dir=root) as nowhere:
         jobs = [
@@ -266,11 +267,15 @@ def sample_here(root: Path) -> dict[str, Any]:
         ]
         for job in jobs[:3]:
             rows.score_file(job)
-        started = time.perf_counter()
-        with timed(rows, PARTS_OF_FILE) as seconds, timed(Kept, ["save"]) as saved, timed(LogitsFile, ["read"]) as read:
+        started = clock()
+        with (
+            timed(rows, PARTS_OF_FILE, clock) as seconds,
+            timed(Kept, ["save"], clock) as saved,
+            timed(LogitsFile, ["read"], clock) as read,
+        ):
             for job in jobs[3:]:
                 rows.score_file(job)
-        whole = time.perf_counter() - started
+        whole = clock() - started
     parts = {words: seconds[name] for name, words in PARTS_OF_FILE.items()} | {
         "keep": saved["save"],
         "read": read["read"],

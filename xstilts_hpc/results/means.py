@@ -14,6 +14,7 @@ from xstilts_hpc.languages import ENGLISH, LANGUAGES
 from xstilts_hpc.plan import UNUSED_SEED, Cell, Plan
 from xstilts_hpc.results.collect import Scores, asked
 from xstilts_hpc.results.parts import HEADLINE, parts_beside
+from xstilts_hpc.results.score_table import ScoreTable, score_table
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.training import short_variant
 
@@ -21,10 +22,6 @@ from xstilts_hpc.training import short_variant
 FEWEST_FOR_SPREAD = 3
 
 Seeds = tuple[int, int, int]
-_COLUMNS = (
-    *("intermediate", "size", "full", "variant", "schedule"),
-    *("data_seed", "train_seed", "target_seed", "target", "language", "metric", "value"),
-)
 
 
 @dataclass(frozen=True)
@@ -146,16 +143,13 @@ class Means:
         return {key: tuple(seeds) for key, seeds in found.items()}
 
     @cached_property
-    def _values(self) -> Mapping[tuple[Entry, str, Seeds, str], Mapping[str, float]]:
-        """Return the parts of every score, its headline among them."""
-        found: dict[tuple[Entry, str, Seeds, str], dict[str, float]] = {}
-        columns = (self.scores.frame[name].tolist() for name in _COLUMNS)
-        for *entry, data_seed, train_seed, target_seed, target, language, part, value in zip(*columns, strict=True):
-            key = (Entry(*entry), target, (data_seed, train_seed, target_seed), language)
-            found.setdefault(key, {})[part] = value
-        for key, parts in found.items():
-            parts[HEADLINE] = task_of(key[1]).metric.headline(parts)
-        return found
+    def _table(self) -> ScoreTable:
+        return score_table(self.scores.frame)
+
+    @cached_property
+    def _scored(self) -> dict[tuple[Entry, str, tuple[str, ...], str], Mean]:
+        """Return the means that were asked for before: several tables show the same ones."""
+        return {}
 
     @cached_property
     def _parts(self) -> Mapping[str, tuple[str, ...]]:
@@ -182,11 +176,15 @@ class Means:
 
     def by_seed(self, entry: Entry, target: str, languages: Sequence[str], *, part: str = HEADLINE) -> list[float]:
         """Return the mean over languages for each set of seeds, NaN where a language is missing."""
-        return [self.over_languages(entry, target, s, languages, part) for s in self.seeds(entry, target)]
+        cells = [_key(entry, target, seeds) for seeds in self.seeds(entry, target)]
+        return list(map(float, self._table.over_languages(cells, part, languages)))
 
     def score(self, entry: Entry, target: str, languages: Sequence[str], *, part: str = HEADLINE) -> Mean:
         """Return the mean over languages, then over seeds, of the headline or of a part of the metric."""
-        return self._mean(self.by_seed(entry, target, languages, part=part))
+        key = entry, target, tuple(languages), part
+        if key not in self._scored:
+            self._scored[key] = self._mean(self.by_seed(entry, target, languages, part=part))
+        return self._scored[key]
 
     def gain(self, entry: Entry, target: str, languages: Sequence[str]) -> Mean:
         """Return the mean over seeds of the score minus the baseline's with the same target seed."""
@@ -195,8 +193,8 @@ class Means:
     def gain_by_seed(self, entry: Entry, target: str, languages: Sequence[str]) -> list[float]:
         """Return the gain over the baseline for each set of seeds, NaN where a score is missing."""
         own = self.by_seed(entry, target, languages)
-        sets = self.seeds(entry, target)
-        base = (self.over_languages(BASELINE, target, baseline_seeds(seeds), languages) for seeds in sets)
+        cells = [_key(BASELINE, target, baseline_seeds(seeds)) for seeds in self.seeds(entry, target)]
+        base = map(float, self._table.over_languages(cells, HEADLINE, languages))
         return [score - baseline for score, baseline in zip(own, base, strict=True)]
 
     def gap(self, entry: Entry, target: str, *, minus_baseline: bool = False) -> Mean:
@@ -217,9 +215,7 @@ class Means:
         self, entry: Entry, target: str, seeds: Seeds, languages: Sequence[str], part: str = HEADLINE
     ) -> float:
         """Return the mean over languages of one set of seeds, NaN where a language is missing."""
-        scores = (self._values.get((entry, target, seeds, language), _NO_SCORE) for language in languages)
-        values = [parts.get(part, math.nan) for parts in scores]
-        return float(np.mean(values)) if values else math.nan
+        return float(self._table.over_languages([_key(entry, target, seeds)], part, languages)[0])
 
     def _mean(self, values: Sequence[float]) -> Mean:
         found = [value for value in values if not math.isnan(value)]
@@ -232,7 +228,11 @@ class Means:
 # An entry on a target task with its seeds.
 Key = tuple[Entry, str, Seeds]
 BASELINE = Entry(NO_TASK)
-_NO_SCORE: Mapping[str, float] = {}
+
+
+def _key(entry: Entry, target: str, seeds: Seeds) -> tuple[str | int | bool, ...]:
+    """Return the key of a cell in the table of scores."""
+    return (entry.intermediate, entry.size, entry.full, entry.variant, entry.schedule, target, *seeds)
 
 
 def short_variants(variants: Iterable[str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
@@ -26,6 +27,8 @@ NOT_FINISHED = "run not finished"
 WHOLE_FILE = ""
 _MANY_FILES = 64
 _MOST_PROCESSES = 16
+# Read by the libraries that numpy multiplies matrices with, when they are loaded.
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,28 @@ def score_files(jobs: Iterable[LogitsJob], processes: int) -> list[FileScore]:
     if processes == 1 or len(listed) <= _MANY_FILES:
         return [score_file(job) for job in listed]
     try:
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        with _one_thread_each(), ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
             return list(pool.map(score_file, listed, chunksize=4))
     except BrokenProcessPool as error:
         raise IncompleteError(
             f"a process that scores logits died ({error}), perhaps of too little memory; "
             "give this machine more memory, or call collect with processes=1"
         ) from error
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let processes that are started meanwhile multiply matrices in one thread: there is one for each core already."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def score_file(job: LogitsJob) -> FileScore:
