@@ -17,22 +17,30 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SequenceExample:
-    """A text or a pair of texts with one label (None where the file has no label)."""
+    """A text or a pair of texts with one label (None where the file has no label).
+
+    `group` is what the task stratifies subsets by beside the label, such as a genre; "" where the file does not say.
+    """
 
     id: str
     first: str
     second: str
     label: str | None
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChoiceExample:
-    """A prompt with several possible continuations; `label` is the index of the right one."""
+    """A prompt with several possible continuations; `label` is the index of the right one.
+
+    `group` is what the task stratifies subsets by beside the label; "" where the file does not say.
+    """
 
     id: str
     prompt: str
     choices: tuple[str, ...]
     label: int | None
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

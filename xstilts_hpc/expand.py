@@ -16,6 +16,7 @@ from xstilts_hpc.resolve import Resolver
 from xstilts_hpc.run import ModelSource, Run
 from xstilts_hpc.tasks.base import Task
 from xstilts_hpc.tasks.folder import DataFolder
+from xstilts_hpc.tasks.published import PublishedData
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class _Expander:
         size, schedule = form
         planned, problem = self.resolver.intermediate(entry, names, size, seeds)
         training, recipe = planned.training, self.resolver.recipe(names, schedule=schedule)
+        if not training.by_paragraph:  # of which there may be fewer examples than the size says
+            recipe = recipe.without_idle_floor(planned.examples)
         own, examples, characters = self.resolver.own_request(names)
         run = Run(self.model, training, recipe)
         sizes = (planned.examples, planned.characters, examples, characters)
@@ -133,7 +136,8 @@ class _Expander:
             run = Run(self.model, None, resolver.recipe((task.name,), task), *parent)
             return PlannedRun(run, Stage.RETRIEVAL, request, 0, 0.0, examples, characters)
         planned = resolver.target(task, target_seed)
-        run = Run(self.model, planned.training, resolver.recipe((task.training_set,), task), *parent)
+        recipe = resolver.recipe((task.training_set,), task).without_idle_floor(planned.examples)
+        run = Run(self.model, planned.training, recipe, *parent)
         return PlannedRun(run, Stage.TARGET, request, planned.examples, planned.characters, examples, characters)
 
 
@@ -165,10 +169,13 @@ def _matches(exclusion: Exclusion, cell: Cell) -> bool:
     return same_size and all(getattr(cell, name) == value for name, value in where.items())
 
 
-def expand(grid: Grid, *, root: Path) -> Plan:
-    """Return the plan of a grid; whatever does not fit the data is one error that lists all of it."""
+def expand(grid: Grid, *, root: Path, published: bool = False) -> Plan:
+    """Return the plan of a grid; whatever does not fit the data is one error that lists all of it.
+
+    `published` counts the publishers' files instead of those under the root: its runs have other ids than with data.
+    """
     memory = Memory(root / "cache" / "data.json")
-    data = DataFolder(_under(root, grid.data), memory)
+    data = PublishedData() if published else DataFolder(_under(root, grid.data), memory)
     source = model_source(grid.model, root=root, memory=memory)
     resolver = Resolver(grid, data, longest_text(source, root=root))
     _check_languages(resolver)

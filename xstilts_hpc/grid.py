@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
 from xstilts_hpc.errors import GridError, XstiltsError
+from xstilts_hpc.examples import Kind
 from xstilts_hpc.languages import language
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.tasks import task_of, tasks_with
 from xstilts_hpc.tasks.base import Role, Split
-from xstilts_hpc.training import MIXTURE
+from xstilts_hpc.training import MIXTURE, PARAGRAPHS
 from xstilts_hpc.yaml_file import load_yaml
 
 NO_TASK = "none"
@@ -120,7 +121,8 @@ class MlmEntry(_Strict):
 class IntermediateEntry(_Strict):
     """One line of `intermediate:`: tasks (each by itself) or a mixture (jointly), and the sizes of the training sets.
 
-    In a mixture a size is the most that is taken of each task.
+    In a mixture a size is the most that is taken of each task. With `subset: paragraphs` a smaller set of questions is
+    one of whole paragraphs, and a size is the most questions it has.
     """
 
     task: Intermediates | None = None
@@ -131,6 +133,7 @@ class IntermediateEntry(_Strict):
         | None
     ) = None
     size: ManySizes = [FULL]
+    subset: Literal["examples", "paragraphs"] = "examples"
     sampling: Literal["proportional", "uniform"] | Temperature = "proportional"
     mlm: MlmEntry | None = None
     translated: ManyLanguages | None = None
@@ -143,7 +146,10 @@ class IntermediateEntry(_Strict):
             raise ValueError("expected `sampling` only beside `mixture`")
         if self.translated and (self.mixture or "all" in self.translated):
             raise ValueError("expected `translated` beside `task`, with the languages named one by one")
-        if NO_TASK in (self.task or []) and (self.mlm or self.translated):
+        names = [*(self.task or ()), *(self.mixture or ())]
+        if self.subset == PARAGRAPHS and any(n == NO_TASK or task_of(n).kind is not Kind.SPAN for n in names):
+            raise ValueError("expected `subset: paragraphs` beside tasks with questions on paragraphs alone")
+        if NO_TASK in names and (self.mlm or self.translated):
             raise ValueError("expected a task beside `mlm` or `translated`; put the baseline on a line of its own")
         return self
 

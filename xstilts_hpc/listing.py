@@ -1,5 +1,6 @@
 """What `plan`, `tasks` and `submit` print."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -177,9 +178,14 @@ def _forecast(plan: Plan, root: Path, done: set[str]) -> Forecast:
 def _cost(cost: Forecast, runs: int) -> Text:
     source = f"the speed of {cost.calibrated_by} finished runs" if cost.calibrated_by else "an assumed speed"
     return Text(
-        f"{runs:,} runs to do: {cost.gpu_hours:,.3g} GPU-hours by {source} ({cost.tflops:,.3g} TFLOP/s), "
+        f"{runs:,} runs to do: {_three_digits(cost.gpu_hours)} GPU-hours by {source} ({cost.tflops:,.3g} TFLOP/s), "
         f"{_bytes(cost.bytes_kept)} kept in {cost.files:,} files, {_bytes(cost.bytes_per_running)} more per running run"
     )
+
+
+def _three_digits(number: float) -> str:
+    """Return a number to three digits, never as a power of ten."""
+    return f"{round(number, 2 - math.floor(math.log10(number))):,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _bytes(number: float) -> str:

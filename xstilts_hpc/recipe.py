@@ -58,6 +58,11 @@ class Recipe:
         """Return the number of updates for a training set of so many features."""
         return self.steps or max(self.min_steps, self.steps_by_epochs(features))
 
+    def without_idle_floor(self, examples: int) -> "Recipe":
+        """Return the recipe without `min_steps` where so many examples get as many updates anyway: the same run."""
+        idle = self.steps or self.min_steps <= self.steps_by_epochs(examples)
+        return replace(self, min_steps=1) if idle else self
+
     def steps_by_epochs(self, features: int) -> int:
         """Return the number of updates that see every feature `epochs` times."""
         return -(-int(self.epochs * features) // self.batch_size)

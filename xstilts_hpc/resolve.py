@@ -14,7 +14,8 @@ from xstilts_hpc.run import Prediction, Request
 from xstilts_hpc.tasks import task_of, tasks_with
 from xstilts_hpc.tasks.base import Role, Split, Task
 from xstilts_hpc.tasks.folder import DataFolder
-from xstilts_hpc.training import MASKED_TEXT, MIXTURE, Part, Sampling, Training
+from xstilts_hpc.tasks.published import PublishedData
+from xstilts_hpc.training import MASKED_TEXT, MIXTURE, PARAGRAPHS, Part, Sampling, Training
 
 # Four special tokens, and at least as many of the context.
 _LEAST_CONTEXT = 8
@@ -35,7 +36,7 @@ class Resolver:
     """Looks everything up once, and gathers what does not fit."""
 
     grid: Grid
-    data: DataFolder
+    data: DataFolder | PublishedData
     longest_text: int
     problems: list[str] = field(default_factory=list)
     left_out: dict[str, dict[str, None]] = field(default_factory=dict)
@@ -57,7 +58,8 @@ class Resolver:
         """Return the training of some tasks in the form an entry asks for, and what is wrong with it ("": nothing)."""
         languages = tuple(sorted(entry.translated or [ENGLISH]))
         found = [self._part(task_of(name), size, languages, capped=len(names) > 1) for name in names]
-        parts = [part for part, *_ in found]
+        whole = entry.subset == PARAGRAPHS
+        parts = [replace(part, drawn=PARAGRAPHS) if whole and part.size else part for part, *_ in found]
         if entry.mlm:
             parts.append(self._text(entry.mlm))
         data_seed = seeds[0] if any(part.size for part in parts) else 0
@@ -92,7 +94,8 @@ class Resolver:
         count = available if full else int(size)
         length = sum(f["examples"] * f["characters"] for f in facts) / available
         digest = self.data.training_digest(task, languages)
-        return Part(task.name, digest, 0 if full else count, languages), count, length, problem
+        part = Part(task.name, digest, 0 if full else count, languages, "" if full else task.strata)
+        return part, count, length, problem
 
     def _text(self, mlm: MlmEntry) -> Part:
         """Return the text of masked-language modelling, in the languages that are named or all that are here."""

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from xstilts_hpc.errors import RunError
@@ -134,14 +135,24 @@ class RunFolder:
         if wanted != self.request():
             write_json(self.request_json, wanted.to_json())
 
-    def commit(self, scores: Mapping[str, Any], files: Iterable[Path], request: Request) -> None:
-        """Write DONE.json, the commit record, last of all: every product with its size and SHA-256."""
+    def commit(
+        self,
+        scores: Mapping[str, Any],
+        files: Iterable[Path],
+        request: Request,
+        *,
+        subsets: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """Write DONE.json, the commit record, last of all: every product with its size and SHA-256.
+
+        `subsets` says of each task of which a part was trained on how many examples, and the digest of their ids.
+        """
         products = [
             {"path": str(path.relative_to(self.path)), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
             for path in sorted(files)
         ]
-        record = {"schema": SCHEMA, "run": self.run().id, "files": products, "scores": scores, **request.to_json()}
-        write_json(self.done_json, record)
+        facts = {"files": products, "scores": scores, "subsets": dict(subsets)}
+        write_json(self.done_json, {"schema": SCHEMA, "run": self.run().id, **facts, **request.to_json()})
 
     def done(self, request: Request, *, verify: bool = False) -> bool:
         """Say whether the commit record covers a request and its files are there.

@@ -11,17 +11,27 @@ from xstilts_hpc.recipe import Recipe
 
 MIXTURE = "mixture"
 MASKED_TEXT = "mlm"
+PARAGRAPHS = "paragraphs"
 _MOST_NAMED = 4
 
 
 @dataclass(frozen=True)
 class Part:
-    """A task's share of a training set: `size` of its examples (0 = all) in some languages, and their digest."""
+    """A task's share of a training set: `size` of its examples (0 = all) in some languages, and their digest.
+
+    `drawn` says how a subset is drawn where that is not by label alone: "paragraphs" are whole ones, with at most
+    `size` examples; any other word is what it is stratified by beside the label.
+    """
 
     task: str
     data: str
     size: int = 0
     languages: tuple[str, ...] = (ENGLISH,)
+    drawn: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the part as JSON; without `drawn` where it says nothing, so that ids stay what they were."""
+        return {name: value for name, value in vars(self).items() if name != "drawn" or value}
 
 
 @dataclass(frozen=True)
@@ -75,13 +85,19 @@ class Training:
         return any(part.size for part in self.parts)
 
     @property
+    def by_paragraph(self) -> bool:
+        """Say whether the examples are chosen in whole paragraphs."""
+        return any(part.drawn == PARAGRAPHS for part in self.parts)
+
+    @property
     def variant(self) -> str:
         """Return what tells this training from all others of its name and size: tasks, sampling, languages in full."""
         mixed = ["+".join(self.tasks), *_sampling_words(self.sampling)] if len(self.tasks) > 1 else []
         languages = self.task_parts[0].languages
         translated = [] if languages == (ENGLISH,) else ["translated " + " ".join(languages)]
         mlm = [f"MLM {self.mlm_weight:g} in " + " ".join(self.parts[-1].languages)] if self.mlm_weight else []
-        return ", ".join([*mixed, *translated, *mlm])
+        paragraphs = ["whole paragraphs"] if self.by_paragraph else []
+        return ", ".join([*mixed, *translated, *paragraphs, *mlm])
 
     @property
     def name(self) -> str:
@@ -91,11 +107,12 @@ class Training:
         task = self.task if len(self.tasks) == 1 else f"{MIXTURE}{len(self.tasks)}"
         languages = self.task_parts[0].languages
         translated = "" if languages == (ENGLISH,) else "_" + _counted(languages, "languages").replace(" ", "-")
-        return f"{task}{translated}{'_mlm' if self.mlm_weight else ''}_{size}_s{self.train_seed}"
+        paragraphs = f"_{PARAGRAPHS}" if self.by_paragraph else ""
+        return f"{task}{translated}{paragraphs}{'_mlm' if self.mlm_weight else ''}_{size}_s{self.train_seed}"
 
     def to_json(self) -> dict[str, Any]:
         """Return everything that decides the training set, as JSON."""
-        parts = [dict(vars(part)) for part in self.parts]  # dataclasses.asdict takes half the time of a large plan
+        parts = [part.to_json() for part in self.parts]  # dataclasses.asdict takes half the time of a large plan
         return {**vars(self), "parts": parts, "sampling": dict(vars(self.sampling))}
 
     @staticmethod

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xstilts_hpc.data.subset import subset
+from xstilts_hpc.data.subset import subset, whole_groups
 
 NLI = ["entailment", "neutral", "contradiction"] * 400
 SKEWED = ["a"] * 700 + ["b"] * 200 + ["c"] * 90 + ["d"] * 10
@@ -89,3 +89,26 @@ def test_a_subset_is_the_one_taken_example_by_example(sizes: list[int], seed: in
     strata = [f"{code:02}" for code, number in enumerate(sizes) for _ in range(number)]
     size = round(share * len(strata))
     assert subset(strata, size, seed).tolist() == one_by_one(strata, size, seed)
+
+
+PARAGRAPHS = [7] * 4 + [-3] * 5 + [12] * 3 + [5] * 6
+
+
+def test_whole_groups_fit_their_size_are_nested_and_never_cut() -> None:
+    of_size = Counter(PARAGRAPHS)
+    before: set[int] = set()
+    for size in range(1, len(PARAGRAPHS) + 1):
+        chosen = whole_groups(PARAGRAPHS, size, 3)
+        taken = Counter(PARAGRAPHS[i] for i in chosen)
+        assert all(number == of_size[group] for group, number in taken.items())
+        assert len(chosen) <= size or len(taken) == 1
+        assert before <= set(chosen.tolist())
+        before = set(chosen.tolist())
+    assert before == set(range(len(PARAGRAPHS)))
+
+
+def test_whole_groups_follow_the_seed_and_stand_in_the_order_of_the_file() -> None:
+    drawn = {seed: tuple(whole_groups(PARAGRAPHS, 6, seed).tolist()) for seed in range(40)}
+    assert drawn == {seed: tuple(whole_groups(PARAGRAPHS, 6, seed).tolist()) for seed in range(40)}
+    # A paragraph of six is alone; of the others no two fit together, and the one after the first never does.
+    assert set(drawn.values()) == {(0, 1, 2, 3), (4, 5, 6, 7, 8), (9, 10, 11), (12, 13, 14, 15, 16, 17)}

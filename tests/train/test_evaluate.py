@@ -61,7 +61,7 @@ def work_on(root: Path, target: str, **changes: Any) -> Work:
     )
     if planned.run.training:
         trained = TaskModel(load_encoder(model), [work.task(part.task) for part in planned.run.training.parts], seed=0)
-        save_trained(folder.trained, trained, trained.state_dict(), work.tokenizer)
+        save_trained(folder.trained, trained, trained.state_dict(), work.tokenizer, subsets={})
     return replace(work, **changes)
 
 

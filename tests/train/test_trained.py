@@ -17,7 +17,7 @@ def test_a_saved_model_is_loaded_as_it_was_and_its_group_may_read_it(tiny_model:
     before = os.umask(0o027)
     try:
         assert not is_saved(folder)
-        save_trained(folder, model, model.state_dict(), load_tokenizer(str(tiny_model)))
+        save_trained(folder, model, model.state_dict(), load_tokenizer(str(tiny_model)), subsets={})
     finally:
         os.umask(before)
     assert is_saved(folder)

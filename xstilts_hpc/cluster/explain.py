@@ -97,6 +97,8 @@ def _attempt_lines(attempt: Mapping[str, Any]) -> Iterator[str]:
     where = f"on {node}" + (f", job {job}" if job else "")
     number, end = attempt.get("attempt", "?"), attempt.get("end") or "now"
     yield f"attempt {number}: {cause}{steps}; {attempt.get('start', '')} to {end} {where}"
+    for task, chosen in attempt.get("subsets", {}).items():
+        yield f"  subset of {task}: {chosen['examples']:,} examples, SHA-256 of their ids {chosen['ids_sha256']}"
     for note in attempt.get("checkpoints_passed_over", ()):
         yield f"  checkpoint passed over: {note}"
     if attempt.get("facts"):

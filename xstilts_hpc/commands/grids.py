@@ -52,6 +52,9 @@ def plan(
     root: Root = EXPERIMENTS,
     runs: Annotated[bool, typer.Option("--runs", help="List every run.")] = False,
     profile: ProfileName = "",
+    published: Annotated[
+        bool, typer.Option("--published", help="By the sizes that the publishers state: needs neither data nor model.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what a grid needs: cells, runs, arrays, what is done, what is excluded and why, GPU-hours and bytes.
@@ -66,7 +69,7 @@ def plan(
     from xstilts_hpc.listing import plan_json, print_plan, shape_of
     from xstilts_hpc.memory_advice import memory_advice
 
-    expanded = expand_grid(grid, root)
+    expanded = expand_grid(grid, root, published=published)
     loaded = [load_profile(profile)] if profile else []
     shape = shape_of(expanded, root, loaded[0]) if loaded else Shape()
     advice = [line for found in loaded for line in memory_advice(expanded, root, found)]

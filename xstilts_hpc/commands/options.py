@@ -26,12 +26,12 @@ Partial = Annotated[bool, typer.Option("--allow-partial", help="Accept missing c
 EXPERIMENTS = Path("experiments")
 
 
-def expand_grid(grid: Path, root: Path) -> "Plan":
-    """Read a grid file and return its plan."""
+def expand_grid(grid: Path, root: Path, *, published: bool = False) -> "Plan":
+    """Read a grid file and return its plan, by the data under the root or by the published sizes."""
     from xstilts_hpc.expand import expand
     from xstilts_hpc.grid import load_grid
 
-    return expand(load_grid(grid), root=root)
+    return expand(load_grid(grid), root=root, published=published)
 
 
 def submitted_plan(grid: str, root: Path) -> "Plan":

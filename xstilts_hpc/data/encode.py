@@ -17,13 +17,21 @@ from xstilts_hpc.data.span import encode_spans
 from xstilts_hpc.data.store import shared_table
 from xstilts_hpc.data.tokens import tokenize
 from xstilts_hpc.data.words import encode_words
-from xstilts_hpc.examples import ChoiceExample, Example, Kind, RetrievalExample, SequenceExample, TextExample
+from xstilts_hpc.examples import (
+    ChoiceExample,
+    Example,
+    Kind,
+    RetrievalExample,
+    SequenceExample,
+    SpanExample,
+    TextExample,
+)
 from xstilts_hpc.files import digest_of
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.tasks.base import Task, stratum
 
 # Raised when the same example would be encoded differently than before.
-VERSION = 3
+VERSION = 4
 # Examples encoded at a time: a whole evaluation set of most languages, and 0.5 GB in between for questions.
 _CHUNK = 16_384
 
@@ -34,7 +42,8 @@ class Encoded:
 
     Every kind has `input_ids` (special tokens included), `example` (index into the examples, each of which has a row)
     and `gold`: the class of each logits row that the item gives (one for a sequence or a choice, one per word, start
-    and end of a span). `stratum` is what subsets are stratified by, so that choosing one reads no files.
+    and end of a span). `id` is the example's, `stratum` what subsets are stratified by and, of questions, `paragraph` a
+    number of the context, so that choosing a subset reads no files.
     """
 
     kind: Kind
@@ -52,9 +61,20 @@ class Encoded:
 
     def strata(self) -> list[str]:
         """Return the stratum of each example."""
+        return self._of_examples("stratum")
+
+    def ids(self) -> list[str]:
+        """Return the id of each example, as in the data set."""
+        return self._of_examples("id")
+
+    def paragraphs(self) -> list[int]:
+        """Return a number of the context of each question: the same one for all questions on it."""
+        return self._of_examples("paragraph")
+
+    def _of_examples(self, name: str) -> list[Any]:
         first = np.flatnonzero(np.diff(self.flat("example"), prepend=-1))
-        strata: list[str] = self.table.column("stratum").take(pa.array(first)).to_pylist()
-        return strata
+        values: list[Any] = self.table.column(name).take(pa.array(first)).to_pylist()
+        return values
 
     @property
     def items(self) -> int:
@@ -102,9 +122,25 @@ def _table(tokenizer: Any, task: Task, examples: Sequence[Example], recipe: Reci
     for start in range(0, max(1, len(examples)), _CHUNK):
         chunk = examples[start : start + _CHUNK]
         columns = _ENCODE[task.kind](tokenizer, task, chunk, recipe)
-        strata = pa.array([stratum(task, example) for example in chunk], pa.string()).take(pa.array(columns.example))
-        tables.append(table_of(columns, start).append_column("stratum", strata))
+        table = table_of(columns, start)
+        for name, values in _of_each(task, chunk).items():
+            table = table.append_column(name, values.take(pa.array(columns.example)))
+        tables.append(table)
     return pa.concat_tables(tables)
+
+
+def _of_each(task: Task, examples: Sequence[Example]) -> dict[str, Any]:
+    """Return what subsets are chosen by, a value per example."""
+    found = {
+        "id": pa.array([example.id for example in examples], pa.string()),
+        "stratum": pa.array([stratum(task, example) for example in examples], pa.string()),
+    }
+    contexts = [_number_of(example.context) for example in examples if isinstance(example, SpanExample)]
+    return {**found, "paragraph": pa.array(contexts, pa.int64())} if task.kind is Kind.SPAN else found
+
+
+def _number_of(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), signed=True)
 
 
 def _encode_sequences(tokenizer: Any, task: Task, examples: Sequence[SequenceExample], recipe: Recipe) -> Columns:

@@ -1,4 +1,4 @@
-"""Choose the examples of a smaller training set: seeded, nested, and stratified."""
+"""Choose the examples of a smaller training set: seeded, nested, and stratified or in whole paragraphs."""
 
 from collections.abc import Sequence
 
@@ -20,6 +20,19 @@ def subset(strata: Sequence[str], size: int, seed: int) -> NDArray[np.int64]:
     taken = _taken([len(indices) for indices in members], size)
     chosen = [indices[:number] for indices, number in zip(members, taken, strict=True)]
     return np.sort(np.concatenate([np.zeros(0, np.int64), *chosen]))
+
+
+def whole_groups(groups: Sequence[int] | NDArray[np.int64], size: int, seed: int) -> NDArray[np.int64]:
+    """Return the indices of whole groups with at most `size` examples, but at least one group, in the file's order.
+
+    `groups` says which group each example is of. Groups are taken in a seeded order until the next one does not fit,
+    so that the subset of a smaller size under the same seed is contained in that of a larger one.
+    """
+    names, codes = np.unique(np.asarray(groups, dtype=np.int64), return_inverse=True)
+    order = np.random.default_rng([seed, len(codes), len(names)]).permutation(len(names))
+    examples = np.cumsum(np.bincount(codes)[order])
+    fitting = max(1, int(np.searchsorted(examples, size, side="right")))
+    return np.flatnonzero(np.isin(codes, order[:fitting]))
 
 
 def _taken(sizes: Sequence[int], number: int) -> list[int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.lines import each_line, label_in, object_of
 from xstilts_hpc.tasks.mnli import MNLI
 from xstilts_hpc.tasks.nli import NLI_LABELS
@@ -45,6 +45,8 @@ ANLI_ROUNDS = Task(
     metric=ACCURACY,
     labels=NLI_LABELS,
     training_set="anli_r1r2r3",
+    published=in_english(162_865, 3_200),
+    characters=391.9,
     sources=(*_sources(Split.TRAIN), *_sources(Split.DEV)),
     origin="https://dl.fbaipublicfiles.com/anli/anli_v1.0.zip (Nie et al. 2020)",
     licence="CC BY-NC 4.0",

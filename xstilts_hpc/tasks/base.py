@@ -79,7 +79,9 @@ class Task:
     examples are those of the other tasks, one after the other. `unanswerable`: some questions have no answer.
     `mining`: pairs are mined from two pools, with a threshold from dev; else each sentence takes its nearest.
     `dev_set`: what the dev split is, where its name does not say it. `parallel`: an example has the same id in every
-    language, of which it is a translation.
+    language, of which it is a translation. `strata`: what the `group` of its examples is, where subsets keep the shares
+    of that as well as of the labels. `published` counts the examples of the publishers' files by split and language,
+    `characters` is the mean length of one in a sample of them: what a plan without the data goes by.
     """
 
     name: str
@@ -99,6 +101,9 @@ class Task:
     mining: bool = False
     dev_set: str = ""
     parallel: bool = False
+    strata: str = ""
+    published: Mapping[Split, Mapping[str, int]] = field(default_factory=dict)
+    characters: float = 0.0
 
     def needs_dev(self, split: Split) -> bool:
         """Say whether a split cannot be scored without dev: pairs are mined with a threshold from there."""
@@ -125,6 +130,18 @@ TARGET = frozenset({Role.TARGET})
 MIXED_IN = frozenset({Role.MIXED_IN})
 
 
+def training_split_of(task: Task, language: str) -> Split:
+    """Return the split that holds training examples in a language: English, text as it is, or translated."""
+    plain = language == ENGLISH or Role.MIXED_IN in task.roles
+    return Split.TRAIN if plain else Split.TRANSLATED
+
+
+def in_english(train: int, dev: int = 0) -> dict[Split, dict[str, int]]:
+    """Return how many examples the English training set has, and the dev set if it is counted."""
+    counts = {Split.TRAIN: {ENGLISH: train}, Split.DEV: {ENGLISH: dev}}
+    return {split: count for split, count in counts.items() if count[ENGLISH]}
+
+
 def has_gold(example: Example) -> bool:
     """Say whether the file an example was read from gives the right answer; plain text is its own."""
     if isinstance(example, (SequenceExample, ChoiceExample)):
@@ -137,9 +154,9 @@ def has_gold(example: Example) -> bool:
 
 
 def stratum(task: Task, example: Example) -> str:
-    """Return what subsets are stratified by: the label, or whether there is an answer; else nothing."""
+    """Return what subsets are stratified by: the label and what the task names, or whether there is an answer."""
     if isinstance(example, (SequenceExample, ChoiceExample)):
-        return str(example.label)
+        return f"{example.label} {example.group}".rstrip() if task.strata else str(example.label)
     if isinstance(example, SpanExample) and task.unanswerable:
         return "answerable" if example.answers else "unanswerable"
     return ""

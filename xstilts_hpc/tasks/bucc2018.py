@@ -67,6 +67,14 @@ def _pools(start: str) -> tuple[str, str]:
 _XTREME = "bucc2018/{language}-en"
 _RELEASE = "bucc2018/{language}-en/{language}-en"
 
+# Sentences of both pools.
+_TEST = {
+    "de": 813_206,
+    "fr": 641_684,
+    "ru": 1_019_254,
+    "zh": 183_497,
+}
+
 BUCC2018 = Task(
     name="bucc2018",
     title="BUCC2018",
@@ -76,6 +84,8 @@ BUCC2018 = Task(
     languages=("de", "fr", "ru", "zh"),
     recipe={"max_length": 512},
     mining=True,
+    published={Split.TEST: _TEST},
+    characters=74.1,
     sources=(
         Source(Split.TEST, (*_pools(f"{_XTREME}.test"), f"{_XTREME}.test.gold"), parse_with_gold),
         Source(Split.TEST, (*_pools(f"{_RELEASE}.training"), f"{_RELEASE}.training.gold"), parse_with_gold),

@@ -8,7 +8,7 @@ from pathlib import Path
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Example, Kind, TokenExample
 from xstilts_hpc.metrics.accuracy import TOKEN_ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.lines import each_line, fields_of, read_json_object
 
 # The study's code splits CCGbank so (scripts/ccg of jiant 1), not 02-21 / 00 / 23 as parsers do.
@@ -89,6 +89,7 @@ def _sources(split: Split) -> tuple[Source, ...]:
     return (*auto, *(Source(split, patterns, parse_jiant) for patterns in copies))
 
 
+# No count is published: about 40,000 sentences to train on, and 3 sections of dev beside those 19; about 24 words each.
 CCG = Task(
     name="ccg",
     title="CCG (CCGbank)",
@@ -96,6 +97,8 @@ CCG = Task(
     roles=INTERMEDIATE,
     metric=TOKEN_ACCURACY,
     training_set="ccg",
+    published=in_english(40_000, 6_000),
+    characters=110.0,
     sources=tuple(source for split in _SECTIONS for source in _sources(split)),
     origin="https://catalog.ldc.upenn.edu/LDC2005T13 (CCGbank 1.1; needs the LDC's licence, ccg_pmb is free)",
     licence="LDC User Agreement (LDC2005T13); not distributable",

@@ -7,7 +7,7 @@ from typing import Any
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import ChoiceExample, Example, Kind
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.lines import each_line, label_in, object_of
 from xstilts_hpc.tasks.values import check_items, check_values
 
@@ -49,6 +49,8 @@ COMMONSENSEQA = Task(
     metric=ACCURACY,
     labels=_LABELS,
     training_set="commonsenseqa",
+    published=in_english(9_741, 1_221),
+    characters=391.9,
     sources=(
         Source(Split.TRAIN, ("train_rand_split.jsonl",), parse),
         Source(Split.DEV, ("dev_rand_split.jsonl",), parse),

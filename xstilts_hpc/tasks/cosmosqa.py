@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xstilts_hpc.examples import ChoiceExample, Example, Kind
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.lines import each_record, label_in
 
 _LABELS = ("0", "1", "2", "3")
@@ -32,6 +32,8 @@ COSMOSQA = Task(
     metric=ACCURACY,
     labels=_LABELS,
     training_set="cosmosqa",
+    published=in_english(25_262, 2_985),
+    characters=1745.3,
     sources=(
         Source(Split.TRAIN, ("cosmosqa/train.csv",), parse),
         Source(Split.TRAIN, ("cosmosqa/data/train.csv",), parse),

@@ -9,7 +9,7 @@ from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Example, TokenExample
 from xstilts_hpc.files import Memory, digest_of, sha256_of, stat_key
 from xstilts_hpc.languages import ENGLISH, LANGUAGES, MADE_UP
-from xstilts_hpc.tasks.base import BadRowError, Role, Source, Split, Task, has_gold, text_length
+from xstilts_hpc.tasks.base import BadRowError, Role, Source, Split, Task, has_gold, text_length, training_split_of
 
 # A data root may be XTREME's download/ folder, a folder above it, or one folder per task.
 _PREFIXES = ("", "download/", "intermediate/")
@@ -141,8 +141,7 @@ class DataFolder:
 
     def training_split(self, task: Task, language: str) -> Split:
         """Return the split that holds training examples in a language: English, text as it is, or translated."""
-        plain = language == ENGLISH or Role.MIXED_IN in task.roles
-        return Split.TRAIN if plain else Split.TRANSLATED
+        return training_split_of(task, language)
 
     def training_digest(self, task: Task, languages: Sequence[str]) -> str:
         """Return the digest of a task's training data in some languages."""

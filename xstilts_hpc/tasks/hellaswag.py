@@ -7,7 +7,7 @@ from typing import Any
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import ChoiceExample, Example, Kind
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.lines import each_line, object_of
 from xstilts_hpc.tasks.values import check_items
 
@@ -21,7 +21,7 @@ def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowEr
     def example(number: int, line: str) -> Iterator[ChoiceExample]:
         row = object_of(line, ("ctx_a", "ctx_b"), endings=list)
         check_items("endings", row["endings"], str)
-        yield ChoiceExample(f"{path.stem}-{number}", row["ctx_a"], _choices(row), _label(row))
+        yield ChoiceExample(f"{path.stem}-{number}", row["ctx_a"], _choices(row), _label(row), _source(row))
 
     return each_line(path, example)
 
@@ -29,6 +29,11 @@ def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowEr
 def _choices(row: dict[str, Any]) -> tuple[str, ...]:
     """Return the four endings, each behind the started sentence `ctx_b` (empty for WikiHow)."""
     return tuple(f"{row['ctx_b']} {ending}".strip() for ending in row["endings"])
+
+
+def _source(row: dict[str, Any]) -> str:
+    """Return where the passage is from: what stands before "~" in `source_id`, activitynet or wikihow."""
+    return str(row.get("source_id", "")).partition("~")[0]
 
 
 def _label(row: dict[str, Any]) -> int | None:
@@ -47,6 +52,9 @@ HELLASWAG = Task(
     metric=ACCURACY,
     labels=_LABELS,
     training_set="hellaswag",
+    published=in_english(39_905, 10_042),
+    characters=1432.8,
+    strata="source",
     sources=(
         Source(Split.TRAIN, ("hellaswag_train.jsonl",), parse),
         Source(Split.DEV, ("hellaswag_val.jsonl",), parse),

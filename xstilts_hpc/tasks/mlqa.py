@@ -6,6 +6,16 @@ from xstilts_hpc.tasks.base import TARGET, Source, Split, Task
 from xstilts_hpc.tasks.squad_v1 import QA_RECIPE
 from xstilts_hpc.tasks.stripped_squad import parse_evaluation
 
+_TEST = {
+    "ar": 5_335,
+    "de": 4_517,
+    "en": 11_590,
+    "es": 5_253,
+    "hi": 4_918,
+    "vi": 5_495,
+    "zh": 5_137,
+}
+
 MLQA = Task(
     name="mlqa",
     title="MLQA",
@@ -15,6 +25,8 @@ MLQA = Task(
     parallel=True,
     languages=("ar", "de", "en", "es", "hi", "vi", "zh"),
     training_set="squad_v1",
+    published={Split.TEST: _TEST},
+    characters=658.2,
     recipe=QA_RECIPE,
     sources=(
         Source(Split.TEST, ("MLQA_V1/test/test-context-{language}-question-{language}.json",), parse_evaluation),

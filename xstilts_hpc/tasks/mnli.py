@@ -6,23 +6,24 @@ from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in
 from xstilts_hpc.tasks.nli import NLI_LABELS
 from xstilts_hpc.tasks.translations import XTREME_TRANSLATIONS, translated
 from xstilts_hpc.tasks.xtreme_pairs import parse_pairs
 
+_TRANSLATED = ("ar", "bg", "de", "el", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh")
 # How both sets of machine translations spell a label.
 _SPELLING = {"contradictory": "contradiction"}
 
 
 def parse_glue(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
-    """Read GLUE's tsv: header, 12 columns (train) or 16 (dev), no quoting; sentences in columns 9 and 10, gold last."""
+    """Read GLUE's tsv: header, 12 columns (train) or 16 (dev), no quoting; genre 4th, texts 9th and 10th, gold last."""
     (path,) = paths
 
     def example(number: int, line: str) -> Iterator[SequenceExample]:
         row = fields_of(line, (12, 16))
-        yield SequenceExample(f"{path.stem}-{row[0]}", row[8], row[9], label_in(NLI_LABELS, row[-1]))
+        yield SequenceExample(f"{path.stem}-{row[0]}", row[8], row[9], label_in(NLI_LABELS, row[-1]), row[3])
 
     return each_line(path, example, header="index")
 
@@ -62,6 +63,9 @@ MNLI = Task(
     metric=ACCURACY,
     labels=NLI_LABELS,
     training_set="mnli",
+    published=in_english(392_702, 9_815) | {Split.TRANSLATED: dict.fromkeys(_TRANSLATED, 392_702)},
+    characters=171.7,
+    strata="genre",
     sources=(
         Source(Split.TRAIN, ("MNLI/train.tsv",), parse_glue),
         Source(Split.TRAIN, ("xnli/train-en.tsv",), parse_xtreme),

@@ -7,7 +7,7 @@ from pathlib import Path
 from xstilts_hpc.examples import Example, Kind, TokenExample
 from xstilts_hpc.languages import XTREME
 from xstilts_hpc.metrics.entities import ENTITY_F1
-from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task
+from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.lines import each_block
 from xstilts_hpc.tasks.tagged import TaggedWord, tagged_sentence, tagged_word
 
@@ -36,6 +36,11 @@ def _sources(split: Split) -> tuple[Source, ...]:
     )
 
 
+# Languages with fewer than 10,000 sentences in the test set.
+_WITH_1000 = ("af", "bn", "hi", "kk", "ml", "mr", "ms", "sw", "ta", "te", "tl", "ur")
+_WITH_100 = ("jv", "my", "yo")
+_TEST = dict.fromkeys(XTREME, 10_000) | dict.fromkeys(_WITH_1000, 1_000) | dict.fromkeys(_WITH_100, 100)
+
 PANX = Task(
     name="panx",
     title="PAN-X",
@@ -45,6 +50,8 @@ PANX = Task(
     languages=XTREME,
     labels=_LABELS,
     training_set="panx",
+    published=in_english(20_000) | {Split.TEST: _TEST},
+    characters=33.8,
     recipe={"epochs": 10},
     sources=(*_sources(Split.TRAIN), *_sources(Split.TEST), *_sources(Split.DEV)),
     origin="https://github.com/afshinrahimi/mmner (Pan et al. 2017, splits of Rahimi et al. 2019)",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task
+from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in
 from xstilts_hpc.tasks.xtreme_pairs import parse_pairs
 
@@ -34,6 +34,8 @@ def parse_xtreme(paths: tuple[Path, ...], language: str) -> Iterator[Example | B
     return parse_pairs(path, _LABELS)
 
 
+_LANGUAGES = ("de", "en", "es", "fr", "ja", "ko", "zh")
+
 PAWSX = Task(
     name="pawsx",
     title="PAWS-X",
@@ -41,9 +43,11 @@ PAWSX = Task(
     roles=TARGET,
     metric=ACCURACY,
     parallel=True,
-    languages=("de", "en", "es", "fr", "ja", "ko", "zh"),
+    languages=_LANGUAGES,
     labels=_LABELS,
     training_set="pawsx",
+    published=in_english(49_401) | {Split.TEST: dict.fromkeys(_LANGUAGES, 2_000)},
+    characters=228.1,
     recipe={"epochs": 5},
     sources=(
         Source(Split.TRAIN, ("x-final/{language}/train.tsv",), parse_release),

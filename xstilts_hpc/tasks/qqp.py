@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY_AND_F1
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in
 
 _LABELS = ("0", "1")
@@ -33,6 +33,8 @@ QQP = Task(
     metric=ACCURACY_AND_F1,
     labels=_LABELS,
     training_set="qqp",
+    published=in_english(363_846, 40_430),
+    characters=117.0,
     sources=(
         Source(Split.TRAIN, ("QQP/train.tsv",), parse),
         Source(Split.DEV, ("QQP/dev.tsv",), parse),

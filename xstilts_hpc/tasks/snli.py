@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in, object_of
 from xstilts_hpc.tasks.nli import NLI_LABELS
 
@@ -46,6 +46,8 @@ SNLI = Task(
     metric=ACCURACY,
     labels=NLI_LABELS,
     training_set="snli",
+    published=in_english(550_152, 10_000),  # with the rows that have no gold label
+    characters=104.1,
     sources=(
         Source(Split.TRAIN, ("snli_1.0/snli_1.0_train.jsonl",), parse_jsonl),
         Source(Split.TRAIN, ("SNLI/train.tsv",), parse_glue),

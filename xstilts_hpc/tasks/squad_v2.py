@@ -2,7 +2,7 @@
 
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.metrics.squad_v2 import SQUAD_V2 as EM_AND_F1
-from xstilts_hpc.tasks.base import INTERMEDIATE, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, Source, Split, Task, in_english
 from xstilts_hpc.tasks.squad_format import parse_squad
 from xstilts_hpc.tasks.squad_v1 import SQUAD_V1
 
@@ -13,6 +13,8 @@ SQUAD_V2 = Task(
     roles=INTERMEDIATE,
     metric=EM_AND_F1,
     training_set="squad_v2",
+    published=in_english(130_319, 11_873),
+    characters=916.7,
     recipe=SQUAD_V1.recipe,
     unanswerable=True,
     sources=(

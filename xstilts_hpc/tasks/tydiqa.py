@@ -7,7 +7,7 @@ from pathlib import Path
 from xstilts_hpc.examples import Example, Kind, SpanExample
 from xstilts_hpc.languages import ENGLISH, LANGUAGES
 from xstilts_hpc.metrics.squad import SQUAD
-from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task
+from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.squad_format import parse_answered
 from xstilts_hpc.tasks.squad_v1 import QA_RECIPE
 from xstilts_hpc.tasks.stripped_squad import parse_evaluation
@@ -37,6 +37,18 @@ _LANGUAGES = ("ar", "bn", "en", "fi", "id", "ko", "ru", "sw", "te")
 _NOT_TRAINED_ON = tuple(code for code in _LANGUAGES if code != ENGLISH)
 
 # The official test set is hidden: XTREME scores the official dev set, which is therefore the test split here.
+_TEST = {
+    "ar": 921,
+    "bn": 113,
+    "en": 440,
+    "fi": 782,
+    "id": 565,
+    "ko": 276,
+    "ru": 812,
+    "sw": 499,
+    "te": 669,
+}
+
 TYDIQA = Task(
     name="tydiqa",
     title="TyDiQA-GoldP",
@@ -45,6 +57,8 @@ TYDIQA = Task(
     metric=SQUAD,
     languages=_LANGUAGES,
     training_set="tydiqa",
+    published=in_english(3_696) | {Split.TEST: _TEST},
+    characters=666.0,
     recipe=QA_RECIPE,
     dev_set="training files of languages that are not trained on",
     sources=(

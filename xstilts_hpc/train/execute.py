@@ -24,6 +24,7 @@ from xstilts_hpc.train.ranks import Ranks, join_ranks
 from xstilts_hpc.train.record import BlockedError, attempt
 from xstilts_hpc.train.share import take_share
 from xstilts_hpc.train.stop import listening
+from xstilts_hpc.train.trained import subsets_of
 from xstilts_hpc.train.work import Work
 
 
@@ -107,7 +108,7 @@ def _commit(work: Work) -> None:
             shutil.copytree(work.folder.trained / "encoder", work.folder.encoder, copy_function=_link)
         if work.folder.encoder.is_dir():
             files.extend(path for path in work.folder.encoder.iterdir() if path.is_file())
-        work.folder.commit(scores, files, work.request)
+        work.folder.commit(scores, files, work.request, subsets=subsets_of(work.folder.trained))
         for prediction in work.request.predictions:
             shutil.rmtree(work.folder.logits_part(prediction.task, "").parent, ignore_errors=True)
         shutil.rmtree(work.folder.trained, ignore_errors=True)

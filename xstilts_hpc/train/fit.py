@@ -17,7 +17,7 @@ from xstilts_hpc.train.loop import TrainingSet, fine_tune
 from xstilts_hpc.train.memory import fitting_tokens
 from xstilts_hpc.train.stop import Order
 from xstilts_hpc.train.trained import is_saved, save_trained
-from xstilts_hpc.train.training_set import left_out, read_training_set
+from xstilts_hpc.train.training_set import chosen_subsets, left_out, read_training_set
 from xstilts_hpc.train.work import Work
 from xstilts_hpc.train.zero import decay_by_end, full_weights, start_engine
 from xstilts_hpc.training import MASKED_TEXT, Training
@@ -32,7 +32,8 @@ def fit(work: Work) -> None:
         model = _model(work, training)
         with work.ranks.main_first():
             training_set = read_training_set(training, work.data, work.encoder)
-        work.findings.notes["rows_left_out"] = left_out(training, work.data)
+        chosen = chosen_subsets(training_set) if work.ranks.is_main() else {}
+        work.findings.notes.update(rows_left_out=left_out(training, work.data), subsets=chosen)
         vocabulary = _compacted(work, model, training_set)
         steps = sum(training_set.updates)
         engine = start_engine(model, work.run.recipe, work.machine, steps=steps, world=work.ranks.world)
@@ -42,7 +43,7 @@ def fit(work: Work) -> None:
         work.check_lease()
         if vocabulary:
             weights[WEIGHT] = vocabulary.whole(weights[WEIGHT], decay_by_end(work.run.recipe, steps))
-        save_trained(work.folder.trained, model, weights, work.tokenizer)
+        save_trained(work.folder.trained, model, weights, work.tokenizer, subsets=chosen)
         shutil.rmtree(work.folder.checkpoints, ignore_errors=True)
     engine.destroy()
     work.ranks.barrier()

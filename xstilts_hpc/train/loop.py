@@ -34,10 +34,11 @@ class Step:
 
 @dataclass(frozen=True)
 class PartSet:
-    """The items of one part of a training set, and how to make batches of them."""
+    """The items of one part of a training set, how to make batches of them, and of a subset the ids of its examples."""
 
     batches: BatchMaker | MaskedBatchMaker
     items: NDArray[np.int64]
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The trained model of a run on disk: encoder and heads, from which predictions are made."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from xstilts_hpc.files import fsync, write_json
+from xstilts_hpc.files import fsync, read_json, write_json
 from xstilts_hpc.model.encoder import load_encoder
 from xstilts_hpc.model.heads import TaskModel
 from xstilts_hpc.run_folder import READY
@@ -23,8 +24,10 @@ def is_saved(folder: Path) -> bool:
     return (folder / READY).is_file()
 
 
-def save_trained(folder: Path, model: TaskModel, weights: dict[str, Tensor], tokenizer: Any) -> None:
-    """Write encoder, tokenizer and heads; only the main rank calls it."""
+def save_trained(
+    folder: Path, model: TaskModel, weights: dict[str, Tensor], tokenizer: Any, *, subsets: Mapping[str, Any]
+) -> None:
+    """Write encoder, tokenizer and heads, and what subsets they were trained on; only the main rank calls it."""
     shutil.rmtree(folder, ignore_errors=True)
     encoder = folder / "encoder"
     model.encoder.config.dtype = torch.float32
@@ -36,7 +39,12 @@ def save_trained(folder: Path, model: TaskModel, weights: dict[str, Tensor], tok
         path.chmod(usual)  # safetensors lets nobody but the owner read, though a group may share a root
     for path in [*encoder.iterdir(), heads, encoder, folder]:
         fsync(path)
-    write_json(folder / READY, {"parameters": sum(weight.numel() for weight in weights.values())})
+    write_json(folder / READY, {"parameters": sum(weight.numel() for weight in weights.values()), "subsets": subsets})
+
+
+def subsets_of(folder: Path) -> dict[str, Any]:
+    """Return the subsets that a saved model was trained on, as `chosen_subsets` describes them."""
+    return dict(read_json(folder / READY)["subsets"]) if is_saved(folder) else {}
 
 
 def load_trained(folder: Path, task: Task) -> TaskModel:
