@@ -26,7 +26,7 @@ MODEL = ModelSource(path="models/tiny", digest="m")
 def planned(characters: float, *, trains: bool) -> PlannedRun:
     training = training_on("mnli", "d") if trains else None
     run = Run(MODEL, training, RECIPE)
-    return PlannedRun(run, Stage.TARGET, Request(()), 100 if trains else 0, characters, 10, characters)
+    return PlannedRun(run, Stage.TARGET, Request(()), 100 if trains else 0, characters, {"xnli": (10, characters)})
 
 
 def plan_of(root: Path, **changes: str) -> Plan:
@@ -82,12 +82,12 @@ def test_an_item_with_choices_is_as_long_as_all_its_rows() -> None:
     assert longest_item(Run(MODEL, training_on("mnli", "d"), RECIPE)) == 64
 
 
-def test_one_training_keeps_its_logits_and_five_files(tiny_root: Path) -> None:
+def test_one_training_keeps_its_logits_and_six_files(tiny_root: Path) -> None:
     plan = plan_of(tiny_root, intermediate="[{task: none}]", target="{task: xnli}")
     (run,) = plan.runs.values()
     found = cost(plan, tiny_root)
-    # 18 examples with 3 logits of 4 bytes and 32 bytes of id and gold; 5 files of the run and one of logits
-    assert (found.bytes_kept, found.files, found.bytes_per_running) == (18 * 44, 6, 4 * 6304)
+    # 18 examples with 3 logits of 4 bytes and 32 bytes of id and gold; 6 files of the run and one of logits
+    assert (found.bytes_kept, found.files, found.bytes_per_running) == (18 * 44, 7, 4 * 6304)
     assert (found.tflops, found.calibrated_by) == (60.0, 0)
     assert found.gpu_hours == pytest.approx(flops(run, TINY) / 60e12 / 3600)
 
@@ -121,7 +121,7 @@ def test_nothing_to_do_costs_nothing(tiny_root: Path) -> None:
 def plan_with(root: Path, *examples: int) -> Plan:
     """Return a plan of trainings on so many examples each."""
     sizes = {training_on("mnli", "d", train_seed=seed): size for seed, size in enumerate(examples)}
-    runs = [PlannedRun(Run(MODEL, t, RECIPE), Stage.TARGET, Request(()), size, 16, 0, 0) for t, size in sizes.items()]
+    runs = [PlannedRun(Run(MODEL, t, RECIPE), Stage.TARGET, Request(()), size, 16) for t, size in sizes.items()]
     plan = plan_of(root, intermediate="[{task: none}]", target="{task: xnli}")
     return replace(plan, runs={item.run.id: item for item in runs})
 

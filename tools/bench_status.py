@@ -119,7 +119,8 @@ def write_model_and_plan(root: Path, runs: int) -> Plan:
         for target_seed in range(CHILDREN):
             run = Run(MODEL, training_on("xnli", "0", train_seed=target_seed), Recipe(), parent.id, parent.name)
             prediction = Prediction("xnli", "test", dict.fromkeys(LANGUAGES, "0" * 64))
-            planned.append(PlannedRun(run, Stage.TARGET, Request((prediction,), "data"), 1000, 200.0, 5000, 200.0))
+            asked = Request((prediction,), "data")
+            planned.append(PlannedRun(run, Stage.TARGET, asked, 1000, 200.0, {"xnli": (5000, 200.0)}))
             seeds = (seed % 10, seed, target_seed)
             cells.append(Cell("mnli", 100, False, "", "equal_epochs", *seeds, "xnli", run.id))
     planned.sort(key=lambda item: bool(item.run.parent))

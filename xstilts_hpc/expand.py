@@ -79,9 +79,8 @@ class _Expander:
         training, recipe = planned.training, self.resolver.recipe(names, schedule=schedule)
         if not training.by_paragraph:  # of which there may be fewer examples than the size says
             recipe = recipe.without_idle_floor(planned.examples)
-        own, examples, characters = self.resolver.own_request(names)
+        own, predicted = self.resolver.own_request(names)
         run = Run(self.model, training, recipe)
-        sizes = (planned.examples, planned.characters, examples, characters)
         return _Start(
             task=training.task,
             size=planned.examples,
@@ -90,7 +89,7 @@ class _Expander:
             schedule=schedule,
             data_seed=training.data_seed,
             train_seed=seeds[1],
-            run=PlannedRun(run, Stage.INTERMEDIATE, own, *sizes),
+            run=PlannedRun(run, Stage.INTERMEDIATE, own, planned.examples, planned.characters, predicted),
             problem=problem,
         )
 
@@ -127,6 +126,7 @@ class _Expander:
         """Return the run that answers a target: a training on its English set, or a reading of the encoder."""
         resolver = self.resolver
         request, examples, characters = resolver.request(task, resolver.split(task))
+        predicted = {task.name: (examples, characters)}
         if not request.predictions:
             resolver.problems.append(
                 f"{task.name}: no labelled {resolver.split(task)} file in {resolver.data.root}; use split: auto"
@@ -134,11 +134,11 @@ class _Expander:
         parent = (start.run.run.id, start.run.run.name) if start.run else ("", "")
         if not task.trains:
             run = Run(self.model, None, resolver.recipe((task.name,), task), *parent)
-            return PlannedRun(run, Stage.RETRIEVAL, request, 0, 0.0, examples, characters)
+            return PlannedRun(run, Stage.RETRIEVAL, request, predicted=predicted)
         planned = resolver.target(task, target_seed)
         recipe = resolver.recipe((task.training_set,), task).without_idle_floor(planned.examples)
         run = Run(self.model, planned.training, recipe, *parent)
-        return PlannedRun(run, Stage.TARGET, request, planned.examples, planned.characters, examples, characters)
+        return PlannedRun(run, Stage.TARGET, request, planned.examples, planned.characters, predicted)
 
 
 def _sets(entry: IntermediateEntry) -> list[tuple[str, ...]]:

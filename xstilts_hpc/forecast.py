@@ -27,8 +27,9 @@ _FORWARD, _FORWARD_AND_BACKWARD = 2, 6
 # Pieces that occur in an English training set, at most: an assumption, since the data are not encoded here. A finished
 # run's record says how many it was (`vocabulary`).
 _PIECES = 60_000
-# run.json, request.json, DONE.json, history.jsonl, one provenance record; config, weights and tokenizer of an encoder.
-_FILES_PER_RUN, _FILES_PER_ENCODER = 5, 4
+# run.json, request.json, DONE.json, history.jsonl, one provenance record, one file for TensorBoard; configuration,
+# weights and tokenizer (two files) of an encoder.
+_FILES_PER_RUN, _FILES_PER_ENCODER = 6, 4
 
 
 @dataclass(frozen=True)
@@ -161,9 +162,11 @@ def longest_item(run: Run) -> int:
 
     A task that another version's plan names and this one does not know is taken to have one row per item.
     """
-    known = (TASKS[name] for name in run.training.tasks if name in TASKS) if run.training else ()
-    rows = max((task.rows_per_item for task in known), default=1)
-    return rows * run.recipe.max_length
+    return max(map(_rows, run.training.tasks if run.training else ()), default=1) * run.recipe.max_length
+
+
+def _rows(task: str) -> int:
+    return TASKS[task].rows_per_item if task in TASKS else 1
 
 
 def flops(planned: PlannedRun, size: ModelSize) -> float:
@@ -173,7 +176,10 @@ def flops(planned: PlannedRun, size: ModelSize) -> float:
     if planned.run.training:
         steps = recipe.num_steps(planned.train_examples) / (1 - planned.run.training.mlm_weight)
         trained = steps * recipe.batch_size * _tokens(planned.train_characters, longest_item(planned.run))
-    predicted = planned.predict_examples * _tokens(planned.predict_characters, longest_item(planned.run))
+    predicted = sum(
+        examples * _tokens(characters, _rows(task) * recipe.max_length)
+        for task, (examples, characters) in planned.predicted.items()
+    )
     return size.computing * (_FORWARD_AND_BACKWARD * trained + _FORWARD * predicted)
 
 
@@ -186,7 +192,7 @@ def _logits_bytes(planned: PlannedRun) -> int:
     total = 0.0
     for prediction in planned.request.predictions:
         task = task_of(prediction.task)
-        characters = planned.predict_characters
+        examples, characters = planned.predicted.get(task.name, (0, 0.0))
         per_example = {
             Kind.SEQUENCE: 4 * len(task.labels) + 32,
             Kind.CHOICE: 4 * len(task.labels) + 32,
@@ -194,5 +200,5 @@ def _logits_bytes(planned: PlannedRun) -> int:
             Kind.SPAN: characters / _CHARACTERS_PER_TOKEN * 32 + characters / 5 + 128,
             Kind.RETRIEVAL: 64,
         }
-        total += planned.predict_examples * per_example[task.kind]
+        total += examples * per_example[task.kind]
     return int(total)

@@ -17,6 +17,7 @@ class Machine:
     is asked to stop). `activation_checkpointing` computes hidden states again instead of keeping them;
     `offload_optimizer` keeps the optimizer's state in the memory of the host. `compact_vocabulary` trains no rows of
     the embedding whose pieces never occur, wherever that changes nothing. `runs_per_gpu` runs share one GPU.
+    `tensorboard` draws curves and scores for TensorBoard, in a small file an attempt.
     """
 
     zero_stage: int = 2
@@ -30,3 +31,4 @@ class Machine:
     compact_vocabulary: bool = True
     prediction_precision: str = ""
     runs_per_gpu: int = 1
+    tensorboard: bool = True

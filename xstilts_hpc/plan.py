@@ -55,8 +55,8 @@ class Cell:
 class PlannedRun:
     """A run, its stage, what is asked of it, and what its cost depends on.
 
-    `train_examples` counts the training set, `train_characters` is the mean length of one of its examples,
-    `predict_examples` and `predict_characters` the same over all evaluation sets.
+    `train_examples` counts the training set, `train_characters` is the mean length of one of its examples; `predicted`
+    has both numbers of each task that is predicted, over all of its languages.
     """
 
     run: Run
@@ -64,8 +64,7 @@ class PlannedRun:
     request: Request
     train_examples: int = 0
     train_characters: float = 0.0
-    predict_examples: int = 0
-    predict_characters: float = 0.0
+    predicted: Mapping[str, tuple[int, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -133,16 +132,25 @@ def _plain(plan: Plan) -> dict[str, Any]:
 
 
 def _run_json(planned: PlannedRun) -> dict[str, Any]:
-    costs = {name: getattr(planned, name) for name in _COSTS}
-    return {"run": planned.run.to_json(), "stage": planned.stage, "request": planned.request.to_json(), **costs}
-
-
-_COSTS = ("train_examples", "train_characters", "predict_examples", "predict_characters")
+    return {
+        "run": planned.run.to_json(),
+        "stage": planned.stage,
+        "request": planned.request.to_json(),
+        "train_examples": planned.train_examples,
+        "train_characters": planned.train_characters,
+        "predicted": {task: list(sizes) for task, sizes in planned.predicted.items()},
+    }
 
 
 def _run_from_json(value: Mapping[str, Any]) -> PlannedRun:
-    costs = {name: value[name] for name in _COSTS}
-    return PlannedRun(Run.from_json(value["run"]), Stage(value["stage"]), Request.from_json(value["request"]), **costs)
+    return PlannedRun(
+        Run.from_json(value["run"]),
+        Stage(value["stage"]),
+        Request.from_json(value["request"]),
+        value["train_examples"],
+        value["train_characters"],
+        {task: (examples, characters) for task, (examples, characters) in value.get("predicted", {}).items()},
+    )
 
 
 def load_plan(path: Path) -> Plan:
@@ -245,8 +253,7 @@ def _merge(first: PlannedRun | None, second: PlannedRun) -> PlannedRun:
         first.request.union(second.request),
         first.train_examples,
         first.train_characters,
-        first.predict_examples + (second.predict_examples if first.request != second.request else 0),
-        max(first.predict_characters, second.predict_characters),
+        {**first.predicted, **second.predicted},
     )
 
 

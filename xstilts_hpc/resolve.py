@@ -137,16 +137,17 @@ class Resolver:
         if schedule == "equal_steps" and not recipe.steps:
             self.problems.append(f"{task.name}: schedule equal_steps needs recipe.steps, the number of updates")
 
-    def own_request(self, names: Sequence[str]) -> tuple[Request, int, float]:
-        """Return what is asked of an intermediate training: each task's own English dev score."""
+    def own_request(self, names: Sequence[str]) -> tuple[Request, dict[str, tuple[int, float]]]:
+        """Return what is asked of an intermediate training, each task's own English dev score, and the dev sets' sizes.
+
+        A size is the number of examples and their mean length.
+        """
         asked = [self.request(task_of(name), Split.DEV) for name in names if self.data.has(task_of(name), Split.DEV)]
         have = {prediction.task for request, *_ in asked for prediction in request.predictions}
         self.without_dev.update(dict.fromkeys(name for name in names if name not in have))
-        requests = [request for request, *_ in asked]
-        examples = sum(count for _, count, _ in asked)
-        characters = sum(count * length for _, count, length in asked) / max(1, examples)
-        predictions = tuple(prediction for request in requests for prediction in request.predictions)
-        return Request(predictions, self.grid.data, keep_encoder=True), examples, characters
+        predictions = tuple(prediction for request, *_ in asked for prediction in request.predictions)
+        sizes = {found.task: (count, length) for request, count, length in asked for found in request.predictions}
+        return Request(predictions, self.grid.data, keep_encoder=True), sizes
 
     def split(self, task: Task) -> Split:
         """Return the split a target is scored on."""

@@ -42,6 +42,11 @@ class RunFolder:
         return self.path / "history.jsonl"
 
     @property
+    def tensorboard(self) -> Path:
+        """Return the folder of the files for TensorBoard, one per attempt that draws."""
+        return self.path / "tensorboard"
+
+    @property
     def encoder(self) -> Path:
         """Return the folder of the saved encoder and tokenizer."""
         return self.path / "encoder"

@@ -22,8 +22,10 @@ def plan(tmp_path: Path) -> Plan:
     shape = {"num_hidden_layers": 2, "hidden_size": 8, "intermediate_size": 32, "vocab_size": 100}
     (tmp_path / "model" / "config.json").write_text(json.dumps(shape), encoding="utf-8")
     plan = make_plan({"a": ["a1", "a2"]}, ["x", "y", "z"])
-    costs = {"predict_examples": 10_000, "predict_characters": 200.0}
-    runs = {i: replace(p, train_examples=10_000, train_characters=200.0, **costs) for i, p in plan.runs.items()}
+    predicted = {"xnli": (10_000, 200.0)}
+    runs = {
+        i: replace(p, train_examples=10_000, train_characters=200.0, predicted=predicted) for i, p in plan.runs.items()
+    }
     return replace(plan, runs=runs)
 
 

@@ -31,6 +31,7 @@ class What(StrEnum):
     TRAINED = "trained models"
     ENCODER = "saved encoders"
     DAMAGED = "damaged records"
+    BOARD = "files for TensorBoard"
     PARTIAL = "unfinished files"
     SUBMISSION = "files of submissions"
     CODE = "code of submissions"
@@ -114,6 +115,7 @@ def _of_run(root: Path, run_id: str, found: Claims) -> Iterator[Item]:
         What.CHECKPOINTS: (folder.checkpoints, "the run is done"),
         What.TRAINED: (folder.trained, "the run is done; its predictions are made"),
         What.DAMAGED: (folder.done_json.with_suffix(".damaged.json"), "the run was done again"),
+        What.BOARD: (folder.tensorboard, "the run is done; its history and its record have the same numbers"),
         What.ENCODER: (folder.encoder, "every run of every grid that starts from it is done"),
     }
     children = found.undone_children.get(run_id, [])

@@ -114,6 +114,7 @@ class Profile(_Strict):
     `cpus_per_rank`. `runs_per_gpu` independent runs of one rank share a GPU, for short batches leave most of a large
     one idle: under Slurm an element then holds at least so many runs, if there are, and executes so many at once, each
     with its part of the element's CPU threads and of the GPU's memory; where memory does not hold them, fewer at once.
+    `tensorboard` draws the curves and scores of a run for TensorBoard, in one small file an attempt.
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -149,6 +150,7 @@ class Profile(_Strict):
     prediction_precision: Literal["", "fp32", "autocast", "bf16"] = ""
     runs_per_gpu: Annotated[int, Field(ge=1)] = 1
     checkpoint_min: Annotated[float, Field(ge=0)] = 15.0
+    tensorboard: bool = True
     slots: Count = 0
     threads: Count = 0
     slurm: dict[Annotated[str, AfterValidator(_option)], Scalar] = {}

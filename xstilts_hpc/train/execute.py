@@ -18,6 +18,7 @@ from xstilts_hpc.run import Request, Run
 from xstilts_hpc.run_folder import RunFolder, run_folder
 from xstilts_hpc.scoring import score, task_of_file
 from xstilts_hpc.tasks.folder import DataFolder
+from xstilts_hpc.train.board import draw_scores
 from xstilts_hpc.train.evaluate import predict_all
 from xstilts_hpc.train.fit import fit
 from xstilts_hpc.train.ranks import Ranks, join_ranks
@@ -108,11 +109,21 @@ def _commit(work: Work) -> None:
             shutil.copytree(work.folder.trained / "encoder", work.folder.encoder, copy_function=_link)
         if work.folder.encoder.is_dir():
             files.extend(path for path in work.folder.encoder.iterdir() if path.is_file())
+        if work.machine.tensorboard:
+            draw_scores(work.folder.tensorboard, _num_updates(work.folder), scores)
         work.folder.commit(scores, files, work.request, subsets=subsets_of(work.folder.trained))
         for prediction in work.request.predictions:
             shutil.rmtree(work.folder.logits_part(prediction.task, "").parent, ignore_errors=True)
         shutil.rmtree(work.folder.trained, ignore_errors=True)
     work.ranks.barrier()
+
+
+def _num_updates(folder: RunFolder) -> int:
+    """Return the number of updates that the history of a run has; 0 where it trains nothing."""
+    if not folder.history.is_file():
+        return 0
+    with folder.history.open("rb") as file:
+        return sum(1 for _ in file)
 
 
 def _scores(path: Path) -> dict[str, dict[str, float]]:

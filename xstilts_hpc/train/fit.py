@@ -2,6 +2,8 @@
 
 import shutil
 import time
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing
 from itertools import islice
 from typing import Any
 
@@ -12,8 +14,9 @@ from xstilts_hpc.model.encoder import load_encoder
 from xstilts_hpc.model.heads import TaskModel
 from xstilts_hpc.model.text_head import fill_text_head
 from xstilts_hpc.model.vocabulary import WEIGHT, CompactVocabulary, compact
+from xstilts_hpc.train.board import board
 from xstilts_hpc.train.checkpoint import Checkpoints, Resumed
-from xstilts_hpc.train.loop import TrainingSet, fine_tune
+from xstilts_hpc.train.loop import Step, TrainingSet, fine_tune
 from xstilts_hpc.train.memory import fitting_tokens
 from xstilts_hpc.train.stop import Order
 from xstilts_hpc.train.trained import is_saved, save_trained
@@ -81,18 +84,31 @@ def _train(work: Work, engine: Any, training_set: TrainingSet) -> None:
     limit = _micro_batch_tokens(work, training_set, model=engine.module, resumed=resumed)
     work.findings.notes["micro_batch_tokens"] = limit
     recipe, ranks = work.run.recipe, work.ranks
-    for step in fine_tune(engine, training_set, recipe, ranks=ranks, micro_batch_tokens=limit, first=resumed.step):
-        if ranks.is_main():
-            append_json_line(work.folder.history, vars(step))
-        work.findings.notes.update(to_step=step.step, micro_batch_tokens=step.micro_batch_tokens)
-        checked_s = _check_lease(work, checked_s)
-        order = Order(work.ranks.highest(_wish(work, saved_s))) if step.step < steps else Order.GO_ON
-        if order:
-            work.check_lease()
-            checkpoints.save(engine, step.step, micro_batch_tokens=step.micro_batch_tokens)
-            saved_s = time.monotonic()
-        if order >= Order.STOP:
-            raise work.stop.error(work.run.id, f"after update {step.step} of {steps}", order)
+    updates = fine_tune(engine, training_set, recipe, ranks=ranks, micro_batch_tokens=limit, first=resumed.step)
+    with closing(_recorded(work, updates, steps, first=resumed.step)) as recorded:
+        for step in recorded:
+            work.findings.notes.update(to_step=step.step, micro_batch_tokens=step.micro_batch_tokens)
+            checked_s = _check_lease(work, checked_s)
+            order = Order(work.ranks.highest(_wish(work, saved_s))) if step.step < steps else Order.GO_ON
+            if order:
+                work.check_lease()
+                checkpoints.save(engine, step.step, micro_batch_tokens=step.micro_batch_tokens)
+                saved_s = time.monotonic()
+            if order >= Order.STOP:
+                raise work.stop.error(work.run.id, f"after update {step.step} of {steps}", order)
+
+
+def _recorded(work: Work, updates: Iterator[Step], steps: int, *, first: int) -> Generator[Step]:
+    """Yield the updates; the main rank writes each to the history, and draws it."""
+    with ExitStack() as stack:
+        draws = work.ranks.is_main() and work.machine.tensorboard
+        boards = [stack.enter_context(board(work.folder.tensorboard, steps, first=first))] if draws else []
+        for step in updates:
+            if work.ranks.is_main():
+                append_json_line(work.folder.history, vars(step))
+            for one in boards:
+                one.draw(step)
+            yield step
 
 
 def _micro_batch_tokens(work: Work, training_set: TrainingSet, *, model: TaskModel, resumed: Resumed) -> int:
