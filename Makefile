@@ -16,8 +16,9 @@ check: $(ENVIRONMENT)  ## format, lint, types, layers, sizes
 	tools/check
 
 PYTEST_OPTIONS ?=
-test: $(ENVIRONMENT)   ## tools/check, then every test; a real Slurm is installed first where this runs as root
+test: $(ENVIRONMENT)   ## tools/check, then every test; Slurm and Chromium are installed first where this runs as root
 	tools/setup slurm
+	tools/setup browser
 	tools/check
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
@@ -27,6 +28,7 @@ bench: $(ENVIRONMENT)  ## figures of docs/performance.md, as JSON (others need a
 	$(BIN)/python tools/bench_demo.py
 	$(BIN)/python tools/bench_collect.py
 	$(BIN)/python tools/bench_retrieval.py
+	$(BIN)/python tools/bench_report.py
 
 clean:                 ## the environment and the caches; experiments/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rich.console import Console
 
+from xstilts_hpc.cluster.status import states
 from xstilts_hpc.errors import XstiltsError
 from xstilts_hpc.results.report import collect_and_write
 
@@ -24,7 +25,12 @@ def main() -> int:
     options = parser.parse_args()
     try:
         collect_and_write(
-            options.grid, options.root, allow_partial=options.allow_partial, console=Console(), processes=0
+            options.grid,
+            options.root,
+            allow_partial=options.allow_partial,
+            console=Console(),
+            processes=0,
+            states=states,
         )
     except XstiltsError as error:
         print(f"error: {error}", file=sys.stderr)

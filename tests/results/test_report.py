@@ -1,17 +1,23 @@
 """The report: what it says, that it is one safe page, and the composed step."""
 
+import base64
+import hashlib
 import io
+import json
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from xstilts_hpc.errors import IncompleteError
+from xstilts_hpc.files import append_json_line, write_json
 from xstilts_hpc.results.all_tables import tables
 from xstilts_hpc.results.collect import find_grid, gather
 from xstilts_hpc.results.figures import figures
+from xstilts_hpc.results.listed import embedded
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.report import collect_and_write, render, write_report
 
@@ -46,9 +52,15 @@ def outline(html: str) -> Outline:
     return parser
 
 
-def report_of(builder: Any) -> str:
+def report_of(builder: Any, **states: str) -> str:
     means = Means(gather(builder.plan(), builder.root))
-    return render(means, tables(means), list(figures(means)))
+    return render(means, tables(means), list(figures(means)), states)
+
+
+def data_of(html: str, name: str) -> Any:
+    """Return the data of a list in the page."""
+    (found,) = re.findall(f'<script type="application/json" id="{name}">(.*?)</script>', html)
+    return json.loads(found)
 
 
 def test_the_report_holds_question_summary_tables_figure_and_provenance(small: Any) -> None:
@@ -56,9 +68,10 @@ def test_the_report_holds_question_summary_tables_figure_and_provenance(small: A
     assert "Does size matter?" in html
     assert "The grid is complete: all 4 cells have their scores." in html
     for caption in ("Target tasks, per cent", "XNLI by language, accuracy", "Gain over the baseline"):
-        assert f"<caption>{caption}" in html
+        assert re.search(f"<caption><h3 [^>]*>{caption}", html)
     assert html.count("<svg ") == 3
-    assert "4 of 4 runs are done." in html
+    assert "<li>4 runs: 4 completed.</li>" in html
+    assert "Greatest mean gain over the baseline: +15.0 percentage points (intermediate MNLI, examples 100)" in html
     assert small.plan().digest in html and "code 1" in html
     assert NOTICE not in html
 
@@ -67,18 +80,33 @@ def test_the_report_is_one_well_formed_page_without_network(small: Any) -> None:
     html = report_of(small)
     found = outline(html)
     tags = [tag for tag, _ in found.tags]
-    assert {"header", "main", "nav", "caption", "figcaption"} <= set(tags)
+    assert {"header", "main", "nav", "footer", "caption", "figcaption"} <= set(tags)
+    headings = [int(tag[1]) for tag in tags if re.fullmatch("h[1-6]", tag)]
+    assert headings[0] == 1 and all(below - above <= 1 for above, below in pairwise(headings))
     assert all(attributes.get("scope") in ("col", "row") for tag, attributes in found.tags if tag == "th")
     ids = [attributes["id"] for _, attributes in found.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
-    assert not re.search(r'(src|href)="(?!#)', re.sub(r"xmlns(:\w+)?=", "", html))
-    assert "<script" not in html
+    assert not re.search(r'(src|href)="(?!#|data:)', re.sub(r"xmlns(:\w+)?=", "", html))
+
+
+def test_only_the_script_of_the_report_may_run(small: Any) -> None:
+    html = report_of(small)
+    (script,) = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:" in html
+
+
+def test_data_in_a_script_element_cannot_end_it() -> None:
+    text = "</script><!-- & \u2028\u2029 \u00e9"
+    found = embedded([text])
+    assert found.isascii() and not set("<>&") & set(found)
+    assert json.loads(found) == [text]
 
 
 def test_hostile_text_is_escaped(small: Any) -> None:
     small.question = "</p><script>alert(1)</script> a_b & <c>"
     html = report_of(small)
-    assert "<script" not in html
+    assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt; a_b &amp; &lt;c&gt;" in html
     outline(html)
 
@@ -89,11 +117,36 @@ def test_missing_runs_flags_and_exclusions_are_listed(small: Any, tokens: Any) -
     small.exclude(small.cell(small.cells[0].run, "xnli", size=1000), "only 999 <rows>")
     html = report_of(small)
     assert "The grid is not complete: 1 of 5 cells are missing" in html
-    assert "4 of 5 runs are done." in html
-    assert '<td class="why">run not finished</td>' in html
-    assert '<td class="key">collapsed</td>' in html
+    assert "5 runs: 4 completed, 1 not completed." in html and "1 run has flagged scores" in html
+    rows = data_of(html, "rows-list-runs")
+    assert rows[0] == [small.cells[3].run, "intermediate", "not completed", 0, "run not finished"]
+    assert [row[2] for row in rows[1:]] == ["completed"] * 4
+    assert data_of(html, "rows-list-flagged") == [[small.cells[4].run, "panx", "collapsed", "en"]]
     assert "only 999 &lt;rows&gt;" in html
-    assert '<span aria-label="missing">--</span>' in html
+    assert '<span role="img" aria-label="missing">--</span>' in html
+
+
+def test_what_the_commands_know_of_runs_is_told(small: Any) -> None:
+    run, folder = small.cells[3].run, small.folder(3)
+    folder.done_json.unlink()
+    for number, cause in enumerate(("preempted", "preempted", "failed"), start=1):
+        error = "Traceback\n</script>ValueError: <nothing>\n" if cause == "failed" else ""
+        write_json(folder.provenance(number), {"cause": cause, "error": error})
+    html = report_of(small, **{run: "failed"})
+    assert "4 runs: 3 completed, 1 failed." in html
+    why = "run not finished; </script>ValueError: <nothing>"
+    expected = [run, "intermediate", "failed", 3, "preempted 2 times, failed", why]
+    assert data_of(html, "rows-list-runs")[0] == expected
+    outline(html)
+
+
+def test_the_learning_curves_are_in_the_page(small: Any) -> None:
+    for step, loss in ((1, 1.25), (2, 0.5), (3, float("nan"))):
+        append_json_line(small.folder(0).history, {"step": step, "loss": loss})
+    html = report_of(small)
+    assert data_of(html, "learning-curves") == {small.cells[0].run: [[1, 2, 3], [1.25, 0.5, None]]}
+    (row,) = (row for row in data_of(html, "rows-list-runs") if row[0] == small.cells[0].run)
+    assert row == [small.cells[0].run, "intermediate", "completed", 0, 3, "not finite"]
 
 
 @pytest.mark.parametrize("data", ["miniature/data", "/scratch/miniature"])

@@ -13,9 +13,10 @@ def collect(grid: GridName, root: Root = EXPERIMENTS, allow_partial: Partial = F
 
     Example: xstilts collect size_sweep --allow-partial
     """
+    from xstilts_hpc.cluster.status import states
     from xstilts_hpc.results.report import collect_and_write
 
-    collect_and_write(grid, root, allow_partial=allow_partial, console=console(), processes=0)
+    collect_and_write(grid, root, allow_partial=allow_partial, console=console(), processes=0, states=states)
 
 
 def report(grid: GridName, root: Root = EXPERIMENTS) -> None:
@@ -23,9 +24,10 @@ def report(grid: GridName, root: Root = EXPERIMENTS) -> None:
 
     Example: xstilts report size_sweep
     """
+    from xstilts_hpc.cluster.status import states
     from xstilts_hpc.results.report import collect_and_write
 
-    collect_and_write(grid, root, allow_partial=True, console=console(), processes=0)
+    collect_and_write(grid, root, allow_partial=True, console=console(), processes=0, states=states)
 
 
 def export(

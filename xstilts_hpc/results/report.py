@@ -1,10 +1,14 @@
-"""The report: one HTML page without network that holds tables, figures, runs and provenance."""
+"""The report: one HTML page without network that holds tables, figures, learning curves, runs and provenance."""
 
-from collections.abc import Iterator, Sequence
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -13,17 +17,23 @@ from rich.text import Text
 
 from xstilts_hpc.files import write_text
 from xstilts_hpc.languages import LANGUAGES
-from xstilts_hpc.plan import load_plan
+from xstilts_hpc.plan import Plan, load_plan
 from xstilts_hpc.results.all_tables import tables
 from xstilts_hpc.results.collect import Scores, gather, require_complete, write_scores
 from xstilts_hpc.results.figure import Drawn, svg
 from xstilts_hpc.results.figures import figures, write_figures
 from xstilts_hpc.results.footer import MADE_UP_NOTICE, flagged, is_made_up
+from xstilts_hpc.results.learning import LearningCurve, learning_curves, plain
+from xstilts_hpc.results.listed import MOST_ROWS, Listed, embedded, listed, listed_table
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.named import find_grid
 from xstilts_hpc.results.render import print_table, write_tables
-from xstilts_hpc.results.table import Number, Table, by_language, by_task, text
+from xstilts_hpc.results.run_list import FLAG_COLUMNS, RUN_COLUMNS, flag_rows, run_rows, state_of
+from xstilts_hpc.results.table import BEST_ROW, Number, Table, by_language, by_task, text
 from xstilts_hpc.version import code_version
+
+# The states of runs, where nobody knows them.
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -34,12 +44,22 @@ class Picture:
     svg: Markup
 
 
+States = Callable[[Plan, Path], Mapping[str, str]]
+
+
 def collect_and_write(
-    grid: str | Path, root: str | Path, *, allow_partial: bool = False, console: Console, processes: int = 1
+    grid: str | Path,
+    root: str | Path,
+    *,
+    allow_partial: bool = False,
+    console: Console,
+    processes: int = 1,
+    states: States = lambda plan, root: {},
 ) -> Scores:
     """Collect a grid, write scores, tables, figures and report, print the tables of targets and of languages.
 
-    `processes` is as in `collect`; commands pass 0.
+    `processes` is as in `collect`; commands pass 0. `states` says where the runs of a plan under a root stand; without
+    it the report tells only whether their scores are there.
     Raises IncompleteError at the end, with everything written, where cells are missing and `allow_partial` is not set.
     """
     folder = find_grid(grid, root)
@@ -50,7 +70,7 @@ def collect_and_write(
     write_tables(found, folder.tables)
     drawn = list(figures(means))
     write_figures(drawn, folder.figures)
-    write_report(means, found, drawn, folder.report)
+    write_report(means, found, drawn, folder.report, states=states(scores.plan, Path(root)))
     if is_made_up(scores.plan):
         console.print(Text(MADE_UP_NOTICE, style="bold yellow"))
     for table in (by_task(means), *by_language(means)):
@@ -62,46 +82,91 @@ def collect_and_write(
     return scores
 
 
-def write_report(means: Means, found: Sequence[Table], drawn: Sequence[Drawn], path: Path) -> None:
-    """Write the report of a grid with its tables and figures as one self-contained HTML file."""
-    write_text(path, render(means, found, drawn))
+def write_report(
+    means: Means, found: Sequence[Table], drawn: Sequence[Drawn], path: Path, *, states: Mapping[str, str] = _NOTHING
+) -> None:
+    """Write the report of a grid with its tables and figures as one self-contained HTML file.
+
+    `states` are those of its runs.
+    """
+    write_text(path, render(means, found, drawn, states))
 
 
-def render(means: Means, found: Sequence[Table], drawn: Sequence[Drawn]) -> str:
-    """Return the report of a grid with its tables and figures as HTML."""
+def render(means: Means, found: Sequence[Table], drawn: Sequence[Drawn], states: Mapping[str, str] = _NOTHING) -> str:
+    """Return the report of a grid with its tables and figures as HTML; `states` of its runs, where they are known."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["shown"] = text
     environment.tests["number"] = lambda cell: isinstance(cell, Number)
-    template = environment.from_string(
-        resources.files("xstilts_hpc.results").joinpath("report_template.html").read_text("utf-8")
-    )
-    scores = means.scores
-    return template.render(
+    scores, script = means.scores, _part("report_script.js")
+    curves = learning_curves(scores.root, scores.plan.runs)
+    return environment.from_string(_part("report_template.html")).render(
         plan=scores.plan,
         notice=MADE_UP_NOTICE if is_made_up(scores.plan) else "",
-        summary=summary(scores),
+        summary=list(summary(scores, found, states)),
         tables=found,
         # The text in the SVG is escaped by matplotlib.
         pictures=[Picture(one.caption, Markup(svg(one.figure, one.name))) for one in drawn],
         languages=_languages(means),
-        runs=[(state, scores.plan.runs[state.run].stage) for state in scores.runs],
-        num_done=sum(state.state == "done" for state in scores.runs),
-        flagged=flagged(scores),
+        curves=embedded({run: plain(curve) for run, curve in curves.items()}) if curves else "",
+        lists=list(_lists(scores, states, curves)),
+        longest=MOST_ROWS,
+        listed_table=listed_table,
         facts=list(_facts(scores)),
         missing=lambda cell: isinstance(cell, Number) and cell.missing,
+        style=Markup(_part("report_style.css")),
+        script=Markup(script),
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         now=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        version=code_version(),
     )
 
 
-def summary(scores: Scores) -> str:
-    """Say in one plain sentence whether the grid is complete."""
+def _lists(scores: Scores, states: Mapping[str, str], curves: Mapping[str, LearningCurve]) -> Iterator[Listed]:
+    """Yield the list of runs, and that of flagged scores where there are any."""
+    note = (
+        "Every run of the plan, those without scores first. Ended early: how attempts ended that did not complete. "
+        "Last loss: the mean of about twenty updates. A name opens the learning curve."
+    )
+    yield listed("list-runs", "States and causes", note, RUN_COLUMNS, run_rows(scores, states, curves))
+    flags = flag_rows(scores)
+    if flags:
+        note = "collapsed: one label for everything; not_finite: NaN or infinite logits"
+        yield listed("list-flagged", "Flagged scores", note, FLAG_COLUMNS, flags)
+
+
+def _part(name: str) -> str:
+    return resources.files("xstilts_hpc.results").joinpath(name).read_text("utf-8")
+
+
+def summary(scores: Scores, found: Sequence[Table], states: Mapping[str, str] = _NOTHING) -> Iterator[str]:
+    """Yield in plain sentences whether the grid is complete, where its runs stand, and its greatest gain."""
     total, missing = scores.num_cells, scores.num_missing
-    if not missing:
-        return f"The grid is complete: all {total} cells have their scores."
-    return (
-        f"The grid is not complete: {missing} of {total} cells are missing; "
-        "nothing was filled in, and averages with a missing member are blank unless marked n=."
-    )
+    if missing:
+        yield (
+            f"The grid is not complete: {missing} of {total} cells are missing; "
+            "nothing was filled in, and averages with a missing member are blank unless marked n=."
+        )
+    else:
+        yield f"The grid is complete: all {total} cells have their scores."
+    counted = Counter(state_of(run, states) for run in scores.runs).most_common()
+    yield f"{len(scores.runs):,} runs: " + ", ".join(f"{number:,} {state}" for state, number in counted) + "."
+    num_flagged = len({run for run, _, _, _ in flagged(scores)})
+    if num_flagged:
+        have = "run has" if num_flagged == 1 else "runs have"
+        yield f"{num_flagged:,} {have} flagged scores, such as one label for everything."
+    else:
+        yield "No run is flagged: none collapsed to one label, none has logits that are not finite."
+    yield from _greatest_gain(found)
+
+
+def _greatest_gain(found: Sequence[Table]) -> Iterator[str]:
+    """Yield what the table of gains says of the greatest mean gain over the targets."""
+    rows = [(table, row) for table in found if table.name == "gain" for row in table.rows if row[0] != BEST_ROW]
+    known = [(table, row, row[-1]) for table, row in rows if isinstance(row[-1], Number) and not row[-1].missing]
+    if known:
+        table, row, gain = max(known, key=lambda one: one[2].value)
+        keys = ", ".join(f"{name} {text(cell)}" for name, cell in zip(table.columns, row[: table.keys], strict=False))
+        yield f"Greatest mean gain over the baseline: {gain.text} percentage points ({keys}); see the intervals below."
 
 
 def _languages(means: Means) -> list[tuple[str, str]]:
