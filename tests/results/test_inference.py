@@ -11,7 +11,8 @@ from xstilts_hpc.results.collect import gather
 from xstilts_hpc.results.evidence import Evidence
 from xstilts_hpc.results.inference import gain_intervals, p_text, size_curves
 from xstilts_hpc.results.means import Entry, Means
-from xstilts_hpc.results.sizes import fitted, series_of, sets_of
+from xstilts_hpc.results.size_figure import size_figure
+from xstilts_hpc.results.sizes import ALL_TARGETS, fitted, series_of, sets_of, zero_shot
 from xstilts_hpc.results.table import text
 from xstilts_hpc.statistics.curves import Form
 
@@ -110,6 +111,28 @@ def test_a_full_training_set_belongs_to_every_data_seed(sweep: GridBuilder) -> N
     assert [text(cell) for cell in row][:3] == ["MNLI", "XNLI", "+5.0"]
     (series,) = series_of(means)
     assert sets_of(means, series, "xnli") == [(0, 0, 0), (1, 1, 1), (2, 2, 2)]
+
+
+def test_the_mean_of_the_targets_has_a_curve_of_its_own(builder: GridBuilder) -> None:
+    for seed in range(3):
+        for step, size in enumerate((0, 10, 100, 1_000)):
+            seeds = (seed, seed, seed) if size else (-1, -1, seed)
+            builder.cell(add_run(builder, 10 * seed + step, 100 + 10 * step), "xnli", size=size, seeds=seeds)
+            german = sequence_logits(100 + 2 * step, EXAMPLES, labels=2)
+            logits = {"pawsx": {"en": sequence_logits(100, EXAMPLES, labels=2), "de": german}}
+            # a target that is not trained on has no target seed
+            unseeded = (seed, seed, -1) if size else (-1, -1, -1)
+            if size or not seed:
+                builder.cell(builder.run("qqp", 10 * seed + step, logits), "pawsx", size=size, seeds=unseeded)
+    means = means_of(builder)
+    rows = [[text(cell) for cell in row][1:3] for row in size_curves(means).rows]
+    assert rows == [["mean of the targets", "+3.0"], ["XNLI", "+5.0"], ["PAWS-X", "+1.0"]]
+    (series,) = series_of(means)
+    assert sets_of(means, series, ALL_TARGETS) == [(0, 0, 0), (1, 1, 1), (2, 2, 2)]
+    assert [round(zero_shot(means, entry, ALL_TARGETS).value, 4) for entry in means.entries] == [0.5, 0.53, 0.56, 0.59]
+    figure = size_figure(means, ALL_TARGETS)
+    assert figure.name == "size_mean"
+    assert list(figure.figure.axes[0].lines[0].get_ydata()) == pytest.approx([53, 56, 59])
 
 
 def test_a_known_curve_is_found(builder: GridBuilder) -> None:

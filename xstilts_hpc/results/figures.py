@@ -11,16 +11,21 @@ from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.mediation_figure import mediation_figure
 from xstilts_hpc.results.multiples import multiples
 from xstilts_hpc.results.size_figure import size_figure
+from xstilts_hpc.results.sizes import shown_targets
 
 
 def figures(means: Means) -> Iterator[Drawn]:
-    """Yield the figures of every target; none where the grid has only the baseline."""
+    """Yield the figures of a grid: size curves of the targets' mean and of each target, then the others by target.
+
+    None where the grid has only the baseline.
+    """
     if all(entry.baseline for entry in means.entries):
         return
     gains = language_gains(means)
+    for target in shown_targets(means):
+        yield size_figure(means, target)
     for target in means.targets:
         found = (
-            size_figure(means, target),
             heat_map(means, target, gains),
             multiples(means, target),
             mediation_figure(means, target),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from xstilts_hpc.results.collapsed import COLLAPSED_NOTE, WITHOUT, without_collapsed
 from xstilts_hpc.results.evidence import Evidence, Found
 from xstilts_hpc.results.means import Entry, Means
-from xstilts_hpc.results.sizes import Series, fitted, score_at, series_of, sets_of
+from xstilts_hpc.results.sizes import Series, fitted, score_at, series_of, sets_of, shown_targets, title_of
 from xstilts_hpc.results.table import (
     MISSING,
     Number,
@@ -89,8 +89,8 @@ def p_text(value: float) -> str:
 
 def size_curves(means: Means) -> Table:
     """Return how the zero-shot score depends on the size of the intermediate training set, by training and target."""
-    asked = [(series, target) for series in series_of(means) if series.has_trend for target in means.targets]
-    asked = [(series, target) for series, target in asked if means.seeds(series.entries[0], target)]
+    asked = [(series, target) for series in series_of(means) if series.has_trend for target in shown_targets(means)]
+    asked = [(series, target) for series, target in asked if sets_of(means, series, target)]
     trends = [trend(_by_levels(means, series, target)) for series, target in asked]
     corrected = holm([one.p_value() for one in trends])
     rows: list[tuple[Plain, ...]] = []
@@ -98,7 +98,7 @@ def size_curves(means: Means) -> Table:
         low, high = slope.interval()
         numbers = (Number(100 * value, signed=True) for value in (slope.value, low, high))
         keys = keys_without_size(means, series.entries[0])
-        rows.append((*keys, task_of(target).title, *numbers, p_text(p_value), *_curve_cells(means, series, target)))
+        rows.append((*keys, title_of(target), *numbers, p_text(p_value), *_curve_cells(means, series, target)))
     columns = (*columns_without_size(means), "target", "slope", "low", "high", "p (Holm)", "curve", "n90")
     notes = (
         "zero-shot score: mean over languages without English, in points; slope: per factor of ten in size, the mean "

@@ -18,7 +18,7 @@ from xstilts_hpc.results.figure import (
     style,
 )
 from xstilts_hpc.results.means import Means
-from xstilts_hpc.results.sizes import fitted, languages_of
+from xstilts_hpc.results.sizes import ALL_TARGETS, fitted, languages_of, score_at, sets_of, title_of, zero_shot
 from xstilts_hpc.results.table import counted_languages, entry_title
 from xstilts_hpc.tasks import task_of
 
@@ -36,26 +36,35 @@ def size_figure(means: Means, target: str) -> Drawn:
     for line in lines(means):
         _draw(axes, means, target, line)
     for entry in baseline_of(means):
-        value = 100 * means.score(entry, target, languages_of(means, target)).value
+        value = 100 * zero_shot(means, entry, target).value
         if not math.isnan(value):
             axes.axhline(value, linestyle="--", linewidth=1.2, color=INK, label=entry_title(entry))
     sizes_along(axes, sizes_of(means))
     axes.set_xlabel("intermediate examples (log scale)", color=INK)
-    axes.set_ylabel(f"{task_of(target).title}: zero-shot {task_of(target).metric.name}, %", color=INK)
+    axes.set_ylabel(f"{title_of(target)}: zero-shot {_quantity(target)}, %", color=INK)
     legend_beside(axes)
-    counted = counted_languages(len(languages_of(means, target)))
     caption = (
-        f"{task_of(target).title}: zero-shot score, the mean over {counted}, "
-        "against the number of intermediate examples. Small points: seeds; lines: means; dashed line: baseline; dotted "
-        "line and band: fitted curve and its 95 % interval, where there are three sizes and three sets of seeds."
+        f"{title_of(target)}: zero-shot score, the mean over {_members(means, target)}, against the number of "
+        "intermediate examples. Small points: seeds; lines: means; dashed line: baseline; dotted line and band: fitted "
+        "curve and its 95 % interval, where there are three sizes and three sets of seeds."
     )
     return Drawn(f"size_{target}", caption, figure)
 
 
+def _quantity(target: str) -> str:
+    return "score" if target == ALL_TARGETS else task_of(target).metric.name
+
+
+def _members(means: Means, target: str) -> str:
+    if target == ALL_TARGETS:
+        return f"the languages without English of each of {len(means.targets)} targets"
+    return counted_languages(len(languages_of(means, target)))
+
+
 def _draw(axes: Axes, means: Means, target: str, line: Line) -> None:
-    languages, entries = languages_of(means, target), line.series.entries
-    points = [(entry.size, 100 * value) for entry in entries for value in means.by_seed(entry, target, languages)]
-    values = [100 * means.score(entry, target, languages).value for entry in entries]
+    entries, sets = line.series.entries, sets_of(means, line.series, target)
+    points = [(entry.size, 100 * score_at(means, entry, target, seeds)) for entry in entries for seeds in sets]
+    values = [100 * zero_shot(means, entry, target).value for entry in entries]
     axes.plot(line.series.sizes, values, label=line.label, markersize=6, **line.look)
     if points:
         x, y = zip(*points, strict=True)

@@ -6,12 +6,16 @@ from functools import lru_cache
 
 import numpy as np
 
-from xstilts_hpc.results.means import BASELINE, Entry, Means, Seeds, baseline_seeds
+from xstilts_hpc.plan import UNUSED_SEED
+from xstilts_hpc.results.means import BASELINE, Entry, Mean, Means, Seeds, baseline_seeds
 from xstilts_hpc.statistics.curves import Curve, curve
 from xstilts_hpc.statistics.trend import FEWEST_SIZES
+from xstilts_hpc.tasks import task_of
 
 # Curves are refitted so often for their intervals, which are given at so many sizes.
 _REFITS = 400
+# What stands for the mean over all targets where one target is asked for.
+ALL_TARGETS = "mean"
 _POINTS = 50
 
 
@@ -60,7 +64,7 @@ def _curve(sizes: tuple[int, ...], scores: tuple[tuple[float, ...], ...], at: tu
 
 
 def _scores(means: Means, series: Series, target: str, seeds: Seeds) -> list[float]:
-    baseline = means.over_languages(BASELINE, target, baseline_seeds(seeds), languages_of(means, target))
+    baseline = score_at(means, BASELINE, target, baseline_seeds(seeds))
     return [baseline, *(score_at(means, entry, target, seeds) for entry in series.entries)]
 
 
@@ -68,18 +72,46 @@ def sets_of(means: Means, series: Series, target: str) -> list[Seeds]:
     """Return the sets of seeds of the subsets of a series.
 
     No data seed chooses the examples of a full training set: its run belongs to every set with the same training and
-    target seed, and has one data seed of them by name only.
+    target seed, and has one data seed of them by name only. A target without training of its own (retrieval) has no
+    target seed, and belongs to every set with the same data and training seed.
     """
     subsets = [entry for entry in series.entries if not entry.full] or series.entries
-    return list(dict.fromkeys(seeds for entry in subsets for seeds in means.seeds(entry, target)))
+    targets = means.targets if target == ALL_TARGETS else (target,)
+    found = dict.fromkeys(seeds for one in targets for entry in subsets for seeds in means.seeds(entry, one))
+    trained = [seeds for seeds in found if seeds[2] != UNUSED_SEED]
+    return trained or list(found)
 
 
 def score_at(means: Means, entry: Entry, target: str, seeds: Seeds) -> float:
     """Return the zero-shot score of a set of seeds at one size, NaN where it is missing."""
+    if target == ALL_TARGETS:
+        return float(np.mean([score_at(means, entry, one, seeds) for one in means.targets]))
     there = means.seeds(entry, target)
-    alike = [found for found in there if found[1:] == seeds[1:]] if entry.full else []
+    alike = [found for found in there if _are_alike(found, seeds, any_data=entry.full)]
     asked = seeds if seeds in there or not alike else alike[0]
     return means.over_languages(entry, target, asked, languages_of(means, target))
+
+
+def _are_alike(found: Seeds, seeds: Seeds, *, any_data: bool) -> bool:
+    same_data = any_data or found[0] == seeds[0]
+    return same_data and found[1] == seeds[1] and found[2] in (seeds[2], UNUSED_SEED)
+
+
+def zero_shot(means: Means, entry: Entry, target: str) -> Mean:
+    """Return the zero-shot score of an entry: the mean over languages without English, then over seeds."""
+    if target == ALL_TARGETS:
+        return means.over(zero_shot(means, entry, one) for one in means.targets)
+    return means.score(entry, target, languages_of(means, target))
+
+
+def shown_targets(means: Means) -> tuple[str, ...]:
+    """Return the targets of size curves: their mean, where there are several, then each."""
+    return (ALL_TARGETS, *means.targets) if len(means.targets) > 1 else means.targets
+
+
+def title_of(target: str) -> str:
+    """Return what tables and figures call a target."""
+    return "mean of the targets" if target == ALL_TARGETS else task_of(target).title
 
 
 def languages_of(means: Means, target: str) -> Sequence[str]:
