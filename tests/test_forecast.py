@@ -162,3 +162,15 @@ def test_a_new_grid_is_estimated_by_the_runs_of_others(tiny_root: Path) -> None:
     (tiny_root / "grids" / "damaged" / "plan.json").write_text("{", encoding="utf-8")
     new = replace(before, runs={f"new {i}": item for i, item in enumerate(plan_with(tiny_root, 800).runs.values())})
     assert minutes_of(new, tiny_root, "alps", 1) == {"new 0": pytest.approx(5)}
+
+
+def test_the_logits_of_a_mixture_are_those_of_each_task_and_its_own_dev_set(tiny_root: Path) -> None:
+    alone = [f"[{{task: {name}}}]" for name in ("mnli", "hellaswag")]
+    sizes = []
+    for intermediate in (*alone, "[{mixture: [mnli, hellaswag]}]"):
+        first, *_ = plan_of(tiny_root, intermediate=intermediate, target="{task: tatoeba}").runs.values()
+        kept = forecast(plan_of(tiny_root), root=tiny_root, todo=[first]).bytes_kept
+        sizes.append((kept - 4 * 6304, first.predicted))
+    # 6 pairs with 3 logits, 4 passages with 4; each logit is 4 bytes, id and gold 32.
+    assert [size for size, _ in sizes] == [6 * 44, 4 * 48, 6 * 44 + 4 * 48]
+    assert {task: number for task, (number, _) in sizes[2][1].items()} == {"mnli": 6, "hellaswag": 4}

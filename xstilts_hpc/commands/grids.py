@@ -77,6 +77,8 @@ def plan(
         typer.echo(json.dumps({**plan_json(expanded, root, shape), "memory": advice}, indent=1))
     else:
         print_plan(expanded, root, console(), runs=runs, shape=shape)
+        if published:
+            typer.echo("by the sizes that the publishers state: with the data here, the runs have other ids")
         console().print("\n".join(advice), end="\n" if advice else "", soft_wrap=True, highlight=False)
         say_next(f"xstilts submit {shlex.quote(str(grid))} --profile {profile or 'local'}", root)
 

@@ -103,6 +103,7 @@ def render(means: Means, found: Sequence[Table], drawn: Sequence[Drawn], states:
         plan=scores.plan,
         notice=MADE_UP_NOTICE if is_made_up(scores.plan) else "",
         summary=list(summary(scores, found, states)),
+        incomplete=bool(scores.num_missing),
         tables=found,
         # The text in the SVG is escaped by matplotlib.
         pictures=[Picture(one.caption, Markup(svg(one.figure, one.name))) for one in drawn],

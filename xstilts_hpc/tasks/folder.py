@@ -83,7 +83,8 @@ class DataFolder:
         """Refuse a folder that is not there."""
         if not self.root.is_dir():
             raise DataError(
-                f"data folder {self.root} does not exist; set `data:` in the grid to the folder of the data"
+                f"data folder {self.root} does not exist; set `data:` in the grid to the folder of the data "
+                "(`xstilts plan GRID --published` does without)"
             )
 
     def locate(self, task: Task, split: Split, language: str = ENGLISH) -> Located:
