@@ -205,3 +205,15 @@ def test_the_digest_differs_between_subsets_and_a_whole_set_has_none(root: Path)
     assert subsets(12, 0) == subsets(12, 0)
     assert len({subsets(12, 0), subsets(13, 0), subsets(12, 1)}) == 3
     assert subsets(0, 0) is None
+
+
+@pytest.mark.shared
+def test_genres_and_sources_are_read_from_the_publishers_files(shared_data: Path) -> None:
+    data = DataFolder(shared_data, Memory(Path()))
+
+    def groups(name: str, split: Split) -> set[str]:
+        rows = data.locate(task_of(name), split).examples()
+        return {stratum(task_of(name), example).partition(" ")[2] for example in rows}
+
+    assert groups("mnli", Split.TRAIN) == {"fiction", "government", "slate", "telephone", "travel"}
+    assert groups("hellaswag", Split.DEV) == {"activitynet", "wikihow"}
