@@ -47,7 +47,7 @@ def half(builder: Any, xnli_run: Callable[..., str]) -> Any:
 def test_a_report_of_a_half_finished_grid_says_what_is_missing_and_ends_well(half: Any) -> None:
     html = report(half.root)
     assert f"{BANNER}2 of 3 cells are missing" in html
-    assert "1 of 3 runs are done." in html
+    assert "<li>3 runs: 2 eligible, 1 completed.</li>" in html
     assert half.cells[2].run in html
     assert scored(half.root) == 2
     collected = CliRunner().invoke(app, ["collect", "small", "--root", str(half.root)])
@@ -73,4 +73,4 @@ def test_a_report_before_any_run_is_done_ends_well_too(builder: Any) -> None:
     builder.save()
     html = report(builder.root)
     assert f"{BANNER}1 of 1 cells are missing" in html
-    assert "0 of 1 runs are done." in html
+    assert "<li>1 runs: 1 eligible.</li>" in html
