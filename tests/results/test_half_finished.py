@@ -73,4 +73,4 @@ def test_a_report_before_any_run_is_done_ends_well_too(builder: Any) -> None:
     builder.save()
     html = report(builder.root)
     assert f"{BANNER}1 of 1 cells are missing" in html
-    assert "<li>1 runs: 1 eligible.</li>" in html
+    assert "<li>1 run: 1 eligible.</li>" in html
