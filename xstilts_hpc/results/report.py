@@ -150,7 +150,11 @@ def summary(scores: Scores, found: Sequence[Table], states: Mapping[str, str] = 
     else:
         yield f"The grid is complete: all {total} cells have their scores."
     counted = Counter(state_of(run, states) for run in scores.runs).most_common()
-    yield f"{len(scores.runs):,} run{'s' * (len(scores.runs) != 1)}: " + ", ".join(f"{number:,} {state}" for state, number in counted) + "."
+    yield (
+        f"{len(scores.runs):,} run{'s' * (len(scores.runs) != 1)}: "
+        + ", ".join(f"{number:,} {state}" for state, number in counted)
+        + "."
+    )
     num_flagged = len({run for run, _, _, _ in flagged(scores)})
     if num_flagged:
         have = "run has" if num_flagged == 1 else "runs have"
