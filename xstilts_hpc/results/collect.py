@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from xstilts_hpc.plan import Cell, GridFolder, Plan, PlannedRun, load_plan
 from xstilts_hpc.results.kept import FileScore, kept
 from xstilts_hpc.results.named import find_grid
 from xstilts_hpc.results.rows import NOT_FINISHED, LogitsJob, score_files
+from xstilts_hpc.results.score_table import ScoreTable, score_table
 from xstilts_hpc.run import Prediction
 from xstilts_hpc.run_folder import RunFolder, run_folder
 from xstilts_hpc.tasks import task_of
@@ -80,6 +82,11 @@ class Scores:
     runs: tuple[RunState, ...] = ()
     codes: tuple[str, ...] = ()
     root: Path = Path()
+
+    @cached_property
+    def table(self) -> ScoreTable:
+        """Return the values of the frame as an array."""
+        return score_table(self.frame)
 
     @property
     def num_missing(self) -> int:

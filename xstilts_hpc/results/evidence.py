@@ -60,16 +60,13 @@ class Evidence:
         self, entry: Entry, target: str, sets: Sequence[Seeds], languages: Sequence[str], *, minus_baseline: bool
     ) -> Floats | None:
         """Return the mean over runs on resampled test sets, None where some run has none or another test set."""
-        wanted = [(entry, seeds, 1.0) for seeds in sets]
-        if minus_baseline:
-            wanted += [(BASELINE, baseline_seeds(seeds), -1.0) for seeds in sets]
-        found = [(self._draws.get((one, target, seeds)), sign) for one, seeds, sign in wanted]
-        loaded = [(load_draws(path), sign) for path, sign in found if path is not None]
-        draws = [(one, sign) for one, sign in loaded if one is not None and set(languages) <= set(one.languages)]
-        if len(draws) < len(wanted) or len({one.test_set for one, _ in draws}) != 1:
+        runs = tuple(self._draws.get((entry, target, seeds)) for seeds in sets)
+        minus = tuple(self._draws.get((BASELINE, target, baseline_seeds(seeds))) for seeds in sets if minus_baseline)
+        total = _total(runs, minus)
+        if total is None or not set(languages) <= set(total.languages):
             return None
-        total: Floats = sum((sign * _over(one, languages) for one, sign in draws), np.zeros(1))
-        return total / len(sets)
+        columns = [total.languages.index(language) for language in languages]
+        return np.asarray(total.sums[:, columns].mean(axis=1) / len(sets))
 
     @cached_property
     def _draws(self) -> dict[Key, Path]:
@@ -81,12 +78,34 @@ class Evidence:
         return [kept(scores.root, cell.run, prediction).path for prediction in asked(scores.plan, cell)]
 
 
-@lru_cache(maxsize=1024)
+@dataclass(frozen=True)
+class _Total:
+    """`sums[draws, languages]` of several runs on the same resampled test sets."""
+
+    languages: tuple[str, ...]
+    sums: Floats
+
+
+@lru_cache(maxsize=256)
+def _total(runs: tuple[Path | None, ...], minus: tuple[Path | None, ...]) -> _Total | None:
+    """Return the sums of some runs less those of others; None where one has no draws, or another test set.
+
+    They are added up for all languages at once, one run in memory at a time: many means are taken over each.
+    """
+    total: _Total | None = None
+    test_sets = set[int]()
+    for path, sign in (*((run, 1.0) for run in runs), *((run, -1.0) for run in minus)):
+        draws = load_draws(path) if path is not None else None
+        if draws is None or len(test_sets | {draws.test_set}) > 1:
+            return None
+        test_sets.add(draws.test_set)
+        total = total or _Total(draws.languages, np.zeros(draws.headline.shape))
+        total.sums[...] += sign * draws.headline
+    return total
+
+
+# Baselines are met again and again.
+@lru_cache(maxsize=64)
 def load_draws(path: Path) -> Draws | None:
     """Return the scores on resampled test sets of a run and task, None where they were not kept."""
     return Kept(path).draws()
-
-
-def _over(draws: Draws, languages: Sequence[str]) -> Floats:
-    columns = [draws.languages.index(language) for language in languages]
-    return np.asarray(draws.headline[:, columns].mean(axis=1), dtype=np.float64)

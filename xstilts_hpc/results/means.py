@@ -14,7 +14,6 @@ from xstilts_hpc.languages import ENGLISH, LANGUAGES
 from xstilts_hpc.plan import UNUSED_SEED, Cell, Plan
 from xstilts_hpc.results.collect import Scores, asked
 from xstilts_hpc.results.parts import HEADLINE, parts_beside
-from xstilts_hpc.results.score_table import ScoreTable, score_table
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.training import short_variant
 
@@ -143,10 +142,6 @@ class Means:
         return {key: tuple(seeds) for key, seeds in found.items()}
 
     @cached_property
-    def _table(self) -> ScoreTable:
-        return score_table(self.scores.frame)
-
-    @cached_property
     def _scored(self) -> dict[tuple[Entry, str, tuple[str, ...], str], Mean]:
         """Return the means that were asked for before: several tables show the same ones."""
         return {}
@@ -177,7 +172,7 @@ class Means:
     def by_seed(self, entry: Entry, target: str, languages: Sequence[str], *, part: str = HEADLINE) -> list[float]:
         """Return the mean over languages for each set of seeds, NaN where a language is missing."""
         cells = [_key(entry, target, seeds) for seeds in self.seeds(entry, target)]
-        return list(map(float, self._table.over_languages(cells, part, languages)))
+        return list(map(float, self.scores.table.over_languages(cells, part, languages)))
 
     def score(self, entry: Entry, target: str, languages: Sequence[str], *, part: str = HEADLINE) -> Mean:
         """Return the mean over languages, then over seeds, of the headline or of a part of the metric."""
@@ -194,7 +189,7 @@ class Means:
         """Return the gain over the baseline for each set of seeds, NaN where a score is missing."""
         own = self.by_seed(entry, target, languages)
         cells = [_key(BASELINE, target, baseline_seeds(seeds)) for seeds in self.seeds(entry, target)]
-        base = map(float, self._table.over_languages(cells, HEADLINE, languages))
+        base = map(float, self.scores.table.over_languages(cells, HEADLINE, languages))
         return [score - baseline for score, baseline in zip(own, base, strict=True)]
 
     def gap(self, entry: Entry, target: str, *, minus_baseline: bool = False) -> Mean:
@@ -215,7 +210,7 @@ class Means:
         self, entry: Entry, target: str, seeds: Seeds, languages: Sequence[str], part: str = HEADLINE
     ) -> float:
         """Return the mean over languages of one set of seeds, NaN where a language is missing."""
-        return float(self._table.over_languages([_key(entry, target, seeds)], part, languages)[0])
+        return float(self.scores.table.over_languages([_key(entry, target, seeds)], part, languages)[0])
 
     def _mean(self, values: Sequence[float]) -> Mean:
         found = [value for value in values if not math.isnan(value)]
