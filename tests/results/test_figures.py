@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.results.test_table import means_of
-from xstilts_hpc.results.figure import svg
+from xstilts_hpc.results.figure import svg, telling_svg
 from xstilts_hpc.results.figures import figures, write_figures
 from xstilts_hpc.results.heat_map import heat_map
 from xstilts_hpc.results.language_gains import language_gains
@@ -17,7 +17,7 @@ from xstilts_hpc.results.size_figure import size_figure
 
 def words(drawn: Any) -> list[str]:
     """Return the words of a figure, in the order in which they are drawn."""
-    return re.findall(r"<text [^>]*>([^<]*)</text>", svg(drawn.figure, drawn.name))
+    return re.findall(r"<text [^>]*>([^<]*)</text>", svg(drawn))
 
 
 def test_every_target_has_its_figures_as_svg_and_pdf(small: Any, tmp_path: Path) -> None:
@@ -31,6 +31,16 @@ def test_every_target_has_its_figures_as_svg_and_pdf(small: Any, tmp_path: Path)
 def test_a_grid_with_the_baseline_alone_has_none(builder: Any, xnli_run: Any) -> None:
     builder.cell(xnli_run(0, {"en": 5, "sw": 3}), "xnli")
     assert list(figures(means_of(builder))) == []
+
+
+def test_the_points_of_size_curves_tell_their_values(small: Any) -> None:
+    drawn = size_figure(means_of(small), "xnli")
+    page, line = telling_svg(drawn), re.compile(r'<use [^>]*x="([\d.]+)" y="([\d.]+)"')
+    ((x, y, told),) = re.findall(r'<circle class="value" cx="([\d.]+)" cy="([\d.]+)" r="6"><title>(.*?)</title>', page)
+    assert told == "MNLI, 100 examples: 50.0 %"
+    places = [(float(a), float(b)) for a, b in line.findall(svg(drawn))]
+    assert any((a, b) == pytest.approx((float(x), float(y)), abs=0.1) for a, b in places)
+    assert "XNLI, zero-shot score in per cent: MNLI from 50.0 with 100 examples to 50.0 with 100; none" in page
 
 
 def test_cells_of_the_heat_map_are_the_gains(small: Any) -> None:
@@ -55,7 +65,7 @@ def test_gains_told_from_none_are_bold(builder: Any, xnli_run: Any, gain: int, w
     drawn = heat_map(means, "xnli", [found])
     assert drawn is not None
     assert (found.corrected < 0.05) == weight
-    assert ("font-weight: 700" in svg(drawn.figure, "x")) == weight
+    assert ("font-weight: 700" in svg(drawn)) == weight
 
 
 def test_a_missing_gain_is_a_dash(small: Any) -> None:

@@ -26,17 +26,28 @@ INK = "#010203"
 PAGE_INK = "#111111"
 # Inches: the text width of a page, as most templates have it.
 WIDTH = 6.8
+# Units of an SVG in an inch.
+_UNITS = 72
 # Where an SVG names an id or refers to one.
 _ID = re.compile(r'(\bid="|url\(#|href="#)')
 
 
+# A point in the units of its axes, and what it says.
+Value = tuple[float, float, str]
+
+
 @dataclass(frozen=True)
 class Drawn:
-    """A figure, what its files are called, and a caption that says what is seen."""
+    """A figure, what its files are called, and a caption that says what is seen.
+
+    `alt` says to those who do not see it what it shows; `values` are points of its first axes and what they say.
+    """
 
     name: str
     caption: str
     figure: Figure
+    alt: str = ""
+    values: tuple[Value, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,14 +95,29 @@ def new_figure(height: float, *, width: float = WIDTH) -> Figure:
     return Figure(figsize=(width, height), layout="constrained", facecolor="none")
 
 
-def svg(figure: Figure, name: str, *, ink: str = "currentColor") -> str:
-    """Return a figure as SVG text; `name` makes its ids unique in a page, `ink` is the colour of text and axes."""
-    out = io.StringIO()
+def svg(drawn: Drawn, *, ink: str = "currentColor") -> str:
+    """Return a figure as SVG text; its name makes ids unique in a page, `ink` is the colour of text and axes."""
+    name, out = drawn.name, io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        drawn.figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = out.getvalue()
-    unique = _ID.sub(rf"\g<1>{name}-", text[text.index("<svg") :])
-    return unique.replace(INK, ink).replace("<svg ", f'<svg role="img" aria-label="{escape(name)}" ', 1).strip()
+    unique = _ID.sub(rf"\g<1>{name}-", text[text.index("<svg") :]).replace(INK, ink).strip()
+    return unique.replace("<svg ", f'<svg role="img" aria-label="{escape(drawn.alt or drawn.caption)}" ', 1)
+
+
+def telling_svg(drawn: Drawn) -> str:
+    """Return a figure as SVG text for a page, where a browser tells its values under the pointer."""
+    text = svg(drawn)  # first: it lays the figure out
+    return text.removesuffix("</svg>") + "".join(_told(drawn)) + "</svg>"
+
+
+def _told(drawn: Drawn) -> Iterator[str]:
+    """Yield a circle with a title for each value of a figure; the style of the page makes it transparent."""
+    height, unit = _UNITS * drawn.figure.get_figheight(), _UNITS / drawn.figure.dpi
+    for x, y, text in drawn.values:
+        across, up = drawn.figure.axes[0].transData.transform((x, y)) * unit
+        place = f'cx="{across:.1f}" cy="{height - up:.1f}"'
+        yield f'<circle class="value" {place} r="6"><title>{escape(text)}</title></circle>'
 
 
 def style(axes: Axes) -> None:

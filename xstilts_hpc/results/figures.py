@@ -38,7 +38,7 @@ def write_figures(drawn: Iterable[Drawn], folder: Path) -> tuple[Path, ...]:
     paths = []
     for one in drawn:
         vector, page = folder / f"{one.name}.svg", folder / f"{one.name}.pdf"
-        write_text(vector, svg(one.figure, one.name, ink=PAGE_INK) + "\n")
+        write_text(vector, svg(one, ink=PAGE_INK) + "\n")
         with whole_file(page) as partial:
             one.figure.savefig(partial, format="pdf", metadata={"CreationDate": None})
         paths += [vector, page]

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from xstilts_hpc.languages import LANGUAGES
 from xstilts_hpc.plan import Plan, load_plan
 from xstilts_hpc.results.all_tables import tables
 from xstilts_hpc.results.collect import Scores, gather, require_complete, write_scores
-from xstilts_hpc.results.figure import Drawn, svg
+from xstilts_hpc.results.figure import Drawn, telling_svg
 from xstilts_hpc.results.figures import figures, write_figures
 from xstilts_hpc.results.footer import MADE_UP_NOTICE, flagged, is_made_up
 from xstilts_hpc.results.learning import LearningCurve, learning_curves, plain
@@ -29,9 +30,11 @@ from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.named import find_grid
 from xstilts_hpc.results.render import print_table, write_tables
 from xstilts_hpc.results.run_list import FLAG_COLUMNS, RUN_COLUMNS, flag_rows, run_rows, state_of
-from xstilts_hpc.results.table import BEST_ROW, Number, Table, by_language, by_task, text
+from xstilts_hpc.results.table import Number, Table, by_language, by_task, gains_of, key_columns, keys_of, number, text
 from xstilts_hpc.version import code_version
 
+# Rows of all tables and lists from which on what is out of sight is laid out when it comes into sight.
+_LARGE = 500
 # The states of runs, where nobody knows them.
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -102,15 +105,16 @@ def render(means: Means, found: Sequence[Table], drawn: Sequence[Drawn], states:
     return environment.from_string(_part("report_template.html")).render(
         plan=scores.plan,
         notice=MADE_UP_NOTICE if is_made_up(scores.plan) else "",
-        summary=list(summary(scores, found, states)),
+        summary=list(summary(means, states)),
         incomplete=bool(scores.num_missing),
         tables=found,
         # The text in the SVG is escaped by matplotlib.
-        pictures=[Picture(one.caption, Markup(svg(one.figure, one.name))) for one in drawn],
+        pictures=[Picture(one.caption, Markup(telling_svg(one))) for one in drawn],
         languages=_languages(means),
         curves=embedded({run: plain(curve) for run, curve in curves.items()}) if curves else "",
         lists=list(_lists(scores, states, curves)),
         longest=MOST_ROWS,
+        large=len(scores.runs) + sum(len(table.rows) for table in found) > _LARGE,
         listed_table=listed_table,
         facts=list(_facts(scores)),
         missing=lambda cell: isinstance(cell, Number) and cell.missing,
@@ -139,8 +143,9 @@ def _part(name: str) -> str:
     return resources.files("xstilts_hpc.results").joinpath(name).read_text("utf-8")
 
 
-def summary(scores: Scores, found: Sequence[Table], states: Mapping[str, str] = _NOTHING) -> Iterator[str]:
+def summary(means: Means, states: Mapping[str, str] = _NOTHING) -> Iterator[str]:
     """Yield in plain sentences whether the grid is complete, where its runs stand, and its greatest gain."""
+    scores = means.scores
     total, missing = scores.num_cells, scores.num_missing
     if missing:
         yield (
@@ -161,17 +166,21 @@ def summary(scores: Scores, found: Sequence[Table], states: Mapping[str, str] = 
         yield f"{num_flagged:,} {have} flagged scores, such as one label for everything."
     else:
         yield "No run is flagged: none collapsed to one label, none has logits that are not finite."
-    yield from _greatest_gain(found)
+    yield from _greatest_gain(means)
 
 
-def _greatest_gain(found: Sequence[Table]) -> Iterator[str]:
-    """Yield what the table of gains says of the greatest mean gain over the targets."""
-    rows = [(table, row) for table in found if table.name == "gain" for row in table.rows if row[0] != BEST_ROW]
-    known = [(table, row, row[-1]) for table, row in rows if isinstance(row[-1], Number) and not row[-1].missing]
+def _greatest_gain(means: Means) -> Iterator[str]:
+    """Yield which entry has the greatest mean gain over the targets, where gains are known."""
+    entries = [entry for entry in means.entries if not entry.baseline]
+    gains = [means.over(gains_of(means, entry)) for entry in entries]
+    known = [(gain.value, i) for i, gain in enumerate(gains) if not math.isnan(gain.value)]
     if known:
-        table, row, gain = max(known, key=lambda one: one[2].value)
-        keys = ", ".join(f"{name} {text(cell)}" for name, cell in zip(table.columns, row[: table.keys], strict=False))
-        yield f"Greatest mean gain over the baseline: {gain.text} percentage points ({keys}); see the intervals below."
+        _, best = max(known)
+        keys = ", ".join(
+            f"{name} {key}" for name, key in zip(key_columns(means), keys_of(means, entries[best]), strict=True)
+        )
+        gain = number(gains[best], signed=True).text
+        yield f"Greatest mean gain over the baseline: {gain} percentage points ({keys}); see the intervals below."
 
 
 def _languages(means: Means) -> list[tuple[str, str]]:

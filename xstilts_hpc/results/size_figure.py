@@ -1,6 +1,7 @@
 """Size curves: the zero-shot score of a target task against the number of intermediate examples."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,6 +10,7 @@ from xstilts_hpc.results.figure import (
     INK,
     Drawn,
     Line,
+    Value,
     baseline_of,
     legend_beside,
     lines,
@@ -17,9 +19,9 @@ from xstilts_hpc.results.figure import (
     sizes_of,
     style,
 )
-from xstilts_hpc.results.means import Means
+from xstilts_hpc.results.means import Entry, Means
 from xstilts_hpc.results.sizes import ALL_TARGETS, fitted, languages_of, score_at, sets_of, title_of, zero_shot
-from xstilts_hpc.results.table import counted_languages, entry_title
+from xstilts_hpc.results.table import counted_languages, entry_title, number
 from xstilts_hpc.tasks import task_of
 
 _HEIGHT = 4.0
@@ -48,7 +50,32 @@ def size_figure(means: Means, target: str) -> Drawn:
         "intermediate examples. Small points: seeds; lines: means; dashed line: baseline; dotted line and band: fitted "
         "curve and its 95 % interval, where there are three sizes and three sets of seeds."
     )
-    return Drawn(f"size_{target}", caption, figure)
+    return Drawn(f"size_{target}", caption, figure, _alt(means, target), tuple(_values(means, target)))
+
+
+def _values(means: Means, target: str) -> Iterator[Value]:
+    """Yield the means at which lines have their points."""
+    for line in lines(means):
+        for entry in line.series.entries:
+            score = number(zero_shot(means, entry, target))
+            if not score.missing:
+                yield entry.size, score.value, f"{line.label}, {entry.size:,} examples: {score.text} %"
+
+
+def _alt(means: Means, target: str) -> str:
+    """Return where each line begins and ends, and the baseline."""
+    ends = (
+        f"{line.label} from {_score(means, target, first)} with {first.size:,} examples to "
+        f"{_score(means, target, last)} with {last.size:,}"
+        for line in lines(means)
+        for first, last in [(line.series.entries[0], line.series.entries[-1])]
+    )
+    base = (f"{entry_title(entry)} {_score(means, target, entry)}" for entry in baseline_of(means))
+    return f"Size curves of {title_of(target)}, zero-shot score in per cent: {'; '.join([*ends, *base])}."
+
+
+def _score(means: Means, target: str, entry: Entry) -> str:
+    return number(zero_shot(means, entry, target)).text
 
 
 def _quantity(target: str) -> str:

@@ -14,7 +14,7 @@ from xstilts_hpc.training import MIXTURE
 
 MISSING = "--"
 _MORE_KEYS = ("variant", "schedule")
-BEST_ROW = "best of each target"
+_BEST = "best of each target"
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def gains(means: Means) -> Table:
     columns = (*key_columns(means), *titles, "mean")
     notes = (
         "gain: score minus the baseline's, same target seed, in percentage points; best of each column marked",
-        f"{BEST_ROW}: the greatest gain of each column, chosen by the very scores that are shown, so it is too high by "
+        f"{_BEST}: the greatest gain of each column, chosen by the very scores that are shown, so it is too high by "
         "chance where many are compared",
     )
     title = "Gain over the baseline, percentage points"
@@ -184,7 +184,7 @@ def _best_row(means: Means, values: Sequence[Sequence[Mean]]) -> tuple[Plain, ..
     """Return the best gain on each target, and their mean."""
     columns = list(zip(*(row[:-1] for row in values), strict=True))
     best = [max(column, key=lambda mean: -math.inf if math.isnan(mean.value) else mean.value) for column in columns]
-    keys = (BEST_ROW, *[""] * (_num_keys(means) - 1))
+    keys = (_BEST, *[""] * (_num_keys(means) - 1))
     return _row(*keys, *(number(replace(mean, spread=math.nan), signed=True) for mean in (*best, means.over(best))))
 
 
