@@ -74,18 +74,27 @@ def test_other_test_sets_are_not_resampled_together(sweep: GridBuilder) -> None:
 
 def test_the_table_of_gains_lists_seeds_intervals_and_corrected_tests(sweep: GridBuilder) -> None:
     table = gain_intervals(means_of(sweep))
-    assert table.columns[-6:] == ("gain", "low", "high", "p", "p (Holm)", "gain of each set of seeds")
+    tests = ("p", "p (Holm)", "p (permutation)", "p (permutation, Holm)")
+    assert table.columns[-8:] == ("gain", "low", "high", *tests, "gain of each set of seeds")
     rows = [[text(cell) for cell in row] for row in table.rows]
     assert rows[1][:4] == ["MNLI", "100", "XNLI", "+10.5"] and rows[1][-1] == "+10.0 +10.5 +11.0"
-    assert all(row[6] == "<0.001" for row in rows)
+    assert all(row[6] == "<0.001" and row[8:10] == ["--", "--"] for row in rows)
     assert not any("over seeds alone" in line for line in table.footer)
 
 
 def test_two_sets_of_seeds_are_listed_without_an_interval(small: Any) -> None:
-    ((*_, gain, low, high, p_value, corrected, values),) = (
-        [text(cell) for cell in row] for row in gain_intervals(means_of(small)).rows
-    )
-    assert (gain, low, high, p_value, corrected, values) == ("+15.0", "--", "--", "--", "--", "+20.0 +10.0")
+    (row,) = ([text(cell) for cell in row] for row in gain_intervals(means_of(small)).rows)
+    assert row[3:] == ["+15.0", *["--"] * 6, "+20.0 +10.0"]
+
+
+def test_six_sets_of_seeds_have_a_permutation_test(builder: GridBuilder) -> None:
+    for seed in range(6):
+        builder.cell(add_run(builder, seed, 100), "xnli", seeds=(-1, -1, seed))
+        for size, more in ((10, 5 + seed), (100, 5 * (-1) ** seed)):
+            run = add_run(builder, 10 * seed + size, 100 + more)
+            builder.cell(run, "xnli", size=size, seeds=(seed, seed, seed))
+    rows = [[text(cell) for cell in row] for row in gain_intervals(means_of(builder)).rows]
+    assert [row[8:10] for row in rows] == [["0.031", "0.062"], ["1.000", "1.000"]]
 
 
 def test_a_missing_run_leaves_the_gain_blank_and_shows_the_others(sweep: GridBuilder) -> None:
@@ -96,7 +105,13 @@ def test_a_missing_run_leaves_the_gain_blank_and_shows_the_others(sweep: GridBui
 
 def test_the_slope_is_per_factor_of_ten(sweep: GridBuilder) -> None:
     (row,) = size_curves(means_of(sweep)).rows
-    assert [text(cell) for cell in row][:5] == ["MNLI", "XNLI", "+5.0", "+5.0", "+5.0"]
+    assert [text(cell) for cell in row][:5] == [
+        "MNLI",
+        "XNLI",
+        "+5.0",
+        "+3.0",
+        "+7.0",
+    ]  # over two factors 20 of 200 examples
     assert [text(cell) for cell in row][-1] == "not identified: fewer than 6 sizes"
 
 

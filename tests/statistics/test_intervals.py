@@ -60,10 +60,19 @@ def test_runs_that_share_a_seed_count_as_one() -> None:
 
 def test_examples_add_their_variance_and_much_freedom() -> None:
     draws = 0.5 + 0.02 * np.random.default_rng(0).standard_normal(5_000)
-    found = estimate([0.49, 0.50, 0.51], alone(3), draws)
+    found = estimate([0.49, 0.50, 0.51], alone(3), np.tile(draws, (3, 1)))
     assert found.examples == pytest.approx(0.02**2, rel=0.05)
     assert found.error == pytest.approx(math.sqrt(0.01**2 / 3 + found.examples))
     assert 20 < found.freedom < math.inf
+
+
+def test_what_examples_do_to_single_runs_counts_once() -> None:
+    # runs that answer each of their own examples at random: seeds add nothing to the bootstrap's variance
+    random = np.random.default_rng(0)
+    right = (random.random((300, 400)) < 0.6).astype(np.float64)
+    found = estimate(list(right.mean(axis=1)), alone(300), resampled_sums(right.T, 2_000, seed=0).T / 400)
+    assert found.examples == pytest.approx(0.24 / 400 / 300, rel=0.2)
+    assert found.seeds < 0.2 * found.examples
 
 
 @pytest.mark.parametrize(
@@ -95,7 +104,7 @@ def test_intervals_of_simulated_studies_hold_the_truth_in_92_to_98_per_cent(
             + effects["target"][int(str(each.target))]
             for each in levels
         ]
-        draws = resampled_sums(right[:, None], DRAWS, seed=study)[:, 0] / units
+        draws = np.tile(resampled_sums(right[:, None], DRAWS, seed=study)[:, 0] / units, (len(levels), 1))
         low, high = estimate(values, levels, draws).interval()
         held += low <= truth <= high
     assert 0.92 <= held / STUDIES <= 0.98

@@ -15,6 +15,7 @@ from xstilts_hpc.results.kept import Kept, kept
 from xstilts_hpc.results.means import BASELINE, Entry, Key, Means, Seeds, baseline_seeds, key_of
 from xstilts_hpc.scoring.draws import Draws
 from xstilts_hpc.statistics.intervals import Estimate, Levels, estimate
+from xstilts_hpc.statistics.permutation import seeds_flipped_p
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,18 @@ class Found:
     """An estimate in fractions, the value of each set of seeds (NaN where missing), and whether examples count in it.
 
     `examples` is false where the scores on resampled test sets are not there, or runs had other test sets: the interval
-    is then over seeds alone.
+    is then over seeds alone. `levels` are the seeds of the values that there are, empty where the estimate is blank.
     """
 
     estimate: Estimate
     values: tuple[float, ...]
     examples: bool
+    levels: tuple[Levels, ...] = ()
+
+    def permutation_p(self) -> float:
+        """Return the p-value of no effect by flipping signs of independent sets of seeds, NaN where they are few."""
+        there = [value for value in self.values if not math.isnan(value)]
+        return seeds_flipped_p(there, self.levels) if self.levels else math.nan
 
 
 @dataclass(frozen=True)
@@ -52,21 +59,25 @@ class Evidence:
         if not there or (len(there) < len(values) and not self.means.partial):
             return Found(Estimate(math.nan), tuple(values), False)
         used = [seeds for _, seeds in there]
-        draws = self._mean_draws(entry, target, used, languages, minus_baseline=minus_baseline)
+        runs = [(entry, seeds) for seeds in used]
+        base = [(BASELINE, baseline_seeds(seeds)) for seeds in used if minus_baseline]
+        draws = self.resampled((*runs, *base), target, languages)
+        if draws is not None and minus_baseline:
+            draws = draws[: len(runs)] - draws[len(runs) :]
         levels = [Levels((data, train), last) for data, train, last in used]
-        return Found(estimate([value for value, _ in there], levels, draws), tuple(values), draws is not None)
+        found = estimate([value for value, _ in there], levels, draws)
+        return Found(found, tuple(values), draws is not None, tuple(levels))
 
-    def _mean_draws(
-        self, entry: Entry, target: str, sets: Sequence[Seeds], languages: Sequence[str], *, minus_baseline: bool
-    ) -> Floats | None:
-        """Return the mean over runs on resampled test sets, None where some run has none or another test set."""
-        runs = tuple(self._draws.get((entry, target, seeds)) for seeds in sets)
-        minus = tuple(self._draws.get((BASELINE, target, baseline_seeds(seeds))) for seeds in sets if minus_baseline)
-        total = _total(runs, minus)
-        if total is None or not set(languages) <= set(total.languages):
+    def resampled(self, runs: Sequence[tuple[Entry, Seeds]], target: str, languages: Sequence[str]) -> Floats | None:
+        """Return the mean over languages `[runs, draws]` on resampled test sets.
+
+        None where some run has no such scores or another test set.
+        """
+        stacked = _stacked(tuple(self._draws.get((entry, target, seeds)) for entry, seeds in runs))
+        if stacked is None or not set(languages) <= set(stacked.languages):
             return None
-        columns = [total.languages.index(language) for language in languages]
-        return np.asarray(total.sums[:, columns].mean(axis=1) / len(sets))
+        columns = [stacked.languages.index(language) for language in languages]
+        return np.asarray(stacked.scores[:, :, columns].mean(axis=2, dtype=np.float64))
 
     @cached_property
     def _draws(self) -> dict[Key, Path]:
@@ -79,29 +90,26 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class _Total:
-    """`sums[draws, languages]` of several runs on the same resampled test sets."""
+class _Stacked:
+    """`scores[runs, draws, languages]` of several runs on the same resampled test sets, in the languages all have."""
 
     languages: tuple[str, ...]
-    sums: Floats
+    scores: Floats
 
 
-@lru_cache(maxsize=256)
-def _total(runs: tuple[Path | None, ...], minus: tuple[Path | None, ...]) -> _Total | None:
-    """Return the sums of some runs less those of others; None where one has no draws, or another test set.
+@lru_cache(maxsize=32)
+def _stacked(paths: tuple[Path | None, ...]) -> _Stacked | None:
+    """Return the scores of some runs; None where one has none, or another test set.
 
-    They are added up for all languages at once, one run in memory at a time: many means are taken over each.
+    They are kept together for a while, because means are taken over many sets of their languages.
     """
-    total: _Total | None = None
-    test_sets = set[int]()
-    for path, sign in (*((run, 1.0) for run in runs), *((run, -1.0) for run in minus)):
-        draws = load_draws(path) if path is not None else None
-        if draws is None or len(test_sets | {draws.test_set}) > 1:
-            return None
-        test_sets.add(draws.test_set)
-        total = total or _Total(draws.languages, np.zeros(draws.headline.shape))
-        total.sums[...] += sign * draws.headline
-    return total
+    loaded = [load_draws(path) for path in paths if path is not None]
+    draws = [one for one in loaded if one is not None]
+    if len(draws) < len(paths) or len({one.test_set for one in draws}) != 1:
+        return None
+    shared = tuple(code for code in draws[0].languages if all(code in one.languages for one in draws))
+    columns = [[one.languages.index(code) for code in shared] for one in draws]
+    return _Stacked(shared, np.stack([one.headline[:, own] for one, own in zip(draws, columns, strict=True)]))
 
 
 # Baselines are met again and again.

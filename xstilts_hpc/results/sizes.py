@@ -76,19 +76,30 @@ def sets_of(means: Means, series: Series, target: str) -> list[Seeds]:
     target seed, and belongs to every set with the same data and training seed.
     """
     subsets = [entry for entry in series.entries if not entry.full] or series.entries
-    targets = means.targets if target == ALL_TARGETS else (target,)
-    found = dict.fromkeys(seeds for one in targets for entry in subsets for seeds in means.seeds(entry, one))
+    found = dict.fromkeys(
+        seeds for one in targets_of(means, target) for entry in subsets for seeds in means.seeds(entry, one)
+    )
     trained = [seeds for seeds in found if seeds[2] != UNUSED_SEED]
     return trained or list(found)
+
+
+def targets_of(means: Means, target: str) -> tuple[str, ...]:
+    """Return the tasks whose mean a target is: itself, or all that are asked."""
+    return means.targets if target == ALL_TARGETS else (target,)
+
+
+def seeds_at(means: Means, entry: Entry, target: str, seeds: Seeds) -> Seeds:
+    """Return the seeds of the run that a set of seeds has at one size, on a single task."""
+    there = means.seeds(entry, target)
+    alike = [found for found in there if _are_alike(found, seeds, any_data=entry.full)]
+    return seeds if seeds in there or not alike else alike[0]
 
 
 def score_at(means: Means, entry: Entry, target: str, seeds: Seeds) -> float:
     """Return the zero-shot score of a set of seeds at one size, NaN where it is missing."""
     if target == ALL_TARGETS:
         return float(np.mean([score_at(means, entry, one, seeds) for one in means.targets]))
-    there = means.seeds(entry, target)
-    alike = [found for found in there if _are_alike(found, seeds, any_data=entry.full)]
-    asked = seeds if seeds in there or not alike else alike[0]
+    asked = seeds_at(means, entry, target, seeds)
     return means.over_languages(entry, target, asked, languages_of(means, target))
 
 

@@ -36,9 +36,13 @@ class Form(StrEnum):
     POWER = "power law"
 
 
+# How many parameters each has.
+_PARAMETERS = {Form.CONSTANT: 1, Form.LINE: 2, Form.PARABOLA: 3, Form.POWER: 4}
+
+
 @dataclass(frozen=True)
 class Fit:
-    """A fitted form: its parameters, the sum of squared errors, AICc, and the largest size it was fitted on.
+    """A fitted form: its parameters, the sum of squared errors, and the largest size it was fitted on.
 
     Parameters are (top, scale, shift, rate) for the power law, and coefficients by rising power of log10(n + unit) for
     the others, where `unit` is the smallest size above 0. `inside` says that no parameter lies at its bound.
@@ -47,7 +51,6 @@ class Fit:
     form: Form
     parameters: tuple[float, ...]
     error: float
-    aicc: float
     largest: float
     unit: float
     inside: bool = True
@@ -71,9 +74,10 @@ class Fit:
         return float(shift * ((1 - _SHARE) ** (-1 / rate) - 1))
 
 
-def fits(sizes: Sequence[float] | Floats, scores: Sequence[float] | Floats) -> list[Fit]:
+def fits(sizes: Sequence[float] | Floats, scores: Sequence[float] | Floats, *, offsets: int = 0) -> list[Fit]:
     """Return the fits of all forms that the points allow, the best by AICc first; a point is a run.
 
+    `offsets` counts what was fitted to the scores before, such as the means of sets of seeds.
     ValueError where there are no points, or a size is negative.
     """
     n, y = np.asarray(sizes, dtype=np.float64), np.asarray(scores, dtype=np.float64)
@@ -83,7 +87,7 @@ def fits(sizes: Sequence[float] | Floats, scores: Sequence[float] | Floats) -> l
     found = [_polynomial(n, y, degree) for degree in range(min(3, different))]
     if different >= FEWEST_SIZES:
         found.append(power_law(n, y))
-    return sorted(found, key=lambda fit: fit.aicc)
+    return sorted(found, key=lambda fit: _aicc(fit.error, len(y), _PARAMETERS[fit.form] + offsets))
 
 
 def _polynomial(n: Floats, y: Floats, degree: int) -> Fit:
@@ -92,7 +96,7 @@ def _polynomial(n: Floats, y: Floats, degree: int) -> Fit:
     parameters = np.polynomial.polynomial.polyfit(x, y, degree)
     error = float(np.sum((np.polynomial.polynomial.polyval(x, parameters) - y) ** 2))
     form = (Form.CONSTANT, Form.LINE, Form.PARABOLA)[degree]
-    return Fit(form, tuple(map(float, parameters)), error, _aicc(error, len(y), degree + 1), float(n.max()), unit)
+    return Fit(form, tuple(map(float, parameters)), error, float(n.max()), unit)
 
 
 def power_law(n: Floats, y: Floats) -> Fit:
@@ -117,7 +121,7 @@ def power_law(n: Floats, y: Floats) -> Fit:
     error = float(np.sum((top + slope * z - y) ** 2))
     inside = bool(np.all(best > bounds[:, 0] + 1e-3) and np.all(best < bounds[:, 1] - 1e-3))
     parameters = top, -slope, float(shift), float(rate)
-    return Fit(Form.POWER, parameters, error, _aicc(error, len(y), 4), largest, unit, inside)
+    return Fit(Form.POWER, parameters, error, largest, unit, inside)
 
 
 def _errors(n: Floats, y: Floats, grid: Floats) -> Floats:
@@ -182,7 +186,7 @@ def curve(
     AICc; n90 is identified where that is the power law inside its bounds, and so in nine of ten draws at least.
     """
     n = np.asarray(sizes, dtype=np.float64)
-    found = tuple(fits(*_points(n, scores)))
+    found = tuple(fits(*_points(n, scores), offsets=0 if np.isnan(scores).any() else len(scores) - 1))
     best, nowhere = found[0], (math.nan, math.nan)
     why_not = _why_not(best, n)
     bands = np.full((len(at), 2), np.nan)
@@ -200,8 +204,13 @@ def curve(
 
 
 def _points(n: Floats, scores: Floats) -> tuple[Floats, Floats]:
-    """Return sizes and scores of the runs that there are."""
+    """Return sizes and scores of the runs that there are, moved so that complete sets of seeds have one mean.
+
+    What a set has in common at all sizes is no part of the form, and would hide it.
+    """
     there = ~np.isnan(scores)
+    if there.all():
+        scores = scores - scores.mean(axis=1, keepdims=True) + scores.mean()
     return np.broadcast_to(n, scores.shape)[there], scores[there]
 
 

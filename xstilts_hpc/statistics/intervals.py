@@ -2,9 +2,10 @@
 
 Two levels vary: the seeds (which examples an intermediate training saw, its order, its heads; those of the training on
 the target) and the examples of the test set, which all runs share. The variance of the mean is the sum of both parts:
-that over seeds is estimated from the runs, that over examples by a bootstrap. Resampling three to five seeds as well
-would give intervals that are far too short, so the interval is Student's with Satterthwaite's degrees of freedom
-(Satterthwaite 1946); tests/statistics/test_intervals.py measures how often it holds the truth.
+that over seeds is estimated from the runs, that over examples by a bootstrap. What examples do to single runs shows in
+both, and counts once. Resampling three to five seeds as well would give intervals that are far too short, so the
+interval is Student's with Satterthwaite's degrees of freedom (Satterthwaite 1946); tests/statistics/test_intervals.py
+and tests/results/test_simulated_truth.py measure how often it holds the truth.
 """
 
 import math
@@ -34,7 +35,7 @@ class Levels:
 class Estimate:
     """A mean over runs, its standard error (NaN where there are too few runs), and the error's degrees of freedom.
 
-    `seeds` and `examples` are the two parts of the variance.
+    `seeds` and `examples` are the two parts of the variance; what differs by run and example is in `examples`.
     """
 
     value: float
@@ -67,7 +68,7 @@ class Estimate:
 def estimate(values: Sequence[float], levels: Sequence[Levels], draws: Floats | None = None) -> Estimate:
     """Return the mean of some runs' values with its error.
 
-    `draws[draws]` are means over the same runs, each on resampled examples (see resampling.py); without them the
+    `draws[runs, draws]` are the values of the same runs on resampled examples (see resampling.py); without them the
     interval holds for other seeds on the same examples.
     """
     if not len(values):
@@ -75,41 +76,56 @@ def estimate(values: Sequence[float], levels: Sequence[Levels], draws: Floats | 
     mean = float(np.mean(values))
     if len(values) < FEWEST_RUNS:
         return Estimate(mean)
-    parts = [_over_seeds(np.asarray(values, dtype=np.float64), levels)]
-    if draws is not None:
-        parts.append((float(np.var(draws, ddof=1)), math.inf))
-    variance = sum(part for part, _ in parts)
-    spread = sum(part**2 / freedom for part, freedom in parts)
-    freedom = variance**2 / spread if spread else math.inf
-    return Estimate(mean, math.sqrt(variance), freedom, parts[0][0], sum(part for part, _ in parts[1:]))
+    by_examples = np.zeros((len(values), 0)) if draws is None else draws - draws.mean(axis=1, keepdims=True)
+    part = _over_seeds(np.asarray(values, dtype=np.float64), by_examples, levels)
+    examples = 0.0 if draws is None else float(np.var(draws.mean(axis=0), ddof=1))
+    seeds = max(0.0, part.variance - part.by_examples)
+    freedom = (seeds + examples) ** 2 / part.variance**2 * part.freedom if part.variance else math.inf
+    return Estimate(mean, math.sqrt(seeds + examples), freedom, seeds, examples)
 
 
-def _over_seeds(values: Floats, levels: Sequence[Levels]) -> tuple[float, float]:
-    """Return the variance of the mean over seeds, and its degrees of freedom.
+@dataclass(frozen=True)
+class _Part:
+    """A variance of the mean, how much of it examples make (since they do not do the same to all runs), its freedom."""
+
+    variance: float
+    by_examples: float
+    freedom: float
+
+
+def _over_seeds(values: Floats, by_examples: Floats, levels: Sequence[Levels]) -> _Part:
+    """Return the variance of the mean over seeds.
 
     Runs that share a seed are not independent: the variances of grouping by either seed are added, and that of
     grouping by both, which stands in each of them, is taken off (Cameron, Gelbach and Miller 2011).
     """
     both = list(zip((each.intermediate for each in levels), (each.target for each in levels), strict=True))
     ones = [[each.intermediate for each in levels], [each.target for each in levels]]
-    single = [_between(values, names) for names in ones if len(set(names)) > 1]
+    single = [_between(values, by_examples, names) for names in ones if len(set(names)) > 1]
     if not single:
-        return _between(values, list(range(len(values))))
-    largest = max(single)
+        return _between(values, by_examples, list(range(len(values))))
+    largest = max(single, key=lambda part: part.variance)
     if len(single) == 1 or len(set(ones[0])) == len(set(both)) or len(set(ones[1])) == len(set(both)):
         return largest
-    variance = max(sum(part for part, _ in single) - _between(values, both)[0], largest[0])
-    spread = sum(part**2 / freedom for part, freedom in single)
-    return variance, sum(part for part, _ in single) ** 2 / spread if spread else largest[1]
+    taken_off = _between(values, by_examples, both)
+    added = sum(part.variance for part in single)
+    if added - taken_off.variance <= largest.variance:
+        return largest
+    freedom = added**2 / sum(part.variance**2 / part.freedom for part in single)
+    of_examples = sum(part.by_examples for part in single) - taken_off.by_examples
+    return _Part(added - taken_off.variance, of_examples, freedom)
 
 
-def _between(values: Floats, names: Sequence[Hashable]) -> tuple[float, float]:
-    """Return the variance of the mean where runs of one name stand and fall together; and the degrees of freedom.
+def _between(values: Floats, by_examples: Floats, names: Sequence[Hashable]) -> _Part:
+    """Return the variance of the mean where runs of one name stand and fall together.
 
     Names may have different numbers of runs: each counts by its share of the runs.
     """
     index = {name: i for i, name in enumerate(dict.fromkeys(names))}
-    of = np.array([index[name] for name in names])
-    sums = np.bincount(of, weights=values - values.mean())
     groups = len(index)
-    return float(groups / (groups - 1) * (sums**2).sum() / len(values) ** 2), groups - 1
+    runs = np.column_stack([values, by_examples])
+    sums = np.zeros((groups, runs.shape[1]))
+    np.add.at(sums, [index[name] for name in names], runs - runs.mean(axis=0))
+    variances = groups / (groups - 1) * (sums**2).sum(axis=0) / len(values) ** 2
+    of_examples = float(variances[1:].mean()) if variances.size > 1 else 0.0
+    return _Part(float(variances[0]), of_examples, groups - 1)

@@ -1,15 +1,20 @@
 """Paired permutation tests, and corrections for many tests."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from xstilts_hpc.statistics.intervals import Levels
 
 Floats = NDArray[np.float64]
 
 # All ways to flip the signs of so many differences are tried (2 ** 14 of them); of more, a sample.
 _ALL = 14
 _BLOCK = 1_000
+# Of five independent sets of seeds the p-value is 2 / 2 ** 5 = 0.06 at least.
+FEWEST_FLIPPED = 6
 
 
 def sign_flip_p(differences: Sequence[float] | Floats, *, draws: int = 10_000, seed: int = 0) -> float:
@@ -31,6 +36,28 @@ def sign_flip_p(differences: Sequence[float] | Floats, *, draws: int = 10_000, s
         signs = 1 - 2.0 * random.integers(0, 2, (block, len(values)), dtype=np.int8)
         hits += int(np.count_nonzero(np.abs(signs @ values) >= observed))
     return (hits + 1) / (draws + 1)
+
+
+def seeds_flipped_p(differences: Sequence[float], levels: Sequence[Levels]) -> float:
+    """Return the p-value of sign flips of paired differences; those that share a seed, also by others, flip together.
+
+    NaN where fewer than six do not hang together.
+    """
+    whole = _hanging_together(levels)
+    if len(set(whole)) < FEWEST_FLIPPED:
+        return math.nan
+    return sign_flip_p(np.bincount(whole, weights=np.asarray(differences, dtype=np.float64)).astype(np.float64))
+
+
+def _hanging_together(levels: Sequence[Levels]) -> list[int]:
+    """Return the number of the group of each set of seeds; groups share neither seed."""
+    groups = list(range(len(levels)))
+    for i, one in enumerate(levels):
+        for j, other in enumerate(levels[:i]):
+            shared = one.intermediate == other.intermediate or one.target == other.target
+            if shared and groups[i] != groups[j]:
+                groups = [groups[j] if group == groups[i] else group for group in groups]
+    return groups
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
