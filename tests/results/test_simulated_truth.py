@@ -1,6 +1,7 @@
 """Studies with known gains and curves, from logits files to tables: how often the tables hold the truth.
 
-Seeds are fixed, so each rate is the same at every run; docs/statistics.md has them. -rP --log-level=INFO shows them.
+Seeds are fixed, so each rate is the same at every run; docs/statistics.md has them. The options -rP --log-level=INFO
+show them.
 """
 
 import logging
@@ -129,13 +130,13 @@ def test_a_clear_gain_and_trend_are_found(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("form", list(Form))
 def test_the_generating_curve_is_named(tmp_path: Path, form: Form) -> None:
-    """Ten studies of five sets, in which a set differs by 0.5 points and a run by 0.3 besides, on 2,000 examples."""
+    """Ten studies of five sets of seeds, each of which moves all scores by 0.5 points and every single one by 0.7."""
     chances = dict(zip(SIZES, CURVES[form].tolist(), strict=True))
-    world = World(chances, intermediate=0.003, target=0.005, run=0.003)
-    large = with_items(XNLI, 2_000)
+    world = World(chances, intermediate=0.005, target=0.005, run=0.005)
+    large = with_items(XNLI, 5_000)
     cells = [_curve_cells(means) for means in studies(tmp_path, world, paired(5), (large,), 10)]
     named = Counter(name for name, _ in cells)
-    assert say(f"{form} named", named[form] / 10) >= 0.7, named
+    assert say(f"{form} named", named[form] / 10) >= 0.6, named
     for name, n90 in cells:
         assert n90.startswith("not identified: ") or name == Form.POWER
     known = [n90 for _, n90 in cells if not n90.startswith("not identified")]
