@@ -73,7 +73,7 @@ def say(what: str, rate: float) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("sets", "number"), [(paired(3), 500), (crossed(3, 2), 200)], ids=["3 sets", "3 x 2"])
+@pytest.mark.parametrize(("sets", "number"), [(paired(3), 500), (crossed(3, 2), 100)], ids=["3 sets", "3 x 2"])
 def test_intervals_of_gains_hold_the_truth(tmp_path: Path, sets: Sequence[Seeds], number: int) -> None:
     truth = [GAIN.gain(target, 100) for target in TARGETS]
     alone = [target.only(code) for target in TARGETS for code in target.languages]
@@ -90,14 +90,14 @@ def test_intervals_of_gains_hold_the_truth(tmp_path: Path, sets: Sequence[Seeds]
 @pytest.mark.slow
 def test_corrected_tests_hold_their_level_where_there_is_no_gain(tmp_path: Path) -> None:
     gains, trends, maps = [], [], []
-    for means in studies(tmp_path, NO_GAIN, paired(3), TARGETS, 300):
+    for means in studies(tmp_path, NO_GAIN, paired(3), TARGETS, 200):
         gains.append(any(rejected(gain_intervals(means))))
         trends.append(any(rejected(size_curves(means))))
         maps.append(any(rejected(gains_by_language(means), "p (FDR)")))
-    # twice the standard error of a rate of 5 % in 300 studies is 2.5 %
-    assert say("a gain found where there is none, of nine", float(np.mean(gains))) <= 0.075
-    assert say("a trend found where there is none, of three", float(np.mean(trends))) <= 0.075
-    assert say("a gain found in a language, of fifteen", float(np.mean(maps))) <= 0.075
+    # twice the standard error of a rate of 5 % in 200 studies is 3.1 %
+    assert say("a gain found where there is none, of nine", float(np.mean(gains))) <= 0.08
+    assert say("a trend found where there is none, of three and their mean", float(np.mean(trends))) <= 0.08
+    assert say("a gain found in a language, of fifteen", float(np.mean(maps))) <= 0.08
 
 
 @pytest.mark.slow
