@@ -141,6 +141,19 @@ def measure(path: Path, chromium: str, times: int) -> dict[str, Any]:
     }
 
 
+def write(path: Path, folder: Path, seeds: int) -> dict[str, Any]:
+    """Write the report of the made-up grid, with its runs in a folder; return its size and what it took."""
+    scores = scores_of(plan_of(seeds), folder)
+    write_runs(scores)
+    started = time.perf_counter()
+    means = Means(scores, partial=True)
+    found, drawn = tables(means), list(figures(means))
+    made = time.perf_counter()
+    write_report(means, found, drawn, path)
+    seconds = {"tables_and_figures_s": round(made - started, 1), "page_s": round(time.perf_counter() - made, 1)}
+    return {"runs": len(scores.runs), "cells": len(scores.plan.cells), **seconds}
+
+
 def main() -> int:
     """Read the arguments, write the report, load it several times."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -148,36 +161,16 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=7, help="loads that are counted (default 7)")
     parser.add_argument("--chromium", default=shutil.which("chromium"), help="the browser (default: chromium in PATH)")
     parser.add_argument("--keep", type=Path, help="where to keep the report")
+    parser.add_argument("--load", type=Path, help="load this report instead of a made-up one")
     arguments = parser.parse_args()
     if not arguments.chromium:
         parser.error("no chromium in PATH; tools/setup browser installs it, --chromium names another")
     with tempfile.TemporaryDirectory(prefix="xs-bench-") as folder:
-        scores = scores_of(plan_of(arguments.seeds), Path(folder))
-        write_runs(scores)
-        path = arguments.keep or Path(folder) / "report.html"
-        started = time.perf_counter()
-        means = Means(scores, partial=True)
-        found, drawn = tables(means), list(figures(means))
-        made = time.perf_counter()
-        write_report(means, found, drawn, path)
-        written = time.perf_counter()
-        seconds = {"tables_and_figures_s": round(made - started, 1), "write_s": round(written - made, 1)}
-        size = {
-            "runs": len(scores.runs),
-            "cells": len(scores.plan.cells),
-            "megabytes": round(path.stat().st_size / 1e6, 2),
-        }
-        print(
-            json.dumps(
-                {
-                    "bench": "report",
-                    "goal_s": 1,
-                    **size,
-                    **seconds,
-                    **measure(path, arguments.chromium, arguments.times),
-                }
-            )
-        )
+        path = (arguments.load or arguments.keep or Path(folder) / "report.html").resolve()
+        made = {} if arguments.load else write(path, Path(folder), arguments.seeds)
+        size = {"megabytes": round(path.stat().st_size / 1e6, 2)}
+        found = measure(path, arguments.chromium, arguments.times)
+    print(json.dumps({"bench": "report", "goal_s": 1, **made, **size, **found}))
     return 0
 
 

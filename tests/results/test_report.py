@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from xstilts_hpc.cli import app
 from xstilts_hpc.errors import IncompleteError
 from xstilts_hpc.files import append_json_line, write_json
 from xstilts_hpc.results.all_tables import tables
@@ -138,6 +140,14 @@ def test_what_the_commands_know_of_runs_is_told(small: Any) -> None:
     expected = [run, "intermediate", "failed", 3, "preempted 2 times, failed", why]
     assert data_of(html, "rows-list-runs")[0] == expected
     outline(html)
+
+
+def test_the_command_tells_where_runs_stand(small: Any) -> None:
+    small.folder(3).done_json.unlink()
+    printed = CliRunner().invoke(app, ["report", "small", "--root", str(small.root)])
+    assert printed.exit_code == 0
+    html = find_grid("small", small.root).report.read_text(encoding="utf-8")
+    assert "<li>4 runs: 3 completed, 1 eligible.</li>" in html
 
 
 def test_the_learning_curves_are_in_the_page(small: Any) -> None:

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.results.conftest import GridBuilder, sequence_logits
 from xstilts_hpc.files import append_json_line, write_text
 from xstilts_hpc.results.collect import gather
+from xstilts_hpc.results.figures import figures
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.report import render
 from xstilts_hpc.results.table import Number, Table
@@ -87,11 +88,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
             append_json_line(builder.folder(2 * seed).history, {"step": step, "loss": (1 + seed) / step})
     for seed in range(NUM_PLANNED):
         builder.cell(builder.planned("mnli", 100 + seed, {"xnli": ["en"]}), "xnli", size=7, seeds=(0, seed, 0))
-    scores = gather(builder.plan(), builder.root)
+    means = Means(gather(builder.plan(), builder.root))
     rows = tuple((f"row {i}", *cells) for i, cells in enumerate(zip(SIZES, GAINS, strict=True)))
     table = Table("Gains", ("name", "examples", "gain"), rows, ("a note",), 1, "gain")
     path = builder.root / "report.html"
-    write_text(path, render(Means(scores), [table, long_table()], []))
+    write_text(path, render(means, [table, long_table()], list(figures(means))))
     return path
 
 
@@ -149,7 +150,7 @@ def test_tables_are_filtered_and_say_how_many_rows_are_shown(page: Page) -> None
 
 
 def test_a_long_table_is_shown_in_pages_and_filtered_with_the_others(page: Page) -> None:
-    part = page.get_by_role("region", name="Many scores")
+    part = page.get_by_role("group", name="Many scores")
     rows, header = part.locator("tbody tr"), part.get_by_role("columnheader", name="score").get_by_role("button")
     assert rows.count() == 50 and rows.nth(5).get_by_role("img", name="missing").inner_text() == "--"
     header.click()
@@ -217,11 +218,21 @@ def test_runs_with_curves_are_found_by_name(page: Page) -> None:
     assert len(options) == 1 and options[0].startswith("mnli_full_s1-")
 
 
-@pytest.mark.parametrize("role", ["button", "searchbox", "slider", "listbox", "img", "table", "region", "figure"])
+@pytest.mark.parametrize(
+    "role", ["button", "searchbox", "slider", "listbox", "img", "table", "group", "region", "figure"]
+)
 def test_everything_has_a_name(page: Page, role: str) -> None:
-    found = page.get_by_role(role)  # type: ignore[arg-type]
+    main = page.get_by_role("main")
+    found = main.get_by_role(role)  # type: ignore[arg-type]
     assert found.count() > 0
-    assert page.get_by_role(role, name=re.compile(r"\w{3}")).count() == found.count()  # type: ignore[arg-type]
+    assert main.get_by_role(role, name=re.compile(r"\w{3}")).count() == found.count()  # type: ignore[arg-type]
+
+
+def test_points_of_size_curves_tell_their_values(page: Page) -> None:
+    point = page.locator("figure circle.value").first
+    assert point.locator("title").text_content() == "MNLI, 100 examples: 35.0 %"
+    point.hover()  # fails where another element lies over it
+    assert page.evaluate("document.querySelector('circle.value').matches(':hover')")
 
 
 def test_the_page_has_landmarks_and_a_way_past_the_first(page: Page) -> None:
