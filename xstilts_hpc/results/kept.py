@@ -8,6 +8,7 @@ it, and for the code that scores; where anything of that differs the logits are 
 import contextlib
 import hashlib
 import json
+import sys
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -29,7 +30,7 @@ _DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFi
 _SCORING = ("metrics", "scoring", "statistics", "tasks", "logits.py", "logits_file.py", "results/rows.py")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LanguageScore:
     """The parts of a task's metric in one language, each in [0, 1]; `flags` are words with spaces between them."""
 
@@ -37,6 +38,17 @@ class LanguageScore:
     parts: Mapping[str, float]
     examples: int
     flags: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the score as JSON."""
+        return {"language": self.language, "parts": self.parts, "examples": self.examples, "flags": self.flags}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "LanguageScore":
+        """Return the score of a JSON value; words that all files share are kept once."""
+        words = {name: sys.intern(value[name]) for name in ("language", "flags")}
+        parts = {sys.intern(part): number for part, number in value["parts"].items()}
+        return LanguageScore(words["language"], parts, value["examples"], words["flags"])
 
 
 @dataclass(frozen=True)
@@ -62,13 +74,13 @@ class Kept:
         with contextlib.suppress(*_DAMAGED), self.path.open("rb") as stream, np.load(stream) as stored:
             found = json.loads(stored["scores"].tobytes())
             if found["pinned"] == pinned:
-                scores = tuple(LanguageScore(**one) for one in found["scores"])
+                scores = tuple(map(LanguageScore.from_json, found["scores"]))
                 return FileScore(scores, {}, found["code"])
         return None
 
     def save(self, pinned: Mapping[str, Any], file: FileScore, draws: Draws | None) -> None:
         """Keep scores without a problem; where nothing can be written nothing is kept."""
-        text = json.dumps({"pinned": pinned, "code": file.code, "scores": [vars(one) for one in file.scores]})
+        text = json.dumps({"pinned": pinned, "code": file.code, "scores": [one.to_json() for one in file.scores]})
         arrays: dict[str, Any] = {"scores": np.frombuffer(text.encode(), dtype=np.uint8)}
         if draws is not None:
             arrays |= {
