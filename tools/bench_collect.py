@@ -25,6 +25,7 @@ from typing import Any
 
 import bench_collect_grid
 import numpy as np
+from bench_grid_root import Shape
 from bench_logits import make, sizes_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -127,7 +128,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.runs:
         tasks = tuple(arguments.tasks.split(","))
-        shape = bench_collect_grid.Shape(arguments.runs, arguments.languages, arguments.examples, tasks)
+        shape = Shape(arguments.runs, arguments.languages, arguments.examples, tasks)
         print(json.dumps(bench_collect_grid.main(shape)))
     if arguments.fraction:
         print(json.dumps(evaluation(arguments.fraction, arguments.xtreme, arguments.python)))
