@@ -33,7 +33,7 @@ from xstilts_hpc.results.run_list import FLAG_COLUMNS, RUN_COLUMNS, flag_rows, r
 from xstilts_hpc.results.table import Number, Table, by_language, by_task, gains_of, key_columns, keys_of, number, text
 from xstilts_hpc.version import code_version
 
-# Rows of all tables and lists from which on what is out of sight is laid out when it comes into sight.
+# Rows of all tables and lists from which on figures and what else is out of sight are drawn as they come into sight.
 _LARGE = 500
 # The states of runs, where nobody knows them.
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -41,8 +41,9 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the report: its caption, and the SVG."""
+    """A figure of the report: its name, its caption, and the SVG."""
 
+    name: str
     caption: str
     svg: Markup
 
@@ -109,13 +110,14 @@ def render(means: Means, found: Sequence[Table], drawn: Sequence[Drawn], states:
         incomplete=bool(scores.num_missing),
         tables=found,
         # The text in the SVG is escaped by matplotlib.
-        pictures=[Picture(one.caption, Markup(telling_svg(one))) for one in drawn],
+        pictures=[Picture(one.name, one.caption, Markup(telling_svg(one))) for one in drawn],
         languages=_languages(means),
         curves=embedded({run: plain(curve) for run, curve in curves.items()}) if curves else "",
         lists=list(_lists(scores, states, curves)),
         longest=MOST_ROWS,
         large=len(scores.runs) + sum(len(table.rows) for table in found) > _LARGE,
         listed_table=listed_table,
+        embedded=embedded,
         facts=list(_facts(scores)),
         missing=lambda cell: isinstance(cell, Number) and cell.missing,
         style=Markup(_part("report_style.css")),

@@ -146,6 +146,19 @@
     });
   }
 
+  // The figures of a large report are drawn when they come near, and before it is printed.
+  function drawLater(places) {
+    const waiting = new Set(places);
+    const show = (place) => {
+      if (waiting.delete(place)) place.innerHTML = JSON.parse(place.nextElementSibling.textContent);
+    };
+    const watch = new IntersectionObserver((entries) => {
+      for (const entry of entries) if (entry.isIntersecting) show(entry.target.querySelector(".later"));
+    }, { rootMargin: "1000px" });
+    for (const place of places) watch.observe(place.closest("figure"));
+    addEventListener("beforeprint", () => [...waiting].forEach(show));
+  }
+
   // Learning curves
 
   const FRAME = { left: 60, right: 745, top: 12, bottom: 275, height: 320 };
@@ -302,6 +315,7 @@
     };
   }
 
+  drawLater(document.querySelectorAll(".later"));
   const onName = byId("learning-curves") ? learning() : (name) => name;
   filterTables([...document.querySelectorAll("table.data, .table .paged")].map((found) => {
     return found.matches(".paged") ? paged(found, (name) => name) : dataTable(found);
