@@ -158,33 +158,28 @@ def test_a_long_table_is_shown_in_pages_and_filtered_with_the_others(page: Page)
     header.click()
     assert rows.first.locator("strong").inner_text() == "0.0"
     page.get_by_role("searchbox", name="in all tables").fill("-69")
-    assert part.locator(".shown").inner_text() == "rows 1 to 1 of 1, of 400 in all"
+    assert part.locator(".shown").text_content() == "rows 1 to 1 of 1, of 400 in all"
     assert page.locator("#count-tables").inner_text() == "1 of 405 rows in 2 tables are shown"
 
 
 def test_runs_are_shown_in_pages_filtered_and_sorted(page: Page) -> None:
     part = page.locator(".paged").nth(1)
     rows, shown = part.locator("tbody tr"), part.locator(".shown")
-    part.scroll_into_view_if_needed()
-    assert rows.count() == 50 and shown.inner_text() == "rows 1 to 50 of 124"
+    assert rows.count() == 50 and shown.text_content() == "rows 1 to 50 of 124"
     part.get_by_role("button", name="Next rows").click()
     part.get_by_role("button", name="Next rows").click()
     assert rows.count() == 24 and part.get_by_role("button", name="Next rows").is_disabled()
     part.get_by_role("searchbox").fill("COMPLETED 0.0")
-    assert shown.inner_text() == "rows 1 to 2 of 2, of 124 in all"
+    assert shown.text_content() == "rows 1 to 2 of 2, of 124 in all"
     part.get_by_role("searchbox").fill("")
     part.get_by_role("columnheader", name="last loss").get_by_role("button").click()
-    losses = [row.locator("td").nth(-2).inner_text() for row in rows.all()[:3]]
+    losses = [row.locator("td").nth(-2).text_content() for row in rows.all()[:3]]
     assert losses == ["0.03333", "0.06667", ""]
 
 
 def test_the_values_of_learning_curves_are_told_to_pointer_and_keyboard(page: Page) -> None:
     values, slider = page.locator("#learning-values li"), page.get_by_role("slider")
-    chart = page.locator("#learning-chart")
-    chart.scroll_into_view_if_needed()
-    box = chart.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 61, box["y"] + 100)
+    page.locator("#learning-chart").hover(position={"x": 61, "y": 100})
     assert [text.partition(": ")[2] for text in values.all_inner_texts()] == [
         "update 1, loss 1",
         "update 1, loss 2",
@@ -205,7 +200,7 @@ def test_the_name_of_a_run_opens_its_learning_curve(page: Page) -> None:
     part = page.locator(".paged").nth(1)
     part.get_by_role("searchbox").fill("COMPLETED 0.0")
     button = part.locator("tbody button").nth(1)
-    name = button.inner_text()
+    name = button.text_content()
     button.press("Enter")
     assert page.locator("#learning-values li").all_inner_texts() == [f"{name}: update 30, loss 0.06667"]
     assert page.evaluate("document.activeElement.id") == "learning-at"

@@ -41,9 +41,10 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the report: its name, its caption, and the SVG."""
+    """A figure of the report: its name, its width and height, its caption, and the SVG."""
 
     name: str
+    size: tuple[float, float]
     caption: str
     svg: Markup
 
@@ -109,8 +110,7 @@ def render(means: Means, found: Sequence[Table], drawn: Sequence[Drawn], states:
         summary=list(summary(means, states)),
         incomplete=bool(scores.num_missing),
         tables=found,
-        # The text in the SVG is escaped by matplotlib.
-        pictures=[Picture(one.name, one.caption, Markup(telling_svg(one))) for one in drawn],
+        pictures=[_picture(one) for one in drawn],
         languages=_languages(means),
         curves=embedded({run: plain(curve) for run, curve in curves.items()}) if curves else "",
         lists=list(_lists(scores, states, curves)),
@@ -139,6 +139,12 @@ def _lists(scores: Scores, states: Mapping[str, str], curves: Mapping[str, Learn
     if flags:
         note = "collapsed: one label for everything; not_finite: NaN or infinite logits"
         yield listed("list-flagged", "Flagged scores", note, FLAG_COLUMNS, flags)
+
+
+def _picture(drawn: Drawn) -> Picture:
+    width, height = drawn.figure.get_size_inches()
+    # The text in the SVG is escaped by matplotlib.
+    return Picture(drawn.name, (width, height), drawn.caption, Markup(telling_svg(drawn)))
 
 
 def _part(name: str) -> str:

@@ -150,7 +150,9 @@
   function drawLater(places) {
     const waiting = new Set(places);
     const show = (place) => {
-      if (waiting.delete(place)) place.innerHTML = JSON.parse(place.nextElementSibling.textContent);
+      if (!waiting.delete(place)) return;
+      place.innerHTML = JSON.parse(place.nextElementSibling.textContent);
+      place.removeAttribute("style");
     };
     const watch = new IntersectionObserver((entries) => {
       for (const entry of entries) if (entry.isIntersecting) show(entry.target.querySelector(".later"));
