@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xstilts_hpc.data.rows import rows_of
@@ -18,6 +18,7 @@ def test_rows_begin_behind_each_other_and_count_their_tokens_from_nought() -> No
     assert rows.longest == 3
 
 
+@settings(deadline=None)
 @given(LENGTHS)
 def test_padding_puts_every_row_first_and_the_filling_behind_it(lengths: list[int]) -> None:
     rows = rows_of(lengths)
@@ -29,6 +30,7 @@ def test_padding_puts_every_row_first_and_the_filling_behind_it(lengths: list[in
         assert (padded[row, length:] == -7.0).all()
 
 
+@settings(deadline=None)
 @given(LENGTHS)
 def test_blocks_cover_all_rows_in_their_order_and_hold_little_padding(lengths: list[int]) -> None:
     blocks = rows_of(sorted(lengths, reverse=True)).blocks
