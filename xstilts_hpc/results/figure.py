@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from itertools import cycle
 from typing import Any
@@ -48,6 +49,16 @@ class Drawn:
     figure: Figure
     alt: str = ""
     values: tuple[Value, ...] = ()
+
+    @cached_property
+    def vector(self) -> str:
+        """Return the figure as SVG text in INK, drawn once; its name makes ids unique in a page."""
+        out, described = io.StringIO(), dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": self.name}):
+            self.figure.savefig(out, format="svg", metadata=described)
+        text = out.getvalue()
+        unique = _ID.sub(rf"\g<1>{self.name}-", text[text.index("<svg") :]).strip()
+        return unique.replace("<svg ", f'<svg role="img" aria-label="{escape(self.alt or self.caption)}" ', 1)
 
 
 @dataclass(frozen=True)
@@ -96,13 +107,8 @@ def new_figure(height: float, *, width: float = WIDTH) -> Figure:
 
 
 def svg(drawn: Drawn, *, ink: str = "currentColor") -> str:
-    """Return a figure as SVG text; its name makes ids unique in a page, `ink` is the colour of text and axes."""
-    name, out = drawn.name, io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        drawn.figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = out.getvalue()
-    unique = _ID.sub(rf"\g<1>{name}-", text[text.index("<svg") :]).replace(INK, ink).strip()
-    return unique.replace("<svg ", f'<svg role="img" aria-label="{escape(drawn.alt or drawn.caption)}" ', 1)
+    """Return a figure as SVG text; `ink` is the colour of text and axes."""
+    return drawn.vector.replace(INK, ink)
 
 
 def telling_svg(drawn: Drawn) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from xstilts_hpc.results.evidence import Evidence, Found
 from xstilts_hpc.results.inference import p_text
@@ -38,7 +39,8 @@ class LanguageGain:
         return self.found.estimate.p_value()
 
 
-def language_gains(means: Means) -> list[LanguageGain]:
+@lru_cache(maxsize=1)  # a table and the figures of every target show them
+def language_gains(means: Means) -> tuple[LanguageGain, ...]:
     """Return the gain of every entry but the baseline, by target and language, English first."""
     evidence = Evidence(means)
     asked = [
@@ -50,7 +52,7 @@ def language_gains(means: Means) -> list[LanguageGain]:
     ]
     found = [evidence.gain(entry, target, (language,)) for entry, target, language in asked]
     corrected = benjamini_hochberg([one.estimate.p_value() for one in found])
-    return [LanguageGain(*names, one, p_value) for names, one, p_value in zip(asked, found, corrected, strict=True)]
+    return tuple(LanguageGain(*names, one, p) for names, one, p in zip(asked, found, corrected, strict=True))
 
 
 def gains_by_language(means: Means) -> Table:

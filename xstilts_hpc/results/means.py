@@ -49,9 +49,9 @@ class Mean:
     expected: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Means:
-    """The means of a grid's scores.
+    """The means of a grid's scores; two are the same only where they are one object.
 
     With `partial` a mean is taken over the cells that are complete; else it is blank unless all are. A mean over
     languages is never taken over some of them. What is in `left_out` (and what is compared with a baseline in it) has

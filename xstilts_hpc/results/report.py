@@ -30,11 +30,13 @@ from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.named import find_grid
 from xstilts_hpc.results.render import print_table, write_tables
 from xstilts_hpc.results.run_list import FLAG_COLUMNS, RUN_COLUMNS, flag_rows, run_rows, state_of
-from xstilts_hpc.results.table import Number, Table, by_language, by_task, gains_of, key_columns, keys_of, number, text
+from xstilts_hpc.results.table import Number, Table, gains_of, key_columns, keys_of, number, text
 from xstilts_hpc.version import code_version
 
 # Rows of all tables and lists from which on figures and what else is out of sight are drawn as they come into sight.
 _LARGE = 500
+# The tables that are printed, by the beginnings of their names.
+_PRINTED = ("by_task", "by_language_")
 # The states of runs, where nobody knows them.
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -78,8 +80,9 @@ def collect_and_write(
     write_report(means, found, drawn, folder.report, states=states(scores.plan, Path(root)))
     if is_made_up(scores.plan):
         console.print(Text(MADE_UP_NOTICE, style="bold yellow"))
-    for table in (by_task(means), *by_language(means)):
-        print_table(table, console)
+    for table in found:
+        if table.name.startswith(_PRINTED):
+            print_table(table, console)
     for path in (folder.scores_csv, folder.scores_parquet, folder.tables, folder.report):
         console.print(Text(f"wrote {path}"), soft_wrap=True)
     if not allow_partial:

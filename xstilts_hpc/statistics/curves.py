@@ -109,9 +109,11 @@ def power_law(n: Floats, y: Floats) -> Fit:
     bounds = np.array([[math.log(unit / 10), math.log(largest)], list(map(math.log, _RATES))])
     low, high = bounds.T
     best = np.zeros(2)
+    sizes, index, times = np.unique(n, return_inverse=True, return_counts=True)
+    at_sizes = times.astype(np.float64), np.bincount(index, y - y.mean()).astype(np.float64)
     for _ in range(_ZOOMS):
         grid = np.stack(np.meshgrid(*np.linspace(low, high, _GRID).T, indexing="ij"), axis=-1).reshape(-1, 2)
-        best = grid[int(np.argmin(_errors(n, y, grid)))]
+        best = grid[int(np.argmax(_explained(sizes, *at_sizes, grid)))]
         half = _SHRINK * (high - low) / 2
         low, high = np.maximum(bounds[:, 0], best - half), np.minimum(bounds[:, 1], best + half)
     shift, rate = np.exp(best)
@@ -124,17 +126,18 @@ def power_law(n: Floats, y: Floats) -> Fit:
     return Fit(Form.POWER, parameters, error, largest, unit, inside)
 
 
-def _errors(n: Floats, y: Floats, grid: Floats) -> Floats:
-    """Return the squared error of the best straight line for each pair of log shift and log rate."""
-    z = (n + np.exp(grid[:, :1])) ** -np.exp(grid[:, 1:])
-    z -= z.mean(axis=1, keepdims=True)
-    centred = y - y.mean()
-    across = z @ centred
+def _explained(sizes: Floats, times: Floats, sums: Floats, grid: Floats) -> Floats:
+    """Return what the best straight line explains of the squares, for each pair of log shift and log rate.
+
+    `times` counts the values at each size, `sums` is what they sum up to around their overall mean.
+    """
+    z = (sizes + np.exp(grid[:, :1])) ** -np.exp(grid[:, 1:])
+    z -= (z @ times / times.sum())[:, None]
+    across = z @ sums
     # A basis that is the same everywhere, to rounding, explains nothing.
-    own = np.sum(z * z, axis=1)
-    explained = np.divide(across**2, own, out=np.zeros_like(own), where=own > np.finfo(float).tiny)
-    errors: Floats = centred @ centred - explained
-    return errors
+    own = z * z @ times
+    explained: Floats = np.divide(across**2, own, out=np.zeros_like(own), where=own > np.finfo(float).tiny)
+    return explained
 
 
 def _unit(n: Floats) -> float:
