@@ -14,7 +14,7 @@ from xstilts_hpc.run_folder import run_folder
 
 # The state of a run whose scores are there, and of another where nobody said more.
 COMPLETED, NOT_COMPLETED = "completed", "not completed"
-RUN_COLUMNS = ("run", "stage", "state", "attempts", "ended early", "updates", "last loss", "why scores are missing")
+RUN_COLUMNS = ("run", "stage", "state", "attempts", "ended early", "why scores are missing", "updates", "last loss")
 FLAG_COLUMNS = ("run", "target", "flags", "languages")
 _LONGEST = 300
 
@@ -52,7 +52,7 @@ def _run_row(scores: Scores, run: RunState, states: Mapping[str, str], curves: M
     why = "; ".join(filter(None, (run.reason, damaged, *_errors(run, attempts))))
     numbers = (curve.updates[-1], _shown(curve.loss[-1])) if curve.updates else ("", "")
     stage = str(scores.plan.runs[run.run].stage)
-    return run.run, stage, state_of(run, states), len(attempts), _causes(attempts), *numbers, why
+    return run.run, stage, state_of(run, states), len(attempts), _causes(attempts), why, *numbers
 
 
 def _shown(loss: float) -> float | str:
