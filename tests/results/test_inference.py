@@ -14,7 +14,7 @@ from xstilts_hpc.results.means import Entry, Means
 from xstilts_hpc.results.size_figure import size_figure
 from xstilts_hpc.results.sizes import ALL_TARGETS, fitted, series_of, sets_of, zero_shot
 from xstilts_hpc.results.table import text
-from xstilts_hpc.statistics.curves import Form
+from xstilts_hpc.statistics.forms import Form
 
 MNLI = Entry("mnli", 100, False, "", "equal_epochs")
 EXAMPLES = 200

@@ -5,6 +5,7 @@ show them.
 """
 
 import logging
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from xstilts_hpc.results.inference import gain_intervals, size_curves
 from xstilts_hpc.results.language_gains import gains_by_language
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.table import Number, Table
-from xstilts_hpc.statistics.curves import Form
+from xstilts_hpc.statistics.forms import Form
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ TARGETS = (XNLI, PANX, XQUAD)
 GAIN = World({0: 0.60, 100: 0.64})
 NO_GAIN = World({0: 0.60, 100: 0.60, 316: 0.60, 1_000: 0.60})
 LEVEL = 0.05
+STUDIES = 20  # of each curve
 
 SIZES = (0, 100, 316, 1_000, 3_162, 10_000, 31_623, 100_000)
 X = np.log10(np.array(SIZES) + 100.0) - 2
@@ -38,8 +40,6 @@ CURVES = {
     Form.PARABOLA: 0.50 + 0.14 * X - 0.035 * X**2,
     Form.POWER: 0.75 - 2.5 * (np.array(SIZES) + 300.0) ** -0.45,
 }
-# As measured: a line is taken for a bent curve where the examples, which all runs of a size share, bend it.
-NAMED = {Form.CONSTANT: 0.7, Form.LINE: 0.4, Form.PARABOLA: 0.9, Form.POWER: 0.7}
 
 
 def studies(
@@ -132,19 +132,19 @@ def test_a_clear_gain_and_trend_are_found(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("form", list(Form))
 def test_the_generating_curve_is_named(tmp_path: Path, form: Form) -> None:
-    """Ten studies of five sets of seeds, each of which moves all scores by 0.5 points and every single one by 0.5."""
+    """Five sets of seeds a study, each of which moves all scores by 0.5 points and every single one by 0.4."""
     chances = dict(zip(SIZES, CURVES[form].tolist(), strict=True))
     world = World(chances, intermediate=0.003, target=0.005, run=0.003)
     large = with_items(XNLI, 5_000)
-    cells = [_curve_cells(means) for means in studies(tmp_path, world, paired(5), (large,), 10)]
+    cells = [_curve_cells(means) for means in studies(tmp_path, world, paired(5), (large,), STUDIES)]
     named = Counter(name for name, _ in cells)
-    assert say(f"{form} named", named[form] / 10) >= NAMED[form], named
+    assert say(f"{form} named", named[form] / STUDIES) >= 0.7, named
     for name, n90 in cells:
         assert n90.startswith("not identified: ") or name == Form.POWER
     known = [n90 for _, n90 in cells if not n90.startswith("not identified")]
     if form is Form.POWER:
         inside = [low <= N90 <= high for _, low, high in map(_numbers, known)]
-        assert say("n90 identified", len(known) / 10) >= 0.5 and say("held by its interval", np.mean(inside)) >= 0.6
+        assert say("n90 identified", len(known) / STUDIES) >= 0.5 and say("held by it", np.mean(inside)) >= 0.85
     assert all(value <= 10 * SIZES[-1] for value, _, _ in map(_numbers, known))
 
 
@@ -154,8 +154,8 @@ def _curve_cells(means: Means) -> tuple[str, str]:
 
 
 def _numbers(n90: str) -> list[float]:
-    """Return n90 and the ends of its interval, from "1,000 [900, 1,100]"."""
-    value, _, ends = n90.replace("]", "").partition(" [")
+    """Return n90 and the ends of its interval, from "1,000 [900, 1,100]" or "1,000 [900, beyond 1,000,000]"."""
+    value, _, ends = re.sub("beyond .*", "inf", n90).replace("]", "").partition(" [")
     return [float(text.replace(",", "")) for text in (value, *ends.split(", "))]
 
 

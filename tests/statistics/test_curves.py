@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from xstilts_hpc.statistics.curves import Form, curve, fits, power_law
+from xstilts_hpc.statistics.curves import curve
+from xstilts_hpc.statistics.forms import Form, Sizes
 
 SIZES = [0, 100, 316, 1_000, 3_162, 10_000, 31_623, 100_000, 392_702]
 TOP, SCALE, SHIFT, RATE = 0.80, 3.0, 500.0, 0.5
@@ -31,7 +32,7 @@ def test_the_generating_form_fits_best(form: Form) -> None:
 
 
 def test_a_power_law_without_noise_is_recovered() -> None:
-    fit = power_law(np.array(SIZES, dtype=np.float64), scores_of(Form.POWER, 1, 0.0)[0])
+    fit = Sizes.of(SIZES, np.eye(len(SIZES))).fit(Form.POWER, scores_of(Form.POWER, 1, 0.0)[0])
     assert fit.parameters == pytest.approx((TOP, SCALE, SHIFT, RATE), rel=0.05)
     assert fit.n90() == pytest.approx(SHIFT * (0.1 ** (-1 / RATE) - 1), rel=0.05)
     assert np.sqrt(fit.error / len(SIZES)) < 1e-4
@@ -78,7 +79,7 @@ def test_missing_runs_are_left_out() -> None:
 
 
 def test_nothing_is_said_beyond_ten_times_the_largest_size() -> None:
-    best = fits(SIZES, scores_of(Form.POWER, 1, 0.001)[0])[0]
+    best = Sizes.of(SIZES, np.eye(len(SIZES))).fit(Form.POWER, scores_of(Form.POWER, 1, 0.001)[0])
     assert not np.isnan(best.at([3_927_020])).any()
     assert np.isnan(best.at([3_927_021])).all()
 
@@ -94,6 +95,38 @@ def test_the_band_holds_the_true_curve_where_seeds_are_few() -> None:
 
 def test_points_that_make_no_curve_are_an_error() -> None:
     with pytest.raises(ValueError, match="0 sizes"):
-        fits([], [])
+        Sizes.of([], np.zeros((0, 0)))
     with pytest.raises(ValueError, match="none negative"):
-        fits([-1], [0.5])
+        Sizes.of([-1], np.eye(1))
+
+
+def test_what_the_examples_do_to_all_runs_of_a_size_is_no_part_of_the_form() -> None:
+    """Examples bend a line by 1 point at each size, seeds by 0.1: without the first the bends are taken for a curve."""
+    truth, random = scores_of(Form.LINE, 1, 0.0)[0], np.random.default_rng(0)
+    named: dict[bool, list[Form]] = {True: [], False: []}
+    for _ in range(30):
+        bent = truth + random.normal(0, 0.01, len(SIZES)) + random.normal(0, 0.001, (5, len(SIZES)))
+        examples = np.broadcast_to(random.normal(0, 0.01, (400, len(SIZES))), (5, 400, len(SIZES)))
+        for known in named:
+            found = curve(SIZES, bent, at=SIZES, examples=examples if known else None, draws=2)
+            named[known].append(found.best.form)
+    assert named[True].count(Form.LINE) >= 24
+    assert named[False].count(Form.LINE) <= 10
+
+
+def test_the_band_holds_for_other_examples_too() -> None:
+    truth, random, held = scores_of(Form.LINE, 1, 0.0)[0], np.random.default_rng(5), []
+    for seed in range(150):
+        bent = truth + random.normal(0, 0.01, len(SIZES)) + random.normal(0, 0.003, (5, len(SIZES)))
+        examples = np.broadcast_to(random.normal(0, 0.01, (400, len(SIZES))), (5, 400, len(SIZES)))
+        found = curve(SIZES, bent, at=SIZES, examples=examples, draws=150, seed=seed)
+        if found.best.form is Form.LINE:
+            held.append((found.band[:, 0] <= truth) & (truth <= found.band[:, 1]))
+    assert len(held) >= 120 and 0.9 <= np.mean(held) <= 0.99
+
+
+def test_an_end_of_the_interval_beyond_a_decade_is_infinite() -> None:
+    scores = TOP - SCALE * (np.array(SIZES[:7]) + 2_000.0) ** -0.5 + np.random.default_rng(3).normal(0, 5e-4, (5, 7))
+    found = curve(SIZES[:7], scores, at=[0], draws=400)
+    assert found.why_not == "" and found.n90 <= 10 * SIZES[6]
+    assert found.n90_interval[1] == math.inf

@@ -4,21 +4,17 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from xstilts_hpc.results.collapsed import COLLAPSED_NOTE, WITHOUT, without_collapsed
 from xstilts_hpc.results.evidence import Evidence, Found
 from xstilts_hpc.results.means import Entry, Means, Seeds
 from xstilts_hpc.results.sizes import (
     Series,
     fitted,
-    languages_of,
+    resampled,
     score_at,
-    seeds_at,
     series_of,
     sets_of,
     shown_targets,
-    targets_of,
     title_of,
 )
 from xstilts_hpc.results.table import (
@@ -33,8 +29,8 @@ from xstilts_hpc.results.table import (
     keys_without_size,
 )
 from xstilts_hpc.scoring.draws import DRAWS
-from xstilts_hpc.statistics.curves import DECADE
-from xstilts_hpc.statistics.intervals import FEWEST_RUNS, LEVEL, Estimate, Floats, Levels
+from xstilts_hpc.statistics.forms import DECADE
+from xstilts_hpc.statistics.intervals import FEWEST_RUNS, LEVEL, Estimate, Levels
 from xstilts_hpc.statistics.permutation import FEWEST_FLIPPED, holm
 from xstilts_hpc.statistics.trend import trend
 from xstilts_hpc.tasks import task_of
@@ -129,7 +125,8 @@ def size_curves(means: Means) -> Table:
         f"over sets of seeds of one contrast over all sizes, with its {_PER_CENT} interval for other seeds and other "
         "examples, and its test for no trend",
         "curve: the form with the lowest AICc of constant, log-linear, log-quadratic and power law, the baseline as "
-        "size 0; n90: the size that gives 90 % of what the power law gains, with an interval by resampling the seeds",
+        "size 0; n90: the size that gives 90 % of what the power law gains, with an interval for other "
+        "seeds and other examples",
         f"nothing is extrapolated beyond {DECADE:g} times the largest size",
     )
     title = "Zero-shot score by size of the intermediate training set"
@@ -143,7 +140,8 @@ def _curve_cells(means: Means, series: Series, target: str) -> tuple[str, str]:
     if found.why_not:
         return found.best.form, f"not identified: {found.why_not}"
     low, high = found.n90_interval
-    return found.best.form, f"{found.n90:,.0f} [{low:,.0f}, {high:,.0f}]"
+    end = f"{high:,.0f}" if high < math.inf else f"beyond {DECADE * found.best.largest:,.0f}"
+    return found.best.form, f"{found.n90:,.0f} [{low:,.0f}, {end}]"
 
 
 def _trend(evidence: Evidence, series: Series, target: str) -> Estimate:
@@ -157,16 +155,8 @@ def _trend(evidence: Evidence, series: Series, target: str) -> Estimate:
             if not math.isnan(score):
                 scores[Levels(seeds[:2], seeds[2])][entry.size] = score
                 runs.append((entry, seeds))
-    draws = [_resampled(evidence, runs, one) for one in targets_of(means, target)]
-    found = [one for one in draws if one is not None]
-    if len(found) < len(draws):
+    draws = resampled(evidence, runs, target)
+    if draws is None:
         return trend(scores)
-    rows = iter(np.mean(found, axis=0))
+    rows = iter(draws)
     return trend(scores, {levels: {size: next(rows) for size in sizes} for levels, sizes in scores.items()})
-
-
-def _resampled(evidence: Evidence, runs: Sequence[tuple[Entry, Seeds]], target: str) -> Floats | None:
-    """Return the zero-shot scores of sets of seeds on resampled test sets `[runs, draws]`, None without them."""
-    means = evidence.means
-    asked = [(entry, seeds_at(means, entry, target, seeds)) for entry, seeds in runs]
-    return evidence.resampled(asked, target, languages_of(means, target))

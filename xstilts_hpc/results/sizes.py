@@ -6,7 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from xstilts_hpc.metrics.base import Floats
 from xstilts_hpc.plan import UNUSED_SEED
+from xstilts_hpc.results.evidence import Evidence
 from xstilts_hpc.results.means import BASELINE, Entry, Mean, Means, Seeds, baseline_seeds
 from xstilts_hpc.statistics.curves import Curve, curve
 from xstilts_hpc.statistics.trend import FEWEST_SIZES
@@ -45,27 +47,59 @@ def series_of(means: Means) -> list[Series]:
     return [Series(tuple(entries)) for entries in found.values()]
 
 
+@lru_cache(maxsize=1024)  # a table and a figure show each
 def fitted(means: Means, series: Series, target: str) -> Curve | None:
     """Return the curve of the zero-shot score, the baseline as size 0; None where runs are missing."""
     sizes = (0, *series.sizes)
-    scores = np.array([_scores(means, series, target, seeds) for seeds in sets_of(means, series, target)])
+    sets = sets_of(means, series, target)
+    scores = np.array([_scores(means, series, target, seeds) for seeds in sets])
     incomplete = np.isnan(scores[:, 1:]).any() and not means.partial
     if incomplete or np.isnan(scores).all(axis=0)[1:].any():
         return None
     there = np.flatnonzero(~np.isnan(scores).all(axis=0)).tolist()
-    at = np.geomspace(series.sizes[0], series.sizes[-1], _POINTS).tolist()
-    return _curve(tuple(sizes[i] for i in there), tuple(map(tuple, scores[:, there].tolist())), tuple(at))
+    runs = [run for seeds in sets for run in _runs(series, seeds)]
+    draws = _resampled_scores(Evidence(means), runs, scores, target)
+    return curve(
+        tuple(sizes[i] for i in there),
+        scores[:, there],
+        at=np.geomspace(series.sizes[0], series.sizes[-1], _POINTS).tolist(),
+        examples=None if draws is None else draws[:, :, there],
+        draws=_REFITS,
+    )
 
 
-@lru_cache(maxsize=4096)
-def _curve(sizes: tuple[int, ...], scores: tuple[tuple[float, ...], ...], at: tuple[float, ...]) -> Curve:
-    """Fit a curve once, though a table and two figures show it."""
-    return curve(sizes, np.array(scores), at=at, draws=_REFITS)
+def _runs(series: Series, seeds: Seeds) -> list[tuple[Entry, Seeds]]:
+    return [(BASELINE, baseline_seeds(seeds)), *((entry, seeds) for entry in series.entries)]
 
 
 def _scores(means: Means, series: Series, target: str, seeds: Seeds) -> list[float]:
-    baseline = score_at(means, BASELINE, target, baseline_seeds(seeds))
-    return [baseline, *(score_at(means, entry, target, seeds) for entry in series.entries)]
+    return [score_at(means, entry, target, own) for entry, own in _runs(series, seeds)]
+
+
+def _resampled_scores(
+    evidence: Evidence, runs: Sequence[tuple[Entry, Seeds]], scores: Floats, target: str
+) -> Floats | None:
+    """Return `scores[sets, sizes]` of some runs as `[sets, draws, sizes]`, NaN where a score is; None without them."""
+    there = ~np.isnan(scores)
+    found = resampled(evidence, [run for run, known in zip(runs, there.flat, strict=True) if known], target)
+    if found is None:
+        return None
+    draws = np.full((*scores.shape, found.shape[1]), np.nan)
+    draws[there] = found
+    return draws.swapaxes(1, 2)
+
+
+def resampled(evidence: Evidence, runs: Sequence[tuple[Entry, Seeds]], target: str) -> Floats | None:
+    """Return the zero-shot scores of sets of seeds on resampled test sets `[runs, draws]`, None without them."""
+    means = evidence.means
+    found = [
+        evidence.resampled(
+            [(entry, seeds_at(means, entry, one, seeds)) for entry, seeds in runs], one, languages_of(means, one)
+        )
+        for one in targets_of(means, target)
+    ]
+    known = [one for one in found if one is not None]
+    return np.mean(known, axis=0) if len(known) == len(found) else None
 
 
 def sets_of(means: Means, series: Series, target: str) -> list[Seeds]:
