@@ -11,7 +11,7 @@ from xstilts_hpc.results.figure import svg, telling_svg
 from xstilts_hpc.results.figures import figures, write_figures
 from xstilts_hpc.results.heat_map import heat_map
 from xstilts_hpc.results.language_gains import language_gains
-from xstilts_hpc.results.multiples import multiples
+from xstilts_hpc.results.multiples import multiples, short
 from xstilts_hpc.results.size_figure import size_figure
 
 
@@ -87,6 +87,11 @@ def test_a_panel_per_language_with_the_same_axes(small: Any) -> None:
     # the line of MNLI, then the baseline
     heights = [[line.get_ydata()[0] for line in axes.lines] for axes in panels]
     assert heights == [pytest.approx([65, 50]), pytest.approx([50, 35])]
+
+
+@pytest.mark.parametrize(("size", "words"), [(30, "30"), (1_000, "1k"), (31_600, "31.6k"), (1e6, "1M")])
+def test_sizes_of_panels_are_short(size: float, words: str) -> None:
+    assert short(size) == words
 
 
 def test_one_language_needs_no_panels(builder: Any, xnli_run: Any) -> None:

@@ -4,7 +4,7 @@ import math
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from xstilts_hpc.languages import LANGUAGES
 from xstilts_hpc.results.figure import INK, Drawn, baseline_of, lines, new_figure, sizes_along, sizes_of, style
@@ -15,6 +15,7 @@ from xstilts_hpc.tasks import task_of
 _ACROSS = 5
 _HEIGHT, _EDGES = 1.15, 1.0
 _TEXT = 7
+_MOST_TICKS = 4
 
 
 def multiples(means: Means, target: str) -> Drawn | None:
@@ -52,8 +53,16 @@ def _draw(axes: Axes, means: Means, target: str, code: str) -> None:
         if not math.isnan(value):
             axes.axhline(value, linestyle="--", linewidth=0.8, color=INK, label=entry_title(entry))
     sizes_along(axes, sizes_of(means))
-    axes.xaxis.set_major_locator(LogLocator(base=10, numticks=4))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_locator(LogLocator(base=10, numticks=_MOST_TICKS))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: short(x)))
+
+
+def short(size: float) -> str:
+    """Return a size in few characters: 100, 10k, 1M."""
+    for unit, letter in ((1e6, "M"), (1e3, "k")):
+        if size >= unit:
+            return f"{size / unit:g}{letter}"
+    return f"{size:g}"
 
 
 def _label(figure: Figure, panel: Axes, quantity: str) -> None:
