@@ -28,11 +28,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from xstilts_hpc.files import write_json
 from xstilts_hpc.plan import UNUSED_SEED, Cell, Plan, PlannedRun, Stage, cells_digest
 from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.results.all_tables import tables
 from xstilts_hpc.results.collect import COLUMNS, MissingCell, RunState, Scores
-from xstilts_hpc.results.figures import figures
+from xstilts_hpc.results.figures.all_figures import figures
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.report import write_report
+from xstilts_hpc.results.tables.all_tables import tables
 from xstilts_hpc.results.xtreme_layout import ALL_TASKS
 from xstilts_hpc.run import ModelSource, Prediction, Request, Run
 from xstilts_hpc.run_folder import run_folder

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from tests.results.test_table import means_of, shown
+from tests.results.tables.test_table import means_of, shown
 from xstilts_hpc.logits import SequenceLogits
 from xstilts_hpc.results.collapsed import collapsed
-from xstilts_hpc.results.inference import gain_intervals
-from xstilts_hpc.results.table import by_task
+from xstilts_hpc.results.tables.inference import gain_intervals
+from xstilts_hpc.results.tables.table import by_task
 
 
 def one_label(examples: int = 9) -> SequenceLogits:

@@ -19,8 +19,8 @@ from xstilts_hpc.logits import Floats, Logits, RetrievalLogits, SequenceLogits, 
 from xstilts_hpc.results.collect import gather
 from xstilts_hpc.results.export import export
 from xstilts_hpc.results.means import Means
-from xstilts_hpc.results.table import Number, Plain
-from xstilts_hpc.results.table import by_language as language_tables
+from xstilts_hpc.results.tables.table import Number, Plain
+from xstilts_hpc.results.tables.table import by_language as language_tables
 from xstilts_hpc.results.xtreme_layout import ALL_TASKS
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.tasks.base import Task

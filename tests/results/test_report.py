@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 from xstilts_hpc.cli import app
 from xstilts_hpc.errors import IncompleteError
 from xstilts_hpc.files import append_json_line, write_json
-from xstilts_hpc.results.all_tables import tables
 from xstilts_hpc.results.collect import find_grid, gather
-from xstilts_hpc.results.figures import figures
-from xstilts_hpc.results.listed import embedded
+from xstilts_hpc.results.figures.all_figures import figures
 from xstilts_hpc.results.means import Means
+from xstilts_hpc.results.page.listed import embedded
 from xstilts_hpc.results.report import collect_and_write, render, write_report
+from xstilts_hpc.results.tables.all_tables import tables
 
 NOTICE = "These are made-up languages: the numbers mean nothing beyond the demonstration."
 VOID = {"meta", "br", "hr", "img", "input", "link"}

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from xstilts_hpc.results.all_tables import tables
 from xstilts_hpc.results.collect import gather
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.sizes import series_of
-from xstilts_hpc.results.table import Table, text
+from xstilts_hpc.results.tables.all_tables import tables
+from xstilts_hpc.results.tables.table import Table, text
 
 RIGHT = {"equal_epochs": {100: 5, 316: 6}, "equal_steps": {100: 4, 316: 8}}
 

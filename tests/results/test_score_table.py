@@ -11,8 +11,8 @@ from xstilts_hpc.logits import SpanLogits
 from xstilts_hpc.plan import Cell
 from xstilts_hpc.results.collect import collect
 from xstilts_hpc.results.means import key_of
-from xstilts_hpc.results.parts import HEADLINE
 from xstilts_hpc.results.score_table import score_table
+from xstilts_hpc.results.tables.parts import HEADLINE
 
 
 def key(cell: Cell) -> tuple[str | int | bool, ...]:

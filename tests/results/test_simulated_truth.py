@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from tests.results.simulated import PANX, XNLI, XQUAD, Seeds, Target, World, crossed, paired, simulate, with_items
-from xstilts_hpc.results.inference import gain_intervals, size_curves
-from xstilts_hpc.results.language_gains import gains_by_language
 from xstilts_hpc.results.means import Means
-from xstilts_hpc.results.table import Number, Table
+from xstilts_hpc.results.tables.inference import gain_intervals, size_curves
+from xstilts_hpc.results.tables.language_gains import gains_by_language
+from xstilts_hpc.results.tables.table import Number, Table
 from xstilts_hpc.statistics.forms import Form
 
 logger = logging.getLogger(__name__)

@@ -12,10 +12,10 @@ from xstilts_hpc.grid import NO_TASK
 from xstilts_hpc.logits_file import read_logits
 from xstilts_hpc.plan import UNUSED_SEED, Cell, Plan, load_plan
 from xstilts_hpc.results.collect import asked, gather, require_complete
-from xstilts_hpc.results.footer import shown_split
 from xstilts_hpc.results.means import short_variants
 from xstilts_hpc.results.named import find_grid
 from xstilts_hpc.results.rows import WHOLE_FILE
+from xstilts_hpc.results.tables.footer import shown_split
 from xstilts_hpc.results.xtreme_layout import ALL_TASKS, file_of, score_folders, write_language
 from xstilts_hpc.run import Prediction
 from xstilts_hpc.run_folder import run_folder

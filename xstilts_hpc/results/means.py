@@ -13,7 +13,7 @@ from xstilts_hpc.grid import NO_TASK
 from xstilts_hpc.languages import ENGLISH, LANGUAGES
 from xstilts_hpc.plan import UNUSED_SEED, Cell, Plan
 from xstilts_hpc.results.collect import Scores, asked
-from xstilts_hpc.results.parts import HEADLINE, parts_beside
+from xstilts_hpc.results.tables.parts import HEADLINE, parts_beside
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.training import short_variant
 

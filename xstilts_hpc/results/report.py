@@ -19,18 +19,18 @@ from rich.text import Text
 from xstilts_hpc.files import write_text
 from xstilts_hpc.languages import LANGUAGES
 from xstilts_hpc.plan import Plan, load_plan
-from xstilts_hpc.results.all_tables import tables
 from xstilts_hpc.results.collect import Scores, gather, require_complete, write_scores
-from xstilts_hpc.results.figure import Drawn, telling_svg
-from xstilts_hpc.results.figures import figures, write_figures
-from xstilts_hpc.results.footer import MADE_UP_NOTICE, flagged, is_made_up
-from xstilts_hpc.results.learning import LearningCurve, learning_curves, plain
-from xstilts_hpc.results.listed import MOST_ROWS, Listed, embedded, listed, listed_table
+from xstilts_hpc.results.figures.all_figures import figures, write_figures
+from xstilts_hpc.results.figures.figure import Drawn, telling_svg
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.named import find_grid
-from xstilts_hpc.results.render import print_table, write_tables
-from xstilts_hpc.results.run_list import FLAG_COLUMNS, RUN_COLUMNS, flag_rows, run_rows, state_of
-from xstilts_hpc.results.table import Number, Table, gains_of, key_columns, keys_of, number, text
+from xstilts_hpc.results.page.learning import LearningCurve, learning_curves, plain
+from xstilts_hpc.results.page.listed import MOST_ROWS, Listed, embedded, listed, listed_table
+from xstilts_hpc.results.page.run_list import FLAG_COLUMNS, RUN_COLUMNS, flag_rows, run_rows, state_of
+from xstilts_hpc.results.tables.all_tables import tables
+from xstilts_hpc.results.tables.footer import MADE_UP_NOTICE, flagged, is_made_up
+from xstilts_hpc.results.tables.render import print_table, write_tables
+from xstilts_hpc.results.tables.table import Number, Table, gains_of, key_columns, keys_of, number, text
 from xstilts_hpc.version import code_version
 
 # Rows of all tables and lists from which on figures and what else is out of sight are drawn as they come into sight.
@@ -151,7 +151,7 @@ def _picture(drawn: Drawn) -> Picture:
 
 
 def _part(name: str) -> str:
-    return resources.files("xstilts_hpc.results").joinpath(name).read_text("utf-8")
+    return resources.files("xstilts_hpc.results.page").joinpath(name).read_text("utf-8")
 
 
 def summary(means: Means, states: Mapping[str, str] = _NOTHING) -> Iterator[str]:

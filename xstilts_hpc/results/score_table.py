@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xstilts_hpc.results.parts import HEADLINE
+from xstilts_hpc.results.tables.parts import HEADLINE
 from xstilts_hpc.tasks import task_of
 
 Floats = NDArray[np.float64]

@@ -1,0 +1,93 @@
+"""Published scores and claims beside a grid's own."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.results.conftest import GridBuilder
+from xstilts_hpc.results.collect import gather
+from xstilts_hpc.results.means import Means
+from xstilts_hpc.results.tables.claims import claims
+from xstilts_hpc.results.tables.published import beside_published, published
+from xstilts_hpc.results.tables.table import Table, text
+
+
+def means_of(builder: GridBuilder) -> Means:
+    return Means(gather(builder.plan(), builder.root))
+
+
+def shown(table: Table) -> dict[str, list[str]]:
+    """Return rows as text by what stands first (claims: second)."""
+    first = int(table.name == "claims")
+    return {str(row[first]): [text(cell) for cell in row[first + 1 :]] for row in table.rows}
+
+
+@pytest.fixture
+def full(builder: GridBuilder, xnli_run: Any) -> GridBuilder:
+    """Give a baseline of 50 and 30 %, and MNLI at full size with 20 points more."""
+    builder.cell(xnli_run(0, {"en": 5, "sw": 3}), "xnli", seeds=(-1, -1, 0))
+    builder.cell(xnli_run(10, {"en": 7, "sw": 5}), "xnli", size=1000, seeds=(0, 0, 0))
+    return builder
+
+
+def test_published_scores_are_those_of_the_protocol(shared: Path) -> None:
+    protocol = (shared / "PROTOCOL.md").read_text(encoding="utf-8")
+    line = next(line for line in protocol.splitlines() if line.startswith("| 80.0 |"))
+    cells = [[float(value) for value in cell.split("/")] for cell in line.strip("| \n").split("|")[:7]]
+    targets = ("xnli", "pawsx", "udpos", "panx", "xquad", "mlqa", "tydiqa")
+    row = next(row for row in published() if row.name.startswith("X-STILTs, best"))
+    assert [row.scores[target] for target in targets] == [cell[0] if len(cell) == 1 else cell for cell in cells]
+
+
+def test_every_published_row_names_its_source_and_what_was_not_found_is_said(full: GridBuilder) -> None:
+    table = beside_published(means_of(full))
+    assert all(any(row.source in line for line in table.footer) for row in published())
+    rows = shown(table)
+    assert rows["XLM-R Large (the authors' own, retrieval)"] == ["dev", "not transcribed"]
+    assert rows["XLM-R Large (XTREME's leaderboard)"] == ["test", "79.2"]
+
+
+def test_the_grids_own_rows_stand_below(full: GridBuilder) -> None:
+    rows = shown(beside_published(means_of(full)))
+    assert rows["this grid: none (baseline)"] == ["test", "40.0"]
+    assert rows["this grid: MNLI, equal_epochs"] == ["test", "60.0"]
+    assert rows["this grid: best full intermediate task per target"] == ["test", "60.0"]
+
+
+def test_question_answering_shows_both_parts() -> None:
+    row = next(row for row in published() if row.name.startswith("X-STILTs, best"))
+    assert row.shown("xquad") == "71.0 (63.3 / 78.7)" and row.shown("bucc2018") == "not transcribed"
+    other = next(row for row in published() if "mT5" in row.name)
+    assert other.shown("xquad") == "F1 77.2"
+
+
+def test_a_made_up_world_is_compared_with_nothing(builder: GridBuilder, xnli_run: Any) -> None:
+    builder.cell(xnli_run(0, {"qaa": 5}), "xnli")
+    assert not beside_published(means_of(builder)).rows and not claims(means_of(builder)).rows
+
+
+def test_each_claim_has_the_number_that_would_confirm_it(full: GridBuilder) -> None:
+    table = claims(means_of(full))
+    rows = shown(table)
+    assert [row[0] for row in table.rows] == [f"claim {number}" for number in range(1, 11)]
+    assert rows["MNLI as the intermediate task"][:2] == ["+7.5", "+20.0"]
+    assert rows["SQuAD as the intermediate task"][:2] == ["+8.2", "not in this grid"]
+    assert rows["the best intermediate task for each target"][:2] == ["+5.4", "+20.0"]
+    assert rows["XNLI gains from none"][:2] == ["none", "1 of 1"]
+    assert rows["TyDiQA gains from many tasks"][1] == "not in this grid"
+
+
+def test_a_variant_is_compared_with_plain_english(full: GridBuilder, xnli_run: Any) -> None:
+    cell = full.cell(xnli_run(20, {"en": 6, "sw": 5}), "xnli", size=1000, seeds=(0, 0, 0))
+    full.cells[-1] = replace(cell, variant="MLM 0.5 in sw zh")
+    rows = shown(claims(means_of(full)))
+    assert rows["plain English beats multilingual MLM mixed in"][:2] == ["English", "+5.0"]
+    assert rows["plain English beats machine-translated training data"][1] == "not in this grid"
+
+
+def test_a_missing_score_leaves_a_claim_open(full: GridBuilder) -> None:
+    full.folder(1).done_json.unlink()
+    rows = shown(claims(means_of(full)))
+    assert rows["MNLI as the intermediate task"][1] == rows["XNLI gains from none"][1] == "--"

@@ -1,0 +1,72 @@
+"""Small multiples: the score of a target task against the number of intermediate examples, a panel per language."""
+
+import math
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
+
+from xstilts_hpc.languages import LANGUAGES
+from xstilts_hpc.results.figures.figure import INK, Drawn, baseline_of, lines, new_figure, sizes_along, sizes_of, style
+from xstilts_hpc.results.means import Means
+from xstilts_hpc.results.tables.table import entry_title
+from xstilts_hpc.tasks import task_of
+
+_ACROSS = 5
+_HEIGHT, _EDGES = 1.15, 1.0
+_TEXT = 7
+_MOST_TICKS = 4
+
+
+def multiples(means: Means, target: str) -> Drawn | None:
+    """Return a panel per language, English first, all with the same axes; None where only one language is asked."""
+    languages = means.languages(target)
+    if len(languages) == 1:
+        return None
+    down = math.ceil(len(languages) / _ACROSS)
+    figure = new_figure(_HEIGHT * down + _EDGES)
+    grid = figure.subplots(down, _ACROSS, sharex=True, sharey=True, squeeze=False)
+    panels = grid.flatten().tolist()
+    for axes, code in zip(panels, languages, strict=False):
+        _draw(axes, means, target, code)
+    for axes in panels[len(languages) :]:
+        axes.set_visible(False)
+    for axes in panels[max(0, len(languages) - _ACROSS) : len(languages)]:
+        axes.tick_params(labelbottom=True)  # the last panel of a column, also where the row below is not full
+    _label(figure, panels[0], f"{task_of(target).title}: {task_of(target).metric.name}, %")
+    caption = (
+        f"{task_of(target).title}: score in each language against the number of intermediate examples, means over "
+        "seeds; dashed line: baseline. All panels have the same axes."
+    )
+    return Drawn(f"size_by_language_{target}", caption, figure)
+
+
+def _draw(axes: Axes, means: Means, target: str, code: str) -> None:
+    style(axes)
+    axes.tick_params(labelsize=_TEXT, length=2)
+    axes.set_title(LANGUAGES[code].name, fontsize=_TEXT, color=INK, pad=2)
+    for line in lines(means):
+        values = [100 * means.score(entry, target, (code,)).value for entry in line.series.entries]
+        axes.plot(line.series.sizes, values, label=line.label, markersize=2.5, linewidth=1, **line.look)
+    for entry in baseline_of(means):
+        value = 100 * means.score(entry, target, (code,)).value
+        if not math.isnan(value):
+            axes.axhline(value, linestyle="--", linewidth=0.8, color=INK, label=entry_title(entry))
+    sizes_along(axes, sizes_of(means))
+    axes.xaxis.set_major_locator(LogLocator(base=10, numticks=_MOST_TICKS))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: short(x)))
+
+
+def short(size: float) -> str:
+    """Return a size in few characters: 100, 10k, 1M."""
+    for unit, letter in ((1e6, "M"), (1e3, "k")):
+        if size >= unit:
+            return f"{size / unit:g}{letter}"
+    return f"{size:g}"
+
+
+def _label(figure: Figure, panel: Axes, quantity: str) -> None:
+    figure.supxlabel("intermediate examples (log scale)", fontsize=_TEXT + 1, color=INK)
+    figure.supylabel(quantity, fontsize=_TEXT + 1, color=INK)
+    handles, labels = panel.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False, labelcolor=INK, fontsize=_TEXT)

@@ -1,0 +1,1 @@
+"""What the report shows besides tables and figures, its script and its style."""

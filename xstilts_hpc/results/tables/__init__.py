@@ -1,0 +1,1 @@
+"""The tables of a grid, and how they are written."""

@@ -1,0 +1,20 @@
+"""All tables of a grid, in the order in which they are written and shown."""
+
+from xstilts_hpc.results.means import Means
+from xstilts_hpc.results.tables.claims import claims
+from xstilts_hpc.results.tables.inference import gain_intervals, size_curves
+from xstilts_hpc.results.tables.language_gains import gains_by_language
+from xstilts_hpc.results.tables.language_groups import language_groups
+from xstilts_hpc.results.tables.mediation import intermediate, mediation
+from xstilts_hpc.results.tables.published import beside_published
+from xstilts_hpc.results.tables.table import Table, by_group, by_language, by_task, gains
+
+
+def tables(means: Means) -> tuple[Table, ...]:
+    """Return the tables of a grid that have rows."""
+    found = (
+        *(by_task(means), by_group(means), *by_language(means), gains(means), gain_intervals(means)),
+        *(gains_by_language(means), size_curves(means), *language_groups(means), intermediate(means), mediation(means)),
+        *(claims(means), beside_published(means)),
+    )
+    return tuple(table for table in found if table.rows)

@@ -1,0 +1,120 @@
+"""What the study claims beside what a grid found: each claim with the number that would confirm or refute it."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from xstilts_hpc.results.means import Entry, Means
+from xstilts_hpc.results.tables.published import is_comparable
+from xstilts_hpc.results.tables.table import MISSING, Number, Plain, Table, footer_of
+from xstilts_hpc.tasks import STUDY_TASKS
+from xstilts_hpc.training import MIXTURE
+
+_ABSENT = "not in this grid"
+
+
+def claims(means: Means) -> Table:
+    """Return each claim of the study with what would confirm or refute it here."""
+    found = list(_claims(means)) if is_comparable(means) else []
+    rows = tuple((f"claim {number}", *claim) for number, claim in enumerate(found, 1))
+    notes = (
+        "the claims are those of arXiv 2005.13013, mean gains over the XLM-R baseline in points; here: the mean over "
+        "this grid's targets, at full size, of score minus baseline, same target seed; for intervals see the gains",
+    )
+    title = "The study's claims beside this grid"
+    columns = ("claim", "what the study says", "published", "here", "in this grid it is")
+    return Table(title, columns, rows, footer_of(means, means.targets, notes), 2, "claims")
+
+
+_TASKS = (("SQuAD", "squad_v1", 8.2), ("MNLI", "mnli", 7.5), ("HellaSwag", "hellaswag", 7.0))
+_RETRIEVAL = ("bucc2018", "tatoeba")
+
+
+def _claims(means: Means) -> Iterator[tuple[Plain, ...]]:
+    full = [entry for entry in means.entries if entry.full]
+    plain = {entry.intermediate: entry for entry in full if not entry.variant}
+    for title, name, gain in _TASKS:
+        entry = plain.get(name)
+        yield f"{title} as the intermediate task", f"+{gain}", _mean_gain(means, entry), f"the mean gain after {title}"
+    jointly = next((e for e in full if e.intermediate == MIXTURE and _tasks(e) == len(STUDY_TASKS)), None)
+    yield "all nine jointly", "+8.7", _mean_gain(means, jointly), "the mean gain after the mixture of nine"
+    single = list(plain.values())
+    yield "the best intermediate task for each target", "+5.4", _best_gain(means, single), "the mean of the best gains"
+    yield (
+        "large gains in sentence retrieval",
+        "large",
+        _over(means, single, _RETRIEVAL),
+        "the mean gain on BUCC, Tatoeba",
+    )
+    yield "TyDiQA gains from many tasks", "many", _gaining(means, single, "tydiqa"), "tasks with a gain"
+    yield "XNLI gains from none", "none", _gaining(means, single, "xnli"), "tasks with a gain"
+    for words, beginning in (("multilingual MLM mixed in", "MLM"), ("machine-translated training data", "translated")):
+        says = f"plain English beats {words}"
+        yield says, "English", _against(means, full, beginning), "the mean of English minus it"
+
+
+def _tasks(entry: Entry) -> int:
+    return len(entry.variant.partition(",")[0].split("+"))
+
+
+def _mean_gain(means: Means, entry: Entry | None) -> Plain:
+    if entry is None:
+        return _ABSENT
+    return _points(means.over(means.gain(entry, target, means.languages(target)) for target in means.targets).value)
+
+
+def _best_gain(means: Means, entries: Sequence[Entry]) -> Plain:
+    if not entries:
+        return _ABSENT
+    return _points(float(np.mean([_greatest(means, entries, target) for target in means.targets])))
+
+
+def _greatest(means: Means, entries: Sequence[Entry], target: str) -> float:
+    gains = [means.gain(entry, target, means.languages(target)).value for entry in entries]
+    return max((gain for gain in gains if not math.isnan(gain)), default=math.nan)
+
+
+def _over(means: Means, entries: Sequence[Entry], targets: Sequence[str]) -> Plain:
+    asked = [target for target in targets if target in means.targets]
+    if not entries or not asked:
+        return _ABSENT
+    gains = [means.gain(entry, target, means.languages(target)).value for entry in entries for target in asked]
+    return _points(float(np.mean(gains)))
+
+
+def _gaining(means: Means, entries: Sequence[Entry], target: str) -> Plain:
+    if not entries or target not in means.targets:
+        return _ABSENT
+    gains = [means.gain(entry, target, means.languages(target)).value for entry in entries]
+    if any(map(math.isnan, gains)):
+        return MISSING
+    return f"{sum(gain > 0 for gain in gains)} of {len(gains)}"
+
+
+def _against(means: Means, entries: Sequence[Entry], beginning: str) -> Plain:
+    """Return the mean gain of English entries less that of the same ones with a variant."""
+    varied = [entry for entry in entries if any(piece.startswith(beginning) for piece in entry.variant.split(", "))]
+    pairs = [(replace(entry, variant=_without(entry.variant, beginning)), entry) for entry in varied]
+    pairs = [(english, other) for english, other in pairs if english in entries]
+    if not pairs:
+        return _ABSENT
+    apart = [
+        _score(means, english, target) - _score(means, other, target)
+        for english, other in pairs
+        for target in means.targets
+    ]
+    return _points(float(np.mean(apart)))
+
+
+def _score(means: Means, entry: Entry, target: str) -> float:
+    return means.score(entry, target, means.languages(target)).value
+
+
+def _without(variant: str, beginning: str) -> str:
+    return ", ".join(piece for piece in variant.split(", ") if not piece.startswith(beginning))
+
+
+def _points(value: float) -> Number:
+    return Number(100 * value, signed=True)

@@ -1,0 +1,162 @@
+"""The tables of what can be concluded: gains with intervals and corrected tests, and scores as a function of size."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from xstilts_hpc.results.collapsed import COLLAPSED_NOTE, WITHOUT, without_collapsed
+from xstilts_hpc.results.evidence import Evidence, Found
+from xstilts_hpc.results.means import Entry, Means, Seeds
+from xstilts_hpc.results.sizes import (
+    Series,
+    fitted,
+    resampled,
+    score_at,
+    series_of,
+    sets_of,
+    shown_targets,
+    title_of,
+)
+from xstilts_hpc.results.tables.table import (
+    MISSING,
+    Number,
+    Plain,
+    Table,
+    columns_without_size,
+    footer_of,
+    key_columns,
+    keys_of,
+    keys_without_size,
+)
+from xstilts_hpc.scoring.draws import DRAWS
+from xstilts_hpc.statistics.forms import DECADE
+from xstilts_hpc.statistics.intervals import FEWEST_RUNS, LEVEL, Estimate, Levels
+from xstilts_hpc.statistics.permutation import FEWEST_FLIPPED, holm
+from xstilts_hpc.statistics.trend import trend
+from xstilts_hpc.tasks import task_of
+
+_PER_CENT = f"{100 * LEVEL:g} %"
+
+
+def gain_intervals(means: Means) -> Table:
+    """Return every gain over the baseline with its interval, its test, and the test corrected for their number."""
+    evidence = Evidence(means)
+    asked = [(entry, target) for entry in means.entries if not entry.baseline for target in means.targets]
+    asked = [(entry, target) for entry, target in asked if means.seeds(entry, target)]
+    found = [evidence.gain(entry, target, means.languages(target)) for entry, target in asked]
+    without = without_collapsed(means)
+    rows = tuple(
+        (*keys_of(means, entry), task_of(target).title, *_gain_cells(one, p_values), *_without(without, entry, target))
+        for (entry, target), one, p_values in zip(asked, found, _tests(found), strict=True)
+    )
+    numbers = ("gain", "low", "high", *_TESTS, "gain of each set of seeds", *_without_columns(without))
+    columns = (*key_columns(means), "target", *numbers)
+    notes = (
+        f"low, high: {_PER_CENT} interval for other seeds and other examples: spread over the sets of seeds, and "
+        f"{DRAWS} resamplings of the test set that all runs share (paragraphs with their questions, sentences, and "
+        "translations of an example together), Student's t with Satterthwaite's degrees of freedom",
+        f"none over fewer than {FEWEST_RUNS} sets of seeds; p: of no gain, two-sided; Holm: corrected for these tests",
+        "permutation: the same without a distribution, by flipping the signs of the gains of sets of seeds that share "
+        f"none; from {FEWEST_FLIPPED} such sets on, since with n of them it cannot be below 2 / 2^n",
+        "" if all(one.examples for one in found if one.estimate.known) else _SEEDS_ONLY,
+        COLLAPSED_NOTE if without else "",
+    )
+    title = "Gain over the baseline with intervals, percentage points"
+    lines = footer_of(means, means.targets, notes)
+    return Table(title, columns, rows, lines, len(columns) - len(numbers), "gain_interval")
+
+
+_TESTS = ("p", "p (Holm)", "p (permutation)", "p (permutation, Holm)")
+_SEEDS_ONLY = (
+    "some intervals are over seeds alone: their runs have no scores on resampled test sets, or other test sets"
+)
+
+
+def _without_columns(without: Means | None) -> tuple[str, ...]:
+    return (f"gain {WITHOUT}", f"low {WITHOUT}", f"high {WITHOUT}") if without else ()
+
+
+def _without(without: Means | None, entry: Entry, target: str) -> Iterator[Number]:
+    """Yield the gain without collapsed runs, with its interval; nothing where no run collapsed."""
+    if without:
+        found = Evidence(without).gain(entry, target, without.languages(target)).estimate
+        yield from (Number(100 * value, signed=True) for value in (found.value, *found.interval()))
+
+
+def _tests(found: Sequence[Found]) -> list[tuple[float, ...]]:
+    """Return the p-values of every gain in the order of their columns."""
+    students = [one.estimate.p_value() for one in found]
+    flipped = [one.permutation_p() for one in found]
+    return list(zip(students, holm(students), flipped, holm(flipped), strict=True))
+
+
+def _gain_cells(found: Found, p_values: Sequence[float]) -> Iterator[Plain]:
+    low, high = found.estimate.interval()
+    there = len(found.values) - sum(map(math.isnan, found.values))
+    yield Number(100 * found.estimate.value, found=there, expected=len(found.values), signed=True)
+    yield from (Number(100 * end, signed=True) for end in (low, high))
+    yield from map(p_text, p_values)
+    yield " ".join(Number(100 * value, signed=True).text for value in found.values)
+
+
+def p_text(value: float) -> str:
+    """Return a p-value as tables show it."""
+    if math.isnan(value):
+        return MISSING
+    return f"{value:.3f}" if value >= 0.001 else "<0.001"
+
+
+def size_curves(means: Means) -> Table:
+    """Return how the zero-shot score depends on the size of the intermediate training set, by training and target."""
+    asked = [(series, target) for series in series_of(means) if series.has_trend for target in shown_targets(means)]
+    asked = [(series, target) for series, target in asked if sets_of(means, series, target)]
+    evidence = Evidence(means)
+    trends = [_trend(evidence, series, target) for series, target in asked]
+    corrected = holm([one.p_value() for one in trends])
+    rows: list[tuple[Plain, ...]] = []
+    for (series, target), slope, p_value in zip(asked, trends, corrected, strict=True):
+        low, high = slope.interval()
+        numbers = (Number(100 * value, signed=True) for value in (slope.value, low, high))
+        keys = keys_without_size(means, series.entries[0])
+        rows.append((*keys, title_of(target), *numbers, p_text(p_value), *_curve_cells(means, series, target)))
+    columns = (*columns_without_size(means), "target", "slope", "low", "high", "p (Holm)", "curve", "n90")
+    notes = (
+        "zero-shot score: mean over languages without English, in points; slope: per factor of ten in size, the mean "
+        f"over sets of seeds of one contrast over all sizes, with its {_PER_CENT} interval for other seeds and other "
+        "examples, and its test for no trend",
+        "curve: the form with the lowest AICc of constant, log-linear, log-quadratic and power law, the baseline as "
+        "size 0; n90: the size that gives 90 % of what the power law gains, with an interval for other "
+        "seeds and other examples",
+        f"nothing is extrapolated beyond {DECADE:g} times the largest size",
+    )
+    title = "Zero-shot score by size of the intermediate training set"
+    return Table(title, columns, tuple(rows), footer_of(means, means.targets, notes), len(columns) - 6, "size_curve")
+
+
+def _curve_cells(means: Means, series: Series, target: str) -> tuple[str, str]:
+    found = fitted(means, series, target)
+    if found is None:
+        return MISSING, MISSING
+    if found.why_not:
+        return found.best.form, f"not identified: {found.why_not}"
+    low, high = found.n90_interval
+    end = f"{high:,.0f}" if high < math.inf else f"beyond {DECADE * found.best.largest:,.0f}"
+    return found.best.form, f"{found.n90:,.0f} [{low:,.0f}, {end}]"
+
+
+def _trend(evidence: Evidence, series: Series, target: str) -> Estimate:
+    """Return the trend of the zero-shot score over the sizes that each set of seeds has."""
+    means = evidence.means
+    scores: defaultdict[Levels, dict[int, float]] = defaultdict(dict)
+    runs: list[tuple[Entry, Seeds]] = []
+    for seeds in sets_of(means, series, target):
+        for entry in series.entries:
+            score = score_at(means, entry, target, seeds)
+            if not math.isnan(score):
+                scores[Levels(seeds[:2], seeds[2])][entry.size] = score
+                runs.append((entry, seeds))
+    draws = resampled(evidence, runs, target)
+    if draws is None:
+        return trend(scores)
+    rows = iter(draws)
+    return trend(scores, {levels: {size: next(rows) for size in sizes} for levels, sizes in scores.items()})

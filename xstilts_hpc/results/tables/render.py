@@ -1,0 +1,215 @@
+"""One table as Markdown, CSV, LaTeX (booktabs), Parquet or for a terminal; every renderer escapes what it is given."""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from xstilts_hpc.files import whole_file, write_text
+from xstilts_hpc.results.tables.table import Number, Plain, Table, text
+
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&])")
+_LATEX: Mapping[str, str] = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "±": r"$\pm$",
+    # After the end of a row, LaTeX takes [ and * for arguments.
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
+    **{character: "\\" + character for character in "{}$&#_%"},
+}
+# A decimal point and a space cost less than a column of a terminal; three characters between columns.
+_GAP = 3
+
+
+def write_tables(tables: Iterable[Table], folder: Path) -> tuple[Path, ...]:
+    """Write tables as .md, .csv, .tex and .parquet into a folder; return the paths."""
+    written = []
+    for table in tables:
+        for suffix, render in RENDERERS.items():
+            path = folder / f"{table.name}.{suffix}"
+            write_text(path, render(table))
+            written.append(path)
+        written.append(write_parquet(table, folder))
+    return tuple(written)
+
+
+def write_parquet(table: Table, folder: Path) -> Path:
+    """Write a table as .parquet into a folder: numbers unrounded, title and footer in the metadata; return the path.
+
+    Columns are those of the CSV; what is missing is null.
+    """
+    columns = {
+        name: [None if _is_blank(cell) else cell for cell in cells]
+        for i, column in enumerate(table.columns)
+        for name, *cells in _plain_columns(column, [row[i] for row in table.rows])
+    }
+    arrays = {name: pa.array(cells if _alike(cells) else _as_text(cells)) for name, cells in columns.items()}
+    path = folder / f"{table.name}.parquet"
+    described = {"title": table.title, "footer": "\n".join(table.footer)}
+    with whole_file(path) as partial:
+        pq.write_table(pa.table(arrays, metadata=described), partial)
+    return path
+
+
+def markdown(table: Table) -> str:
+    """Return a table as a Markdown (GitHub) table with its title above and its footer below."""
+    lines = [f"**{_markdown_text(table.title)}**", "", _markdown_row(table.columns)]
+    lines.append("|" + "|".join(["---"] * table.keys + ["---:"] * (len(table.columns) - table.keys)) + "|")
+    lines += [_markdown_row([_markdown_cell(cell) for cell in row], escape=False) for row in table.rows]
+    lines += ["", *(f"- {_markdown_text(line)}" for line in table.footer)]
+    return "\n".join(lines) + "\n"
+
+
+def csv_text(table: Table) -> str:
+    """Return a table as CSV: plain numbers, blank where missing, without title and footer.
+
+    A column whose numbers have a spread is followed by one named `... sd`, one with members missing by `... n`.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    columns = [_plain_columns(name, [row[i] for row in table.rows]) for i, name in enumerate(table.columns)]
+    texts = ([_csv_cell(cell) for cell in column] for group in columns for column in group)
+    writer.writerows(zip(*texts, strict=True))
+    return out.getvalue()
+
+
+def latex(table: Table) -> str:
+    r"""Return a table for LaTeX; the document needs `\usepackage{booktabs}`."""
+    columns = "l" * table.keys + "r" * (len(table.columns) - table.keys)
+    notes = [rf"\par {latex_text(line)}" for line in table.footer]
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{latex_text(table.title)}}}",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        _latex_row([latex_text(name) for name in table.columns]),
+        r"\midrule",
+        *(_latex_row([_latex_cell(cell) for cell in row]) for row in table.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        *([r"\par\medskip", r"{\footnotesize\raggedright", *notes, r"\par}"] if notes else []),
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+RENDERERS: Mapping[str, Callable[[Table], str]] = {"md": markdown, "csv": csv_text, "tex": latex}
+
+
+def print_table(table: Table, console: Console) -> None:
+    """Print a table to a terminal, in several pieces where it is wider than the terminal."""
+    pieces = _pieces(table, console.width)
+    for number, columns in enumerate(pieces, 1):
+        part = f" ({number} of {len(pieces)})" if len(pieces) > 1 else ""
+        console.print(_rich(table, columns, table.title + part))
+    for line in table.footer:
+        console.print(Text(line, style="dim"))
+    console.print()
+
+
+def latex_text(value: str) -> str:
+    """Return text with every character that LaTeX would read as a command escaped."""
+    return "".join(_LATEX.get(character, character) for character in _one_line(value))
+
+
+def _one_line(value: str) -> str:
+    return " ".join(value.split())
+
+
+def _markdown_text(value: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", _one_line(value))
+
+
+def _markdown_cell(cell: Plain) -> str:
+    if not isinstance(cell, Number):
+        return _markdown_text(text(cell)) if isinstance(cell, str) else text(cell)
+    return f"**{cell.text}**" if cell.best else cell.text
+
+
+def _markdown_row(cells: Sequence[str], *, escape: bool = True) -> str:
+    return "| " + " | ".join(_markdown_text(cell) if escape else cell for cell in cells) + " |"
+
+
+def _plain_columns(name: str, cells: Sequence[Plain]) -> Iterator[list[str | int | float]]:
+    """Yield a column with its header, then its spreads and its members where there are any."""
+    numbers = [cell if isinstance(cell, Number) else Number(math.nan) for cell in cells]
+    yield [name, *(cell.value if isinstance(cell, Number) else cell for cell in cells)]
+    if any(not math.isnan(number.spread) for number in numbers):
+        yield [f"{name} sd", *(number.spread for number in numbers)]
+    if any(number.partial for number in numbers):
+        yield [f"{name} n", *(f"{number.found}/{number.expected}" if number.expected else "" for number in numbers)]
+
+
+def _csv_cell(cell: str | float) -> str:
+    if isinstance(cell, float):
+        return "" if math.isnan(cell) else f"{cell:z.1f}"
+    return str(cell)
+
+
+def _is_blank(cell: str | float) -> bool:
+    return cell == "" or (isinstance(cell, float) and math.isnan(cell))
+
+
+def _alike(cells: Iterable[str | float | None]) -> bool:
+    """Say whether a column holds numbers alone, or words alone."""
+    return len({isinstance(cell, str) for cell in cells if cell is not None}) <= 1
+
+
+def _as_text(cells: Iterable[str | float | None]) -> list[str | None]:
+    return [None if cell is None else str(cell) for cell in cells]
+
+
+def _latex_cell(cell: Plain) -> str:
+    shown = latex_text(text(cell))
+    if isinstance(cell, str):
+        return shown
+    shown = re.sub(r"^-(?=\d)", "$-$", shown)
+    return rf"\textbf{{{shown}}}" if isinstance(cell, Number) and cell.best else shown
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _pieces(table: Table, width: int) -> list[list[int]]:
+    """Return the columns of each piece: the keys, and as many of the others as fit, at least one."""
+    widths = [
+        max(len(name), *(len(text(row[i])) for row in table.rows), 0) + _GAP for i, name in enumerate(table.columns)
+    ]
+    keys = list(range(table.keys))
+    room = width - sum(widths[: table.keys])
+    pieces: list[list[int]] = [[]]
+    for i in range(table.keys, len(table.columns)):
+        if pieces[-1] and sum(widths[j] for j in pieces[-1]) + widths[i] > room:
+            pieces.append([])
+        pieces[-1].append(i)
+    return [keys + piece for piece in pieces]
+
+
+def _rich(table: Table, columns: Sequence[int], title: str) -> RichTable:
+    shown = RichTable(title=Text(title), box=box.SIMPLE, title_justify="left", pad_edge=False)
+    for i in columns:
+        shown.add_column(Text(table.columns[i]), justify="left" if i < table.keys else "right", no_wrap=True)
+    for row in table.rows:
+        shown.add_row(*(_rich_cell(row[i]) for i in columns))
+    return shown
+
+
+def _rich_cell(cell: Plain) -> Text:
+    return Text(text(cell), style="bold" if isinstance(cell, Number) and cell.best else "")
