@@ -159,7 +159,7 @@ def _begin_history(work: Work, step: int) -> None:
     history = work.folder.history
     if step and history.is_file():
         with history.open(encoding="utf-8") as file:
-            write_text(history, "".join(islice(file, step)))
+            write_text(history, "".join(line for line in islice(file, step) if line.endswith("\n")))
     else:
         history.unlink(missing_ok=True)
         shutil.rmtree(work.folder.logits("").parent, ignore_errors=True)  # of an earlier training

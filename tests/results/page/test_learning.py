@@ -47,6 +47,14 @@ def test_a_line_that_is_being_written_is_left_out(history: Path) -> None:
     assert learning_curve(history, 5).updates[-1] == 1_000
 
 
+@pytest.mark.parametrize("torn", ['{"step": 3, "lo{"step": 4, "loss": 0.25}', "null", '{"step": 3}', "\udcff"])
+def test_a_line_that_a_dead_node_cut_is_left_out(tmp_path: Path, torn: str) -> None:
+    path = tmp_path / "history.jsonl"
+    whole = '{"step": 1, "loss": 1.0}\n', '{"step": 5, "loss": 0.5}\n'
+    path.write_text(f"{whole[0]}{torn}\n{whole[1]}", encoding="utf-8", errors="surrogateescape")
+    assert learning_curve(path, 60) == LearningCurve((1, 5), (1.0, 0.5))
+
+
 def test_a_run_without_history_has_no_curve(tmp_path: Path) -> None:
     (tmp_path / "runs" / "a").mkdir(parents=True)
     append_json_line(run_folder(tmp_path, "a").history, {"step": 1, "loss": 0.5})

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -57,12 +58,15 @@ def _point(file: BinaryIO, start: int, stop: int) -> Iterator[tuple[int, float]]
 
 
 def _steps(file: BinaryIO, start: int, stop: int) -> Iterator[Mapping[str, Any]]:
-    """Yield the whole lines that begin in a range of bytes; a line that is being written is left out."""
+    """Yield the updates whose lines begin in a range of bytes, without one that is being written or was cut."""
     file.seek(max(0, start - 1))
     if start:
         file.readline()
     while file.tell() < stop and (line := file.readline()).endswith(b"\n"):
-        yield json.loads(line)
+        with suppress(ValueError):
+            step = json.loads(line)
+            if isinstance(step, dict) and {"step", "loss"} <= step.keys():
+                yield step
 
 
 def plain(curve: LearningCurve) -> tuple[list[int], list[float | None]]:
