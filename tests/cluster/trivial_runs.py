@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -13,7 +13,7 @@ from xstilts_hpc.cluster.submission import now
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import append_json_line, read_json, write_json
 from xstilts_hpc.machine import Machine
-from xstilts_hpc.plan import Plan, PlannedRun, Stage
+from xstilts_hpc.plan import Plan, PlannedRun, Stage, grid_folder, load_plan
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.run import ModelSource, Request, Run
 from xstilts_hpc.run_folder import run_folder
@@ -91,7 +91,11 @@ def _blocked_without_parent(root: Path, run: Run) -> None:
         raise RunError(f"parent {run.parent} is not done")
 
 
-def collect(name: str, root: Path, *, allow_partial: bool, console: Console) -> None:
-    """Write down what was done when the collector ran."""
+def collect(
+    name: str, root: Path, *, allow_partial: bool, console: Console, states: Callable[[Plan, Path], Mapping[str, str]]
+) -> None:
+    """Write down what was done when the collector ran, and where runs stood."""
     done = [path.parent.name for path in root.glob("runs/*/DONE.json")]
-    write_json(root / "collected.json", {"name": name, "allow_partial": allow_partial, "done": sorted(done)})
+    told = states(load_plan(grid_folder(root, name).plan), root)
+    found = {"name": name, "allow_partial": allow_partial, "done": sorted(done), "states": told}
+    write_json(root / "collected.json", found)

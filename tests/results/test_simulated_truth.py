@@ -23,6 +23,8 @@ from xstilts_hpc.results.tables.table import Number, Table
 from xstilts_hpc.statistics.forms import Form
 
 logger = logging.getLogger(__name__)
+# hundreds of studies a test
+pytestmark = pytest.mark.timeout(1800)
 
 TARGETS = (XNLI, PANX, XQUAD)
 GAIN = World({0: 0.60, 100: 0.64})

@@ -88,12 +88,14 @@ def _execute(life: Life, run_id: str) -> int:
 
 def collect_element(submission: Path) -> int:
     """Submit what the limits left for the next wave, and collect what there is so far; return the exit code."""
+    from xstilts_hpc.cluster.status import states  # tables and the queue, which no element needs
+
     record = trusted_submission(submission)
     if record.later:
         from xstilts_hpc.cluster.next_wave import submit_next_wave  # submitit, which no element needs
 
         sys.stderr.write(f"{submit_next_wave(record)}\n")
-    return call(record.collect, record.grid, record.root, allow_partial=True, console=Console())
+    return call(record.collect, record.grid, record.root, allow_partial=True, console=Console(), states=states)
 
 
 def call(entry: str, *arguments: Any, **options: Any) -> int:
