@@ -97,7 +97,7 @@ class _Stacked:
     scores: Floats
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=2)  # asked again at once, for other languages; many runs make a large array
 def _stacked(paths: tuple[Path | None, ...]) -> _Stacked | None:
     """Return the scores of some runs; None where one has none, or another test set.
 
