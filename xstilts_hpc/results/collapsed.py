@@ -1,6 +1,7 @@
 """Collapsed runs: which they are, and the means without them."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 from xstilts_hpc.languages import ENGLISH
 from xstilts_hpc.results.means import Entry, Key, Means, entry_of, key_of
@@ -17,6 +18,7 @@ _COLUMNS = (
 )
 
 
+@lru_cache(maxsize=1)  # tables share it, and the means that it has computed
 def without_collapsed(means: Means) -> Means | None:
     """Return the means without collapsed runs, None where nothing collapsed."""
     found = collapsed(means)

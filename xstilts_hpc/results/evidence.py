@@ -3,13 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from xstilts_hpc.metrics.base import Floats
-from xstilts_hpc.plan import Cell
 from xstilts_hpc.results.collect import asked
 from xstilts_hpc.results.kept import Kept, kept
 from xstilts_hpc.results.means import BASELINE, Entry, Key, Means, Seeds, baseline_seeds, key_of
@@ -73,20 +72,24 @@ class Evidence:
 
         None where some run has no such scores or another test set.
         """
-        stacked = _stacked(tuple(self._draws.get((entry, target, seeds)) for entry, seeds in runs))
+        paths = _draw_paths(self.means)
+        stacked = _stacked(tuple(paths.get((entry, target, seeds)) for entry, seeds in runs))
         if stacked is None or not set(languages) <= set(stacked.languages):
             return None
         columns = [stacked.languages.index(language) for language in languages]
         return np.asarray(stacked.scores[:, :, columns].mean(axis=2, dtype=np.float64))
 
-    @cached_property
-    def _draws(self) -> dict[Key, Path]:
-        """Return where the scores of every cell on resampled test sets are kept."""
-        return {key_of(cell): path for cell in self.means.plan.cells for path in self._paths(cell)}
 
-    def _paths(self, cell: Cell) -> list[Path]:
-        scores = self.means.scores
-        return [kept(scores.root, cell.run, prediction).path for prediction in asked(scores.plan, cell)]
+# A grid's evidence is asked for by several tables and for every curve; the second is that without collapsed runs.
+@lru_cache(maxsize=2)
+def _draw_paths(means: Means) -> dict[Key, Path]:
+    """Return where the scores of every cell on resampled test sets are kept."""
+    scores = means.scores
+    return {
+        key_of(cell): kept(scores.root, cell.run, prediction).path
+        for cell in means.plan.cells
+        for prediction in asked(scores.plan, cell)
+    }
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,11 @@ class Means:
         """Return the sets of seeds (data, training, target) of an entry."""
         return self._seeds.get((entry, target), ())
 
+    def compared(self) -> list[tuple[Entry, str]]:
+        """Return every entry but the baseline with each target on which it has sets of seeds."""
+        trained = (entry for entry in self.entries if not entry.baseline)
+        return [(entry, target) for entry in trained for target in self.targets if self.seeds(entry, target)]
+
     def by_seed(self, entry: Entry, target: str, languages: Sequence[str], *, part: str = HEADLINE) -> list[float]:
         """Return the mean over languages for each set of seeds, NaN where a language is missing."""
         cells = [_key(entry, target, seeds) for seeds in self.seeds(entry, target)]

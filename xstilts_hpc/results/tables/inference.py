@@ -41,8 +41,7 @@ _PER_CENT = f"{100 * LEVEL:g} %"
 def gain_intervals(means: Means) -> Table:
     """Return every gain over the baseline with its interval, its test, and the test corrected for their number."""
     evidence = Evidence(means)
-    asked = [(entry, target) for entry in means.entries if not entry.baseline for target in means.targets]
-    asked = [(entry, target) for entry, target in asked if means.seeds(entry, target)]
+    asked = means.compared()
     found = [evidence.gain(entry, target, means.languages(target)) for entry, target in asked]
     without = without_collapsed(means)
     rows = tuple(

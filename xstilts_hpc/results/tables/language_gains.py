@@ -43,13 +43,7 @@ class LanguageGain:
 def language_gains(means: Means) -> tuple[LanguageGain, ...]:
     """Return the gain of every entry but the baseline, by target and language, English first."""
     evidence = Evidence(means)
-    asked = [
-        (entry, target, language)
-        for entry in means.entries
-        for target in means.targets
-        if not entry.baseline and means.seeds(entry, target)
-        for language in means.languages(target)
-    ]
+    asked = [(entry, target, language) for entry, target in means.compared() for language in means.languages(target)]
     found = [evidence.gain(entry, target, (language,)) for entry, target, language in asked]
     corrected = benjamini_hochberg([one.estimate.p_value() for one in found])
     return tuple(LanguageGain(*names, one, p) for names, one, p in zip(asked, found, corrected, strict=True))
