@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 from tests.train.zero_ranks import RECIPE
 from xstilts_hpc.data.batch import Batch
 from xstilts_hpc.data.rows import rows_of
+from xstilts_hpc.ending import end_with
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.model.heads import TaskModel
 from xstilts_hpc.model.random_model import random_encoder
@@ -124,4 +125,4 @@ def main(out: Path, cases: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[2]), sys.argv[4:])
+    end_with(main, Path(sys.argv[2]), sys.argv[4:])

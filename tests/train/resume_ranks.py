@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from tests.train.zero_ranks import RECIPE, training_of
+from xstilts_hpc.ending import end_with
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.train.checkpoint import Checkpoints
 from xstilts_hpc.train.loop import fine_tune
@@ -59,4 +60,4 @@ def train(
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), Machine(**json.loads(sys.argv[3])), sys.argv[4:])
+    end_with(main, Path(sys.argv[1]), Path(sys.argv[2]), Machine(**json.loads(sys.argv[3])), sys.argv[4:])

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from tests.train.zero_ranks import RECIPE, training_of
+from xstilts_hpc.ending import end_with
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.train.loop import fine_tune
 from xstilts_hpc.train.ranks import join_ranks
@@ -65,4 +66,4 @@ def main(root: Path, out: Path, machine: Machine, cases: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), Machine(**json.loads(sys.argv[3])), sys.argv[4:])
+    end_with(main, Path(sys.argv[1]), Path(sys.argv[2]), Machine(**json.loads(sys.argv[3])), sys.argv[4:])

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from xstilts_hpc.data.encode import Encoder
+from xstilts_hpc.ending import end_with
 from xstilts_hpc.files import Memory
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.model.encoder import load_encoder, load_tokenizer
@@ -73,4 +74,4 @@ def main(root: Path, out: Path, machine: Machine, cases: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), Machine(**json.loads(sys.argv[3])), sys.argv[4:])
+    end_with(main, Path(sys.argv[1]), Path(sys.argv[2]), Machine(**json.loads(sys.argv[3])), sys.argv[4:])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from xstilts_hpc.cluster import slurm_commands as slurm
 from xstilts_hpc.cluster.doctor_visit import Visit
 from xstilts_hpc.cluster.job import rank_variables
-from xstilts_hpc.errors import ClusterError
+from xstilts_hpc.ending import end_with
 from xstilts_hpc.files import write_json
 from xstilts_hpc.machine import Machine
 
@@ -226,7 +226,4 @@ def _unsignalled(command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(visit_node(Path(sys.argv[1])))
-    except ClusterError as refused:
-        sys.exit(str(refused))
+    end_with(visit_node, Path(sys.argv[1]))

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from xstilts_hpc.cluster.life import BEGINS, Element, Life
 from xstilts_hpc.cluster.submission import COLLECTOR, trusted_submission
+from xstilts_hpc.ending import end_with
 from xstilts_hpc.errors import RunError, XstiltsError
 from xstilts_hpc.train.stop import StoppedError
 
@@ -155,8 +156,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except XstiltsError as problem:
-        sys.stderr.write(f"{problem}\n")
-        sys.exit(problem.exit_code)
+    end_with(main, sys.argv[1:])
