@@ -36,11 +36,11 @@ def main() -> None:
 
 
 @app.callback(invoke_without_command=True)
-def _top(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _top(version: Annotated[bool, typer.Option("--version", help="Print the version and the commit.")] = False) -> None:
     if version:
-        from xstilts_hpc import __version__
+        from xstilts_hpc.version import code_version
 
-        typer.echo(f"xstilts {__version__}")
+        typer.echo(f"xstilts {code_version()}")
         raise typer.Exit
 
 

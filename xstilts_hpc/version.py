@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 VERSION = "0.1.0"
-# What stands beside the package in a snapshot, and says what the snapshot was taken from.
+# What stands beside the package in a snapshot, and in the package in a wheel: it says which code they were made from.
 CODE_RECORD = "code.json"
 _DIGITS = 10
 
@@ -43,8 +43,9 @@ def package_top() -> Path:
 
 @cache
 def running_code() -> Code:
-    """Return what pins the running code."""
-    return _of_snapshot(package_top()) or _of_checkout(package_top()) or Code(VERSION)
+    """Return what pins the running code: a checkout's own state comes before what a build wrote down."""
+    package = Path(__file__).resolve().parent
+    return _recorded(package_top()) or _of_checkout(package_top()) or _recorded(package) or Code(VERSION)
 
 
 def git(top: Path, *arguments: str) -> str:
@@ -57,10 +58,10 @@ def git(top: Path, *arguments: str) -> str:
     return answer.stdout.decode("utf-8", "surrogateescape") if answer.returncode == 0 else ""
 
 
-def _of_snapshot(top: Path) -> Code | None:
-    """Return what the record beside a snapshot's package says, None where there is no such record."""
+def _recorded(folder: Path) -> Code | None:
+    """Return what the record of a snapshot, a wheel or a source archive says, None where there is no such record."""
     try:
-        found = json.loads((top / CODE_RECORD).read_text(encoding="utf-8"))
+        found = json.loads((folder / CODE_RECORD).read_text(encoding="utf-8"))
         return Code(found["version"], found["commit"], found["dirty"], tuple(found["untracked"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

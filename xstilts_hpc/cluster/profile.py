@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +17,8 @@ from xstilts_hpc.yaml_file import load_yaml
 
 PROFILES = Path("slurm") / "profiles"
 _CHECKOUT = Path(__file__).resolve().parent.parent.parent
+# Where a wheel puts grids/ and slurm/ (pyproject.toml).
+_INSTALLED = Path(sys.prefix) / "share" / "xstilts_hpc"
 # Options of sbatch that the other keys of a profile, or submit itself, decide.
 _GOVERNED = {
     "account": "account",
@@ -222,12 +225,12 @@ class Profile(_Strict):
         return [*exports, *self.setup]
 
 
-# What `--profile local` means where no file says otherwise (an installed package has no slurm/profiles).
+# What `--profile local` means where no file says otherwise.
 LOCAL = Profile.model_validate({"schema": 1, "name": "local", "kind": "local"})
 
 
 def load_profile(name_or_path: str) -> Profile:
-    """Read and check a profile: a path, or a name under slurm/profiles here or in the checkout of this package."""
+    """Read and check a profile: a path, or a name under slurm/profiles here, in the checkout, or as installed."""
     if name_or_path == LOCAL.name and LOCAL.name not in profile_names():
         return LOCAL
     path = profile_path(name_or_path)
@@ -254,7 +257,7 @@ def profile_names() -> list[str]:
 
 
 def _folders() -> list[Path]:
-    return list(dict.fromkeys([Path.cwd() / PROFILES, _CHECKOUT / PROFILES]))
+    return list(dict.fromkeys(folder / PROFILES for folder in (Path.cwd(), _CHECKOUT, _INSTALLED)))
 
 
 def _listed() -> str:

@@ -8,17 +8,37 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xstilts_hpc.commands import completion
+
 # Heavy packages are imported inside the commands that need them: `xstilts --help` must answer at once.
 if TYPE_CHECKING:
     from rich.console import Console
 
     from xstilts_hpc.plan import Plan
 
-GridPath = Annotated[Path, typer.Argument(help="The grid file.", metavar="GRID")]
-GridName = Annotated[str, typer.Argument(help="A grid file, or the name of a grid that was submitted.", metavar="GRID")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run id, or its unique beginning.")]
+GridPath = Annotated[Path, typer.Argument(help="The grid file.", metavar="GRID", autocompletion=completion.grid_files)]
+GridName = Annotated[
+    str,
+    typer.Argument(
+        help="A grid file, or the name of a grid that was submitted.",
+        metavar="GRID",
+        autocompletion=completion.grid_names,
+    ),
+]
+RunId = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="A run id, or its unique beginning.", autocompletion=completion.run_ids),
+]
 Root = Annotated[Path, typer.Option("--root", help="The folder of runs, data and results.")]
-ProfileName = Annotated[str, typer.Option("--profile", "-p", help="A profile of slurm/profiles, or a profile file.")]
+ProfileName = Annotated[
+    str,
+    typer.Option(
+        "--profile",
+        "-p",
+        help="A profile of slurm/profiles, or a profile file.",
+        autocompletion=completion.profiles,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
 Partial = Annotated[bool, typer.Option("--allow-partial", help="Accept missing cells: exit 0, averages marked n=k/N.")]
