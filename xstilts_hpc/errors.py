@@ -28,6 +28,10 @@ class ModelError(XstiltsError):
     """A model or tokenizer cannot be loaded."""
 
 
+class PackageError(XstiltsError):
+    """A package that a command needs is not installed."""
+
+
 class RunError(XstiltsError):
     """A run cannot proceed: its folder or its parent is not in the state it needs."""
 

@@ -194,27 +194,6 @@ def test_several_processes_give_the_same_scores_in_the_same_order(small: Any, mo
     assert score_files([], processes=2) == []
 
 
-def test_collecting_needs_no_torch_tokenizer_or_data_set(small: Any) -> None:
-    program = (
-        "import sys\n"
-        "class Absent:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name in ('torch', 'transformers', 'tokenizers', 'datasets', 'deepspeed', 'submitit'):\n"
-        "            raise ModuleNotFoundError(name)\n"
-        "sys.meta_path.insert(0, Absent())\n"
-        "import xstilts_hpc\n"
-        f"print(len(xstilts_hpc.collect('small', {str(small.root)!r}).frame))\n"
-        "from rich.console import Console\n"
-        "from xstilts_hpc.results.report import collect_and_write\n"
-        f"collect_and_write('small', {str(small.root)!r}, console=Console())\n"
-    )
-    answer = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, cwd=REPOSITORY, check=False
-    )
-    assert answer.stderr == ""
-    assert answer.stdout.startswith("8\n")
-
-
 def run_tool(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(REPOSITORY / "tools" / "collect.py"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -30,7 +30,9 @@ def demo(
     Example: xstilts demo
     """
     from xstilts_hpc.demo import run_demo
+    from xstilts_hpc.packages import require_training_packages
 
+    require_training_packages()
     raise typer.Exit(run_demo(root, console(), slots=slots))
 
 
@@ -90,7 +92,10 @@ def submit(grid: GridPath, profile: ProfileName, root: Root = EXPERIMENTS, dry_r
     """
     from xstilts_hpc.cluster.profile import load_profile
     from xstilts_hpc.model_files import require_model
+    from xstilts_hpc.packages import require_training_packages
 
+    if not dry_run:
+        require_training_packages()
     loaded, expanded = load_profile(profile), expand_grid(grid, root)
     require_model(next(iter(expanded.runs.values())).run.model)
     if loaded.kind == "slurm":
@@ -126,7 +131,9 @@ def run(
     """
     from xstilts_hpc.cluster.profile import load_profile
     from xstilts_hpc.one_run import execute_here, find_run
+    from xstilts_hpc.packages import require_training_packages
 
+    require_training_packages()
     found = find_run(run_id, root, expand_grid(grid, root) if grid else None)
     execute_here(found, root, load_profile(profile).machine(), debug=debug)
     typer.echo(f"run {found} is done: {root / 'runs' / found}")

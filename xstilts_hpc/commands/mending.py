@@ -43,6 +43,7 @@ def retry(
     """
     from xstilts_hpc.cluster.retry import check_causes, profile_for, to_retry
     from xstilts_hpc.cluster.status import look
+    from xstilts_hpc.packages import require_training_packages
 
     causes, planned = check_causes(cause), submitted_plan(grid, root)
     view = look(planned, root)
@@ -51,6 +52,8 @@ def retry(
         typer.echo("nothing to retry: " + (f"no run ended as {' or '.join(causes)}" if causes else "no run failed"))
         say_next(f"xstilts status {shlex.quote(str(grid))}", root)
         return
+    if not dry_run:
+        require_training_packages()
     code = _hand_over(planned, root, profile_for(view, profile), only=chosen, dry_run=dry_run)
     say_next(f"xstilts status {shlex.quote(str(grid))}", root)
     raise typer.Exit(code)
