@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from xstilts_hpc.version import CODE_RECORD, VERSION, running_code
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+pytestmark = pytest.mark.skipif(not (CHECKOUT / ".git").exists(), reason="not a git checkout")
 FIRST_LINE = re.compile(rb"#!.*\b(ba)?sh\b")
 
 

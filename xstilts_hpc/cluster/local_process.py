@@ -118,8 +118,15 @@ def _work(order: Order, rank: int) -> None:
     signal.signal(signal.SIGTERM, _leave)
     _redirect(order.log)
     end_with_parent()
+    _heed_python_path()
     os.environ.update(order.variables[rank])
     sys.exit(call(order.entry, order.root, order.run_id, order.machine))
+
+
+def _heed_python_path() -> None:
+    """Find modules where PYTHONPATH says: since Python 3.13.1 the server looks only where its parent did."""
+    folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:0] = [folder for folder in folders if folder and folder not in sys.path]
 
 
 def _leave(_number: int, _frame: Any) -> None:
