@@ -137,7 +137,9 @@ def test_a_job_that_submits_shares_the_snapshot_it_runs_from(checkout: Path, tmp
 
 def test_an_installed_package_is_copied_and_nothing_beside_it(tmp_path: Path) -> None:
     installed = tmp_path / "site-packages"
-    shutil.copytree(package_top() / "xstilts_hpc", installed / "xstilts_hpc", ignore=shutil.ignore_patterns("code.json"))
+    shutil.copytree(
+        package_top() / "xstilts_hpc", installed / "xstilts_hpc", ignore=shutil.ignore_patterns("code.json")
+    )
     (installed / "other").mkdir()
     folder = Path(say(installed, TAKE, tmp_path / "root"))
     assert sorted(path.name for path in folder.iterdir()) == ["code.json", "xstilts_hpc"]
