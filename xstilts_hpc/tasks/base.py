@@ -17,6 +17,7 @@ from xstilts_hpc.examples import (
 )
 from xstilts_hpc.languages import ENGLISH
 from xstilts_hpc.metrics.base import Metric
+from xstilts_hpc.tasks.download import Download, HubFiles
 
 
 class BadRowError(DataError):
@@ -81,7 +82,9 @@ class Task:
     `dev_set`: what the dev split is, where its name does not say it. `parallel`: an example has the same id in every
     language, of which it is a translation. `strata`: what the `group` of its examples is, where subsets keep the shares
     of that as well as of the labels. `published` counts the examples of the publishers' files by split and language,
-    `characters` is the mean length of one in a sample of them: what a plan without the data goes by.
+    `characters` is the mean length of one in a sample of them: what a plan without the data goes by. `downloads` are
+    the publishers' files, `hub` copies on the hub; `by_hand` says what to do where a licence or a dead link leaves
+    nothing to download.
     """
 
     name: str
@@ -104,6 +107,9 @@ class Task:
     strata: str = ""
     published: Mapping[Split, Mapping[str, int]] = field(default_factory=dict)
     characters: float = 0.0
+    downloads: tuple[Download, ...] = ()
+    hub: tuple[HubFiles, ...] = ()
+    by_hand: str = ""
 
     def needs_dev(self, split: Split) -> bool:
         """Say whether a split cannot be scored without dev: pairs are mined with a threshold from there."""
