@@ -23,7 +23,7 @@ def test_a_model_that_was_not_fetched_is_refused_with_the_command(
     tiny_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tiny_root / "hub"))
-    with pytest.raises(ModelError, match=rf"hf download org/name --revision {COMMIT}"):
+    with pytest.raises(ModelError, match=rf"xstilts model fetch org/name --revision {COMMIT}"):
         require_model(hub_model(tiny_root, COMMIT))
 
 
@@ -34,7 +34,7 @@ def test_a_fetched_model_is_found_and_one_without_weights_is_not(
     folder = tiny_root / "hub" / "models--org--name" / "snapshots" / COMMIT
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(ModelError, match="hf download"):
+    with pytest.raises(ModelError, match="xstilts model fetch"):
         require_model(hub_model(tiny_root, COMMIT))
     (folder / "model.safetensors").write_bytes(b"x")
     require_model(hub_model(tiny_root, COMMIT))

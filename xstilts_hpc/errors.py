@@ -24,6 +24,12 @@ class DataError(XstiltsError):
     """Data are missing, or a file does not read as its format says."""
 
 
+class FetchError(XstiltsError):
+    """Something could not be downloaded, or is not what was expected."""
+
+    exit_code = 4
+
+
 class ModelError(XstiltsError):
     """A model or tokenizer cannot be loaded."""
 

@@ -41,7 +41,7 @@ def require_model(source: ModelSource) -> None:
     if source.id and not {".json", ".safetensors"} <= here:
         raise ModelError(
             f"model {source.id} at revision {source.revision} is not in {hub_cache()}, and nodes do not download; "
-            f"on a machine with network: hf download {source.id} --revision {source.revision}"
+            f"on a machine with network: xstilts model fetch {source.id} --revision {source.revision}"
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
+from xstilts_hpc.tasks.download import Download
 from xstilts_hpc.tasks.lines import each_line, label_in, object_of
 from xstilts_hpc.tasks.mnli import MNLI
 from xstilts_hpc.tasks.nli import NLI_LABELS
@@ -50,6 +51,16 @@ ANLI_ROUNDS = Task(
     sources=(*_sources(Split.TRAIN), *_sources(Split.DEV)),
     origin="https://dl.fbaipublicfiles.com/anli/anli_v1.0.zip (Nie et al. 2020)",
     licence="CC BY-NC 4.0",
+    downloads=(
+        # The archive that jiant reads, and the only one whose digest is known.
+        Download(
+            ("https://dl.fbaipublicfiles.com/anli/anli_v0.1.zip",),
+            "",
+            tuple(f"anli_v0.1/{part}/{split}.jsonl" for part in _ROUNDS for split in (Split.TRAIN, Split.DEV)),
+            sha256="16ac929a7e90ecf9093deaec89cc81fe86a379265a5320a150028efe50c5cde8",
+            num_bytes=18_621_352,
+        ),
+    ),
 )
 
 # The study's ANLI+ as jiant's notes on its tasks define "full ANLI"; all parts have the labels of NLI_LABELS.

@@ -7,6 +7,7 @@ from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Example, Kind, RetrievalExample
 from xstilts_hpc.metrics.bitext import BITEXT_F1
 from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task
+from xstilts_hpc.tasks.download import Download
 from xstilts_hpc.tasks.lines import each_line, fields_of, read_lines
 
 Partners = Mapping[str, Sequence[str]]
@@ -75,6 +76,17 @@ _TEST = {
     "zh": 183_497,
 }
 
+_ARCHIVES = (
+    ("de", "training", 28_189_548, "766e0fdebbd1438fb87c21254828eb13c8b997d8fbab002103dd060dcac50c5c"),
+    ("de", "sample", 2_529_652, "8e16ba8b02ef8d648b06adfbd6dfb188f43524e18f97b2b12a14a086caac62f3"),
+    ("fr", "training", 20_757_713, "53c0d0e7dd97dc89593a2db25a26c5f0ccdc7113e8451263bb0c80e4c4c7dc30"),
+    ("fr", "sample", 1_948_831, "df9eb3966954e163c9264076f7c9c1eb56d9d8a91855f9d3afbf2c0fdaef0a08"),
+    ("ru", "training", 37_085_079, "1895df56e936ca3d4f5b12299ceffe0b7ff4806584c40bdaa3ae1d445f25afa5"),
+    ("ru", "sample", 4_269_233, "fce3cabc7ee50ddb4b18aa6fb090e2669c8383d2a29fc97eed6ae70fed9a23e5"),
+    ("zh", "training", 6_344_925, "3facb71798277c8f44dc78c1f8ae2110f254d0e14799f3508eedd54b4236877a"),
+    ("zh", "sample", 769_869, "a3425be5c0320ee131a0927b66c3e29befb3b481ebf1b87257e660e514bc16ac"),
+)
+
 BUCC2018 = Task(
     name="bucc2018",
     title="BUCC2018",
@@ -95,4 +107,14 @@ BUCC2018 = Task(
     ),
     origin="https://comparable.limsi.fr/bucc2018/, bucc2018-LL-en.*-gold.tar.bz2 (Zweigenbaum et al. 2018)",
     licence="not stated",
+    downloads=tuple(
+        Download(
+            (f"https://comparable.limsi.fr/bucc2018/bucc2018-{code}-en.{part}-gold.tar.bz2",),
+            "",
+            tuple(f"bucc2018/{code}-en/{code}-en.{part}.{end}" for end in (code, "en", "gold")),
+            sha256=sha256,
+            num_bytes=num_bytes,
+        )
+        for code, part, num_bytes, sha256 in _ARCHIVES
+    ),
 )

@@ -102,4 +102,9 @@ CCG = Task(
     sources=tuple(source for split in _SECTIONS for source in _sources(split)),
     origin="https://catalog.ldc.upenn.edu/LDC2005T13 (CCGbank 1.1; needs the LDC's licence, ccg_pmb is free)",
     licence="LDC User Agreement (LDC2005T13); not distributable",
+    by_hand=(
+        "CCGbank needs a licence of the Linguistic Data Consortium: get LDC2005T13 from "
+        "https://catalog.ldc.upenn.edu/LDC2005T13 and put its folder data/AUTO under the data folder; "
+        "without a licence use ccg_pmb, which `xstilts data fetch ccg_pmb` brings"
+    ),
 )

@@ -8,6 +8,7 @@ from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import ChoiceExample, Example, Kind
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
+from xstilts_hpc.tasks.download import same_place
 from xstilts_hpc.tasks.lines import each_line, label_in, object_of
 from xstilts_hpc.tasks.values import check_items, check_values
 
@@ -41,6 +42,11 @@ def _question(question: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
     return question["stem"], tuple(text_of[label] for label in _LABELS)
 
 
+_FILES = """
+train_rand_split.jsonl 3785890 58ffa3c8472410e24b8c43f423d89c8a003d8284698a6ed7874355dedd09a2fb
+dev_rand_split.jsonl 471653 3210497fdaae614ac085d9eb873dd7f4d49b6f965a93adadc803e1229fd8a02a
+"""
+
 COMMONSENSEQA = Task(
     name="commonsenseqa",
     title="CommonsenseQA",
@@ -57,4 +63,5 @@ COMMONSENSEQA = Task(
     ),
     origin="https://s3.amazonaws.com/commensenseqa/ (Talmor et al. 2019)",
     licence="MIT",
+    downloads=same_place("https://s3.amazonaws.com/commensenseqa/", "commonsenseqa", files=_FILES),
 )

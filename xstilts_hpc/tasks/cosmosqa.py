@@ -6,6 +6,7 @@ from pathlib import Path
 from xstilts_hpc.examples import ChoiceExample, Example, Kind
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
+from xstilts_hpc.tasks.download import same_place
 from xstilts_hpc.tasks.lines import each_record, label_in
 
 _LABELS = ("0", "1", "2", "3")
@@ -23,6 +24,11 @@ def _example(row: Mapping[str, str]) -> Iterator[ChoiceExample]:
     prompt = f"{row['context']} {row['question']}"
     yield ChoiceExample(row["id"], prompt, tuple(row[answer] for answer in _ANSWERS), label)
 
+
+_FILES = """
+train.csv 16660449 d8d5ca1f9f6534b6530550718591af89372d976a8fc419360fab4158dee4d0b2
+valid.csv 2128345 a6a94fc1463ca82bb10f98ef68ed535405e6f5c36e044ff8e136b5c19dea63f3
+"""
 
 COSMOSQA = Task(
     name="cosmosqa",
@@ -42,4 +48,5 @@ COSMOSQA = Task(
     ),
     origin="https://github.com/wilburOne/cosmosqa, folder data (Huang et al. 2019)",
     licence="CC BY 4.0",
+    downloads=same_place("https://github.com/wilburOne/cosmosqa/raw/master/data/", "cosmosqa", files=_FILES),
 )

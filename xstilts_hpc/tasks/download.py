@@ -1,6 +1,9 @@
-"""What can be downloaded of a task: stated in the task's file, fetched by xstilts_hpc.fetch."""
+"""What can be downloaded of a task: stated in the task's file, fetched by xstilts_hpc.fetch.
 
-from collections.abc import Sequence
+Sizes and digests are what huggingface/datasets recorded of the publishers' files (commit 040102f1,
+datasets/*/dataset_infos.json, download_checksums); of files at a commit of a repository, they are those of that commit.
+"""
+
 from dataclasses import dataclass
 
 
@@ -37,15 +40,9 @@ class HubFiles:
     configurations: tuple[str, ...]
 
 
-def same_place(base: str, names: Sequence[str], folder: str, *, sums: str) -> tuple[Download, ...]:
-    """Return plain files that lie side by side at a URL and go into one folder.
-
-    `sums` has a line per file: name, bytes and SHA-256; a name without a line has none that is known.
-    """
-    known = {name: (int(size), digest) for name, size, digest in map(str.split, sums.strip().splitlines())}
+def same_place(base: str, folder: str, *, files: str) -> tuple[Download, ...]:
+    """Return plain files that lie side by side at a URL and go into one folder: a line with name, bytes and SHA-256."""
+    rows = map(str.split, files.strip().splitlines())
     return tuple(
-        Download((base + name,), f"{folder}/{name}", sha256=known[name][1], num_bytes=known[name][0])
-        if name in known
-        else Download((base + name,), f"{folder}/{name}")
-        for name in names
+        Download((base + name,), f"{folder}/{name}", sha256=digest, num_bytes=int(size)) for name, size, digest in rows
     )

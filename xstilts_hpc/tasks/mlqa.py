@@ -3,6 +3,7 @@
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.metrics.mlqa import MLQA_EM_F1
 from xstilts_hpc.tasks.base import TARGET, Source, Split, Task
+from xstilts_hpc.tasks.download import Download
 from xstilts_hpc.tasks.squad_v1 import QA_RECIPE
 from xstilts_hpc.tasks.stripped_squad import parse_evaluation
 
@@ -34,4 +35,18 @@ MLQA = Task(
     ),
     origin="https://dl.fbaipublicfiles.com/MLQA/MLQA_V1.zip (Lewis et al. 2020)",
     licence="CC BY-SA 3.0",
+    downloads=(
+        # Bytes and digest: huggingface/datasets, datasets/mlqa/urls_checksums/checksums.txt.
+        Download(
+            ("https://dl.fbaipublicfiles.com/MLQA/MLQA_V1.zip",),
+            "mlqa",
+            tuple(
+                f"MLQA_V1/{split}/{split}-context-{code}-question-{code}.json"
+                for split in (Split.DEV, Split.TEST)
+                for code in _TEST
+            ),
+            sha256="246e8089933d13007fe80684d5c5c0713d6834cf8b3b4a0ec7c66f0a0d2baac8",
+            num_bytes=75_719_050,
+        ),
+    ),
 )

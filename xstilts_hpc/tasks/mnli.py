@@ -7,6 +7,7 @@ from pathlib import Path
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
+from xstilts_hpc.tasks.download import Download
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in
 from xstilts_hpc.tasks.nli import NLI_LABELS
 from xstilts_hpc.tasks.translations import XTREME_TRANSLATIONS, translated
@@ -78,4 +79,13 @@ MNLI = Task(
         f"translations: {XTREME_TRANSLATIONS}, folder XNLI)"
     ),
     licence="OANC, CC BY 3.0, CC BY-SA 3.0 and MIT, by part",
+    downloads=(
+        Download(
+            ("https://dl.fbaipublicfiles.com/glue/data/MNLI.zip",),
+            "",
+            ("MNLI/train.tsv", "MNLI/dev_matched.tsv"),
+            sha256="e7c1d896d26ed6caf700110645df426cc2d8ebf02a5ab743d5a5c68ac1c83633",
+            num_bytes=312_783_507,
+        ),
+    ),
 )

@@ -56,4 +56,9 @@ PANX = Task(
     sources=(*_sources(Split.TRAIN), *_sources(Split.TEST), *_sources(Split.DEV)),
     origin="https://github.com/afshinrahimi/mmner (Pan et al. 2017, splits of Rahimi et al. 2019)",
     licence="not stated (Wikipedia text is CC BY-SA)",
+    by_hand=(
+        "the publishers' own link is dead (google-research/xtreme, issue 101): download "
+        "https://www.dropbox.com/s/12h3qqog6q4bjve/panx_dataset.tar (of https://github.com/afshinrahimi/mmner) in a "
+        "browser, and unpack each language: panx/LL/train, panx/LL/dev and panx/LL/test under the data folder"
+    ),
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task, in_english
+from xstilts_hpc.tasks.download import Download
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in
 from xstilts_hpc.tasks.xtreme_pairs import parse_pairs
 
@@ -59,4 +60,16 @@ PAWSX = Task(
     ),
     origin="https://storage.googleapis.com/paws/pawsx/x-final.tar.gz (Yang et al. 2019)",
     licence="free for any purpose (LICENSE of google-research-datasets/paws)",
+    downloads=(
+        Download(
+            ("https://storage.googleapis.com/paws/pawsx/x-final.tar.gz",),
+            "",
+            (
+                "x-final/en/train.tsv",
+                *(f"x-final/{code}/{part}_2k.tsv" for code in _LANGUAGES for part in ("dev", "test")),
+            ),
+            sha256="4146db499101d66e68ae4c8ed3cf9dadecd625f44b7d8cf3d4a0fe93afc4fd9f",
+            num_bytes=30_282_057,
+        ),
+    ),
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY_AND_F1
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
+from xstilts_hpc.tasks.download import Download
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in
 
 _LABELS = ("0", "1")
@@ -41,4 +42,13 @@ QQP = Task(
     ),
     origin="https://dl.fbaipublicfiles.com/glue/data/QQP-clean.zip (Iyer et al. 2017; GLUE's form)",
     licence="Quora's terms of service",
+    downloads=(
+        Download(
+            ("https://dl.fbaipublicfiles.com/glue/data/QQP-clean.zip",),
+            "",
+            ("QQP/train.tsv", "QQP/dev.tsv"),
+            sha256="40e7c862c04eb26ee04b67fd900e76c45c6ba8e6d8fab4f8f1f8072a1a3fbae0",
+            num_bytes=41_696_084,
+        ),
+    ),
 )

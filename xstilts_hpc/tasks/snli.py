@@ -6,6 +6,7 @@ from pathlib import Path
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
+from xstilts_hpc.tasks.download import Download
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in, object_of
 from xstilts_hpc.tasks.nli import NLI_LABELS
 
@@ -56,4 +57,13 @@ SNLI = Task(
     ),
     origin="https://nlp.stanford.edu/projects/snli/snli_1.0.zip (Bowman et al. 2015)",
     licence="CC BY-SA 4.0",
+    downloads=(
+        Download(
+            ("https://nlp.stanford.edu/projects/snli/snli_1.0.zip",),
+            "",
+            ("snli_1.0/snli_1.0_train.jsonl", "snli_1.0/snli_1.0_dev.jsonl"),
+            sha256="afb3d70a5af5d8de0d9d81e2637e0fb8c22d1235c2749d83125ca43dab0dbd3e",
+            num_bytes=94_550_081,
+        ),
+    ),
 )

@@ -3,6 +3,7 @@
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.metrics.squad import SQUAD
 from xstilts_hpc.tasks.base import INTERMEDIATE, Source, Split, Task, in_english
+from xstilts_hpc.tasks.download import same_place
 from xstilts_hpc.tasks.squad_format import parse_answered
 from xstilts_hpc.tasks.translations import XTREME_TRANSLATIONS, translated
 
@@ -10,6 +11,11 @@ from xstilts_hpc.tasks.translations import XTREME_TRANSLATIONS, translated
 QA_RECIPE = {"max_length": 384, "batch_size": 16, "epochs": 2}
 # XTREME's translations; where an answer was lost in translation the question is left out, so there are somewhat fewer.
 _TRANSLATED = ("ar", "de", "el", "es", "hi", "ru", "th", "tr", "vi", "zh")
+
+_FILES = """
+train-v1.1.json 30288272 3527663986b8295af4f7fcdff1ba1ff3f72d07d61a20f487cb238a6ef92fd955
+dev-v1.1.json 4854279 95aa6a52d5d6a735563366753ca50492a658031da74f301ac5238b03966972c9
+"""
 
 SQUAD_V1 = Task(
     name="squad_v1",
@@ -31,4 +37,5 @@ SQUAD_V1 = Task(
         f"translations: {XTREME_TRANSLATIONS}, folder SQuAD)"
     ),
     licence="CC BY-SA 4.0",
+    downloads=same_place("https://rajpurkar.github.io/SQuAD-explorer/dataset/", "squad", files=_FILES),
 )

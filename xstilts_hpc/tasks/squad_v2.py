@@ -3,8 +3,14 @@
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.metrics.squad_v2 import SQUAD_V2 as EM_AND_F1
 from xstilts_hpc.tasks.base import INTERMEDIATE, Source, Split, Task, in_english
+from xstilts_hpc.tasks.download import same_place
 from xstilts_hpc.tasks.squad_format import parse_squad
 from xstilts_hpc.tasks.squad_v1 import SQUAD_V1
+
+_FILES = """
+train-v2.0.json 42123633 68dcfbb971bd3e96d5b46c7177b16c1a4e7d4bdef19fb204502738552dede002
+dev-v2.0.json 4370528 80a5225e94905956a6446d296ca1093975c4d3b3260f1d6c8f68bc2ab77182d8
+"""
 
 SQUAD_V2 = Task(
     name="squad_v2",
@@ -25,4 +31,5 @@ SQUAD_V2 = Task(
     ),
     origin="https://rajpurkar.github.io/SQuAD-explorer/dataset/ (Rajpurkar et al. 2018)",
     licence="CC BY-SA 4.0",
+    downloads=same_place("https://rajpurkar.github.io/SQuAD-explorer/dataset/", "squad", files=_FILES),
 )

@@ -8,6 +8,7 @@ from xstilts_hpc.examples import Example, Kind, SpanExample
 from xstilts_hpc.languages import ENGLISH, LANGUAGES
 from xstilts_hpc.metrics.squad import SQUAD
 from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task, in_english
+from xstilts_hpc.tasks.download import Download
 from xstilts_hpc.tasks.squad_format import parse_answered
 from xstilts_hpc.tasks.squad_v1 import QA_RECIPE
 from xstilts_hpc.tasks.stripped_squad import parse_evaluation
@@ -71,4 +72,18 @@ TYDIQA = Task(
     ),
     origin="https://storage.googleapis.com/tydiqa/v1.1/ (Clark et al. 2020)",
     licence="Apache 2.0",
+    downloads=(
+        Download(
+            ("https://storage.googleapis.com/tydiqa/v1.1/tydiqa-goldp-v1.1-train.json",),
+            "tydiqa/tydiqa-goldp-v1.1-train.json",
+            sha256="cefc8e09ff2548d9b10a678d3a6bbbe5bc036be543f92418819ea676c97be23b",
+            num_bytes=58_004_076,
+        ),
+        # Nobody has published a digest of this archive.
+        Download(
+            ("https://storage.googleapis.com/tydiqa/v1.1/tydiqa-goldp-v1.1-dev.tgz",),
+            "tydiqa",
+            tuple(f"tydiqa-goldp-v1.1-dev/tydiqa-goldp-dev-{LANGUAGES[code].name.lower()}.json" for code in _LANGUAGES),
+        ),
+    ),
 )

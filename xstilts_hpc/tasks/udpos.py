@@ -5,9 +5,11 @@ from functools import partial
 from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, TokenExample
+from xstilts_hpc.languages import ENGLISH
 from xstilts_hpc.metrics.chunks import CHUNK_F1
 from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.conllu import UPOS, parse_conllu
+from xstilts_hpc.tasks.download import Download
 from xstilts_hpc.tasks.lines import each_block
 from xstilts_hpc.tasks.tagged import TaggedWord, numbered, tagged_sentence, tagged_word
 
@@ -71,8 +73,16 @@ _TEST = {
     "zh": 5_528,
 }
 
-
 # Kazakh, Thai, Tagalog and Yoruba have no dev file in UD 2.5.
+_WITHOUT_DEV = ("kk", "th", "tl", "yo")
+# What is read of the release: English to train on, and what is scored.
+_NEEDED = tuple(
+    f"ud-treebanks-v2.5/UD_*/{code}_*-ud-{split}.conllu"
+    for code in _LANGUAGES.split()
+    for split in (Split.TRAIN, Split.DEV, Split.TEST)
+    if (code == ENGLISH or split is not Split.TRAIN) and (code not in _WITHOUT_DEV or split is not Split.DEV)
+)
+
 UDPOS = Task(
     name="udpos",
     title="UDPOS",
@@ -88,4 +98,13 @@ UDPOS = Task(
     sources=(*_sources(Split.TRAIN), *_sources(Split.TEST), *_sources(Split.DEV)),
     origin="https://lindat.mff.cuni.cz/repository/xmlui/handle/11234/1-3105, ud-treebanks-v2.5.tgz (Zeman et al. 2019)",
     licence="by treebank: CC BY-SA, CC BY-NC-SA and others",
+    downloads=(
+        Download(
+            ("https://lindat.mff.cuni.cz/repository/xmlui/bitstream/handle/11234/1-3105/ud-treebanks-v2.5.tgz",),
+            "",
+            _NEEDED,
+            sha256="5ff973e44345a5f69b94cc1427158e14e851c967d58773cc2ac5a1d3adaca409",
+            num_bytes=355_216_681,
+        ),
+    ),
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task
+from xstilts_hpc.tasks.download import Download
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in, object_of
 from xstilts_hpc.tasks.nli import NLI_LABELS
 from xstilts_hpc.tasks.xtreme_pairs import parse_labelled_pairs, parse_pairs
@@ -74,4 +75,13 @@ XNLI = Task(
     ),
     origin="https://dl.fbaipublicfiles.com/XNLI/XNLI-1.0.zip (Conneau et al. 2018)",
     licence="CC BY-NC 4.0",
+    downloads=(
+        Download(
+            ("https://dl.fbaipublicfiles.com/XNLI/XNLI-1.0.zip",),
+            "",
+            ("XNLI-1.0/xnli.dev.tsv", "XNLI-1.0/xnli.test.tsv"),
+            sha256="4ba1d5e1afdb7161f0f23c66dc787802ccfa8a25a3ddd3b165a35e50df346ab1",
+            num_bytes=17_865_352,
+        ),
+    ),
 )

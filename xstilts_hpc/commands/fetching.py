@@ -1,0 +1,124 @@
+"""The two commands that use the network: data and models, on a machine that has one."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xstilts_hpc.commands.options import EXPERIMENTS, AsJson, DryRun, Root, console, print_value, say_next
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xstilts_hpc.fetch.data import Fetching, Outcome
+    from xstilts_hpc.tasks.base import Task
+
+
+class Origin(StrEnum):
+    """Where data are fetched from."""
+
+    PUBLISHERS = "publishers"
+    HUB = "hub"
+
+
+TaskNames = Annotated[list[str] | None, typer.Argument(metavar="[TASK]...", help="Tasks; all if none is named.")]
+DataPath = Annotated[Path, typer.Option("--data", help="The data folder, if it is not ROOT/data.")]
+Mirror = Annotated[str, typer.Option("--mirror", help="A mirror with a folder per host, instead of the publishers.")]
+From = Annotated[Origin, typer.Option("--from", help="The publishers' files, or the parquet files of the hub.")]
+
+
+def fetch_data(  # noqa: PLR0913 - a command has as many parameters as options
+    tasks: TaskNames = None,
+    root: Root = EXPERIMENTS,
+    data: DataPath = Path(),
+    origin: From = Origin.PUBLISHERS,
+    mirror: Mirror = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the data of tasks, and of what they are trained on, from the publishers: resumed, verified, recorded.
+
+    What is here is left alone. Exit code 4 where something is missing: then it says what to do by hand.
+
+    Example: xstilts data fetch xnli hellaswag --dry-run
+    """
+    from xstilts_hpc.fetch.data import Fetching, State, plan_fetch
+
+    chosen, fetching = _chosen(tasks or [], origin), Fetching(data if data != Path() else root / "data", mirror)
+    if dry_run or as_json:
+        found = plan_fetch(chosen, fetching.data) if dry_run else _fetch_quietly(chosen, fetching)
+        print_value([_json(outcome) for outcome in found], lambda: _plan_table(found), as_json=as_json)
+    else:
+        found = _fetch_aloud(chosen, fetching)
+        say_next("xstilts data check", root)
+    raise typer.Exit(4 if any(outcome.state is State.MISSING for outcome in found) else 0)
+
+
+def fetch_model(
+    model: Annotated[str, typer.Argument(metavar="ID", help="The model's id on the hub.")],
+    revision: Annotated[str, typer.Option("--revision", help="A branch, a tag or a commit.")] = "main",
+) -> None:
+    """Fetch a model into the hub's cache: configuration, tokenizer and safetensors, pinned to a commit, verified.
+
+    Example: xstilts model fetch FacebookAI/xlm-roberta-large
+    """
+    from xstilts_hpc.fetch.model import fetch_model as fetch
+    from xstilts_hpc.fetch.watching import Watching
+
+    fetched = fetch(model, revision, Watching(console()))
+    typer.echo(f"{model} is in {fetched.folder}\nin a grid file, for nodes without network:")
+    typer.echo(f"model: {{id: {model}, revision: {fetched.commit}}}")
+
+
+def _chosen(names: "Sequence[str]", origin: Origin) -> "list[Task]":
+    from xstilts_hpc.fetch.data import needed_for
+    from xstilts_hpc.fetch.hub import with_hub_files
+    from xstilts_hpc.tasks import TASKS, task_of
+    from xstilts_hpc.tasks.base import Role
+
+    every = [task for task in TASKS.values() if Role.MIXED_IN not in task.roles]
+    tasks = needed_for([task_of(name) for name in names] if names else every)
+    return [with_hub_files(task) for task in tasks] if origin is Origin.HUB else tasks
+
+
+def _fetch_quietly(tasks: "Sequence[Task]", fetching: "Fetching") -> "list[Outcome]":
+    from rich.console import Console
+
+    from xstilts_hpc.fetch.data import fetch
+    from xstilts_hpc.fetch.watching import Watching
+
+    return list(fetch(tasks, fetching, Watching(Console(stderr=True))))
+
+
+def _fetch_aloud(tasks: "Sequence[Task]", fetching: "Fetching") -> "list[Outcome]":
+    from xstilts_hpc.fetch.data import fetch
+    from xstilts_hpc.fetch.watching import Watching
+
+    watching = Watching(console())
+    for task in tasks:
+        watching.says(f"licence of {task.title}: {task.licence}")
+    found = []
+    for outcome in fetch(tasks, fetching, watching):
+        found.append(outcome)
+        what = ", ".join(outcome.tasks) + (f": {outcome.url}" if outcome.url else "")
+        watching.says(f"{outcome.state} {what}" + (f" ({outcome.says})" if outcome.says else ""))
+    return found
+
+
+def _json(outcome: "Outcome") -> dict[str, object]:
+    return {**vars(outcome), "state": str(outcome.state)}
+
+
+def _plan_table(found: "Sequence[Outcome]") -> object:
+    from rich.text import Text
+
+    from xstilts_hpc.fetch.watching import in_bytes
+
+    text = Text()
+    for outcome in found:
+        size = in_bytes(outcome.num_bytes) if outcome.num_bytes else "size unknown"
+        where = f"{outcome.url} ({size})" if outcome.url else outcome.says
+        text.append(f"{outcome.state} {', '.join(outcome.tasks)}: {where}; licence: {outcome.licence}\n")
+    to_come = sum(outcome.num_bytes for outcome in found if outcome.state == "to fetch")
+    return text.append(f"{in_bytes(to_come)} to fetch, where the size is known")

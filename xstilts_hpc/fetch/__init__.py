@@ -1,0 +1,1 @@
+"""Downloads on a machine with network: the only package that opens connections to the world."""

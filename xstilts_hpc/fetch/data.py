@@ -1,0 +1,201 @@
+"""Fetch the data of tasks: what is needed, what is here, and the rest from the publishers, recorded in SOURCES.json."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from xstilts_hpc.clock import utc
+from xstilts_hpc.errors import FetchError
+from xstilts_hpc.fetch.room import FullDiskError
+from xstilts_hpc.fetch.transfer import Patience, Wanted, transfer
+from xstilts_hpc.fetch.unpack import unpack
+from xstilts_hpc.fetch.watching import Watching, in_bytes
+from xstilts_hpc.files import Memory
+from xstilts_hpc.lease import hold
+from xstilts_hpc.tasks import task_of
+from xstilts_hpc.tasks.base import Split, Task
+from xstilts_hpc.tasks.download import Download
+from xstilts_hpc.tasks.fetched import (
+    FIRST_DOWNLOAD,
+    PUBLISHED,
+    Fetched,
+    check_fetched,
+    fetch_lease,
+    read_fetched,
+    scratch_folder,
+    with_record,
+    write_fetched,
+)
+from xstilts_hpc.tasks.folder import DataFolder
+
+
+class State(StrEnum):
+    """What became of a download."""
+
+    HERE = "here"
+    FETCHED = "fetched"
+    TO_FETCH = "to fetch"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A download, and the tasks that it is for."""
+
+    download: Download
+    tasks: tuple[str, ...]
+    licence: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one download, or of a task that there is nothing to download of; `says` is why it is missing."""
+
+    tasks: tuple[str, ...]
+    url: str
+    state: State
+    licence: str
+    num_bytes: int = 0
+    says: str = ""
+
+
+@dataclass(frozen=True)
+class Fetching:
+    """How to fetch: into which data folder, from which mirror of all publishers ("": themselves), how patiently."""
+
+    data: Path
+    mirror: str = ""
+    patience: Patience = field(default_factory=Patience)
+
+
+def needed_for(tasks: Iterable[Task]) -> list[Task]:
+    """Return the tasks with data of their own that some tasks need: themselves, parts of unions, training sets."""
+    found: dict[str, Task] = {}
+    for task in tasks:
+        trained_on = [task_of(task.training_set)] if task.training_set not in ("", task.name) else []
+        for part in (*(task.union or (task,)), *needed_for(trained_on)):
+            found[part.name] = part
+    return list(found.values())
+
+
+def jobs_of(tasks: Iterable[Task]) -> list[Job]:
+    """Return the downloads of tasks, each once."""
+    jobs: dict[str, Job] = {}
+    for task in tasks:
+        for download in task.downloads:
+            before = jobs[download.url].tasks if download.url in jobs else ()
+            jobs[download.url] = Job(download, (*before, task.name), task.licence)
+    return list(jobs.values())
+
+
+def plan_fetch(tasks: Sequence[Task], data: Path) -> list[Outcome]:
+    """Return what a fetch would do, without network and without changing anything."""
+    records = read_fetched(data)
+    found = [_planned(job, records, data) for job in jobs_of(tasks)]
+    return [*found, *_by_hand(tasks, data)]
+
+
+def fetch(tasks: Sequence[Task], fetching: Fetching, watching: Watching) -> Iterator[Outcome]:
+    """Fetch what is not here, one download after another, and yield what became of each; one that fails stops no other.
+
+    A full disk ends it. LockError where another process puts files into the same folder.
+    """
+    fetching.data.mkdir(parents=True, exist_ok=True)
+    with hold(fetch_lease(fetching.data)):
+        for job in jobs_of(tasks):
+            records = read_fetched(fetching.data)
+            found = _planned(job, records, fetching.data)
+            yield found if found.state is State.HERE else _fetched(job, records, fetching, watching)
+        yield from _by_hand(tasks, fetching.data)
+
+
+def _planned(job: Job, records: dict[str, Fetched], data: Path) -> Outcome:
+    download, record = job.download, records.get(job.download.url)
+    here = record and _is_wanted(record.sha256, download) and not any(check_fetched(data, record))
+    state = State.HERE if here else State.TO_FETCH
+    return Outcome(job.tasks, download.url, state, job.licence, download.num_bytes or (record.bytes if record else 0))
+
+
+def _is_wanted(sha256: str, download: Download) -> bool:
+    return download.sha256 in ("", sha256)
+
+
+def _by_hand(tasks: Sequence[Task], data: Path) -> list[Outcome]:
+    """Return the tasks that there is nothing to download of, with what to do where their files are not here."""
+    folder = DataFolder(data, Memory(Path())) if data.is_dir() else None
+    return [
+        Outcome(
+            (task.name,), "", State.HERE if here else State.MISSING, task.licence, says="" if here else task.by_hand
+        )
+        for task in tasks
+        if not task.downloads
+        for here in [folder is not None and any(folder.has(task, split, task.languages[0]) for split in Split)]
+    ]
+
+
+def _fetched(job: Job, records: dict[str, Fetched], fetching: Fetching, watching: Watching) -> Outcome:
+    download, data = job.download, fetching.data
+    watching.begin(f"{', '.join(job.tasks)}: {PurePosixPath(urlsplit(download.url).path).name}")
+    try:
+        record = _record(job, records, fetching, watching)
+    except FullDiskError:
+        raise
+    except FetchError as error:
+        return Outcome(job.tasks, download.url, State.MISSING, job.licence, download.num_bytes, str(error))
+    finally:
+        watching.end()
+    write_fetched(data, with_record(records, download.url, record))
+    return Outcome(job.tasks, download.url, State.FETCHED, job.licence, record.bytes, _trust(record))
+
+
+def _trust(record: Fetched) -> str:
+    """Say how far what came was verified."""
+    if record.trusted == PUBLISHED:
+        return f"{in_bytes(record.bytes)}, SHA-256 as published"
+    return f"{in_bytes(record.bytes)}, no SHA-256 is published: this one is trusted and recorded ({record.sha256})"
+
+
+def _record(job: Job, records: dict[str, Fetched], fetching: Fetching, watching: Watching) -> Fetched:
+    """Download, verify and unpack; return what to record."""
+    download, data = job.download, fetching.data
+    before = records.get(download.url)
+    file = scratch_folder(data) / _scratch_name(download.url)
+    received = transfer(_wanted(download, before, fetching.mirror), file, watching, fetching.patience)
+    try:
+        files = unpack(file, download, data, owned=set(before.files) if before else set())
+    except FullDiskError:
+        raise
+    except FetchError:
+        file.unlink()
+        raise
+    file.unlink()
+    return Fetched(
+        tasks=tuple(sorted({*job.tasks, *(before.tasks if before else ())})),
+        url=received.url,
+        sha256=received.sha256,
+        bytes=received.bytes,
+        trusted=PUBLISHED if download.sha256 else FIRST_DOWNLOAD,
+        time=utc(),
+        licence=job.licence,
+        files=files,
+    )
+
+
+def _wanted(download: Download, before: Fetched | None, mirror: str) -> Wanted:
+    """Return what to download: as published, or where that is not known as the first time."""
+    first = before if before and not download.sha256 else None
+    sizes = (first.sha256, first.bytes) if first else (download.sha256, download.num_bytes)
+    return Wanted(tuple(mirrored(url, mirror) for url in download.urls), sha256=sizes[0], num_bytes=sizes[1])
+
+
+def mirrored(url: str, mirror: str) -> str:
+    """Return the address of a URL's file at a mirror, which has a folder per host."""
+    return f"{mirror.rstrip('/')}/{url.partition('://')[2]}" if mirror else url
+
+
+def _scratch_name(url: str) -> str:
+    """Return a file name for a URL that no other URL has."""
+    return f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{PurePosixPath(urlsplit(url).path).name}"

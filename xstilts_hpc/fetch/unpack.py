@@ -1,0 +1,132 @@
+"""Take the files that are needed out of a download: whole files, and none outside the data folder."""
+
+import gzip
+import hashlib
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import IO, cast
+from urllib.parse import urlsplit
+
+from xstilts_hpc.errors import FetchError
+from xstilts_hpc.fetch.room import check_room, full_disk_is_an_error
+from xstilts_hpc.files import sha256_of, whole_file
+from xstilts_hpc.tasks.download import Download
+from xstilts_hpc.tasks.fetched import FetchedFile
+
+_CHUNK = 1 << 20
+# What a damaged archive makes the standard library raise.
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError)
+_Member = tuple[str, IO[bytes]]
+
+
+def unpack(file: Path, download: Download, data: Path, *, owned: Set[str]) -> dict[str, FetchedFile]:
+    """Put the files of a download into a data folder; return what they are by path under it.
+
+    A file that is there with other content is replaced only if it is `owned`: fetched before.
+    """
+    name = urlsplit(download.url).path
+    with full_disk_is_an_error(data, download.to), _damage_is_an_error(download):
+        if download.members:
+            check_room(data, _zip_size(file, download) if name.endswith(".zip") else 0, download.to)
+            members = _zip_members(file, download) if name.endswith(".zip") else _tar_members(file, download)
+            files = {path: _put(path, source, data, owned) for path, source in members}
+            _check_all(download, files)
+            return files
+        packed = name.endswith(".gz") and not download.to.endswith(".gz")
+        with file.open("rb") as raw:
+            source = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
+            return {download.to: _put(download.to, source, data, owned)}
+
+
+@contextmanager
+def _damage_is_an_error(download: Download) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGED as error:
+        raise FetchError(f"{download.url}: the archive cannot be unpacked ({error}); fetch it again") from error
+
+
+def _zip_size(file: Path, download: Download) -> int:
+    with zipfile.ZipFile(file) as archive:
+        return sum(info.file_size for info in archive.infolist() if _is_needed(info.filename, download))
+
+
+def _zip_members(file: Path, download: Download) -> Iterator[_Member]:
+    with zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            if _is_needed(info.filename, download):
+                mode = info.external_attr >> 16
+                path = _checked(
+                    info.filename, download, is_file=not info.is_dir() and stat.S_IFMT(mode) in (0, stat.S_IFREG)
+                )
+                with archive.open(info) as source:
+                    yield path, source
+
+
+def _tar_members(file: Path, download: Download) -> Iterator[_Member]:
+    with tarfile.open(file, "r|*") as archive:
+        for info in archive:
+            if _is_needed(info.name, download):
+                path = _checked(info.name, download, is_file=info.isreg())
+                source = archive.extractfile(info)
+                assert source is not None, "a regular file has content"
+                with source:
+                    yield path, source
+
+
+def _is_needed(name: str, download: Download) -> bool:
+    return any(_matches(name, pattern) for pattern in download.members)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Say whether a member's name fits a pattern, part by part."""
+    parts, wanted = name.removeprefix("./").split("/"), pattern.split("/")
+    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
+
+
+def _checked(name: str, download: Download, *, is_file: bool) -> str:
+    """Return a member's path under the data folder; FetchError where it is no plain file, or would lie elsewhere."""
+    parts = name.removeprefix("./").split("/")
+    if not is_file:
+        raise FetchError(
+            f"{download.url}: the member {name!r} is a link or a device, expected a file; nothing of it is used"
+        )
+    if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
+        raise FetchError(f"{download.url}: the member {name!r} leads out of the folder; nothing of it is used")
+    return "/".join(part for part in (download.to, *parts) if part)
+
+
+def _put(path: str, source: IO[bytes], data: Path, owned: Set[str]) -> FetchedFile:
+    """Write a file as a whole, and return what it is."""
+    target = data / path
+    with whole_file(target) as partial:
+        digest, size = hashlib.sha256(), 0
+        with partial.open("wb") as out:
+            while chunk := source.read(_CHUNK):
+                out.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+        file = FetchedFile(digest.hexdigest(), size)
+        if path not in owned and target.exists() and sha256_of(target) != file.sha256:
+            raise FetchError(
+                f"{target} is there with other content, and was not fetched; move it away and fetch again, or keep it "
+                "and do without this download"
+            )
+    return file
+
+
+def _check_all(download: Download, files: dict[str, FetchedFile]) -> None:
+    """Refuse an archive that lacks a member that is needed."""
+    prefix = f"{download.to}/" if download.to else ""
+    names = [path.removeprefix(prefix) for path in files]
+    missing = [pattern for pattern in download.members if not any(_matches(name, pattern) for name in names)]
+    if missing:
+        raise FetchError(
+            f"{download.url}: the archive has no {missing[0]} ({len(missing)} such); is it another release?"
+        )

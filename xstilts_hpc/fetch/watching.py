@@ -1,0 +1,52 @@
+"""What a person sees of downloads: a bar on a terminal, else a line now and then."""
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+_EVERY_S = 30.0
+
+
+class Watching:
+    """Shows one download after another on a console; implements `transfer.Watcher`."""
+
+    def __init__(self, console: Console) -> None:
+        """Show on a console."""
+        self._console = console
+        self._name, self._said = "", time.monotonic()
+        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        self._bar = Progress(TextColumn("{task.description}", markup=False), *columns, console=console, transient=True)
+        self._task = self._bar.add_task("", visible=False, total=None)
+
+    def begin(self, name: str) -> None:
+        """Show the download of a file."""
+        self._name, self._said = name, time.monotonic()
+        if self._console.is_terminal:
+            self._bar.reset(self._task, description=name, visible=True, total=None)
+            self._bar.start()
+
+    def grown(self, num_bytes: int, total: int) -> None:
+        """Show how much is on disk."""
+        if self._console.is_terminal:
+            self._bar.update(self._task, completed=num_bytes, total=total or None)
+        elif time.monotonic() - self._said >= _EVERY_S:
+            self.says(f"{self._name}: {in_bytes(num_bytes)}" + (f" of {in_bytes(total)}" if total else ""))
+
+    def says(self, text: str) -> None:
+        """Print a line."""
+        self._said = time.monotonic()
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def end(self) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+
+def in_bytes(number: float) -> str:
+    """Return a number of bytes in three digits."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} TB"
