@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from xstilts_hpc.commands import checking, cleaning, fetching, grids, mending, results, seeing
+from xstilts_hpc.commands import checking, cleaning, fetching, grids, mending, results, seeing, stocking
 from xstilts_hpc.errors import XstiltsError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ for _command in _COMMANDS:
     app.command()(_command)
 data = typer.Typer(no_args_is_help=True, help="Fetch, import and check the data sets.")
 data.command("fetch")(fetching.fetch_data)
+data.command("check")(stocking.check)
 app.add_typer(data, name="data")
 model = typer.Typer(no_args_is_help=True, help="Fetch models for machines without network.")
 model.command("fetch")(fetching.fetch_model)

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xstilts_hpc.commands.options import EXPERIMENTS, AsJson, DryRun, Root, console, print_value, say_next
+from xstilts_hpc.commands.options import (
+    EXPERIMENTS,
+    AsJson,
+    DataPath,
+    DryRun,
+    Root,
+    TaskNames,
+    console,
+    data_of,
+    print_value,
+    say_next,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +33,6 @@ class Origin(StrEnum):
     HUB = "hub"
 
 
-TaskNames = Annotated[list[str] | None, typer.Argument(metavar="[TASK]...", help="Tasks; all if none is named.")]
-DataPath = Annotated[Path, typer.Option("--data", help="The data folder, if it is not ROOT/data.")]
 Mirror = Annotated[str, typer.Option("--mirror", help="A mirror with a folder per host, instead of the publishers.")]
 From = Annotated[Origin, typer.Option("--from", help="The publishers' files, or the parquet files of the hub.")]
 
@@ -45,7 +54,7 @@ def fetch_data(  # noqa: PLR0913 - a command has as many parameters as options
     """
     from xstilts_hpc.fetch.data import Fetching, State, plan_fetch
 
-    chosen, fetching = _chosen(tasks or [], origin), Fetching(data if data != Path() else root / "data", mirror)
+    chosen, fetching = _chosen(tasks or [], origin), Fetching(data_of(root, data), mirror)
     if dry_run or as_json:
         found = plan_fetch(chosen, fetching.data) if dry_run else _fetch_quietly(chosen, fetching)
         print_value([_json(outcome) for outcome in found], lambda: _plan_table(found), as_json=as_json)

@@ -39,11 +39,21 @@ ProfileName = Annotated[
         autocompletion=completion.profiles,
     ),
 ]
+TaskNames = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[TASK]...", help="Tasks; all if none is named.", autocompletion=completion.task_names),
+]
+DataPath = Annotated[Path, typer.Option("--data", help="The data folder, if it is not ROOT/data.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
 Partial = Annotated[bool, typer.Option("--allow-partial", help="Accept missing cells: exit 0, averages marked n=k/N.")]
 
 EXPERIMENTS = Path("experiments")
+
+
+def data_of(root: Path, data: Path) -> Path:
+    """Return the data folder: that of the root, unless another one is named."""
+    return data if data != Path() else root / "data"
 
 
 def expand_grid(grid: Path, root: Path, *, published: bool = False) -> "Plan":

@@ -71,6 +71,16 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Departure:
+    """A number of examples that a known copy of a split has instead of the published one, and why."""
+
+    split: Split
+    language: str
+    examples: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Task:
     """A data set with a question, labels and a metric.
 
@@ -84,7 +94,8 @@ class Task:
     of that as well as of the labels. `published` counts the examples of the publishers' files by split and language,
     `characters` is the mean length of one in a sample of them: what a plan without the data goes by. `downloads` are
     the publishers' files, `hub` copies on the hub; `by_hand` says what to do where a licence or a dead link leaves
-    nothing to download.
+    nothing to download. `rough` says why the numbers of `published` need not be those that are read, "" where
+    they are; `departures` are the numbers of copies that are known to differ.
     """
 
     name: str
@@ -110,6 +121,8 @@ class Task:
     downloads: tuple[Download, ...] = ()
     hub: tuple[HubFiles, ...] = ()
     by_hand: str = ""
+    rough: str = ""
+    departures: tuple[Departure, ...] = ()
 
     def needs_dev(self, split: Split) -> bool:
         """Say whether a split cannot be scored without dev: pairs are mined with a threshold from there."""

@@ -98,6 +98,7 @@ CCG = Task(
     metric=TOKEN_ACCURACY,
     training_set="ccg",
     published=in_english(40_000, 6_000),
+    rough="no count of CCGbank's sentences is published",
     characters=110.0,
     sources=tuple(source for split in _SECTIONS for source in _sources(split)),
     origin="https://catalog.ldc.upenn.edu/LDC2005T13 (CCGbank 1.1; needs the LDC's licence, ccg_pmb is free)",

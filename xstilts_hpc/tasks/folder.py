@@ -133,7 +133,7 @@ class DataFolder:
             located = self.locate(task, split, language)
             parsers = [part.source.parse.__name__ for part in located.parts]
             pinned = [_FACTS, task.name, language, parsers, stat_key(located.paths)]
-            facts = self.memory.recall(digest_of(pinned), lambda: _read_facts(located))
+            facts = self.memory.recall(digest_of(pinned), lambda: read_facts(located))
             if task.needs_dev(split):
                 digests = [facts["digest"], self.facts(task, Split.DEV, language)["digest"]]
                 facts = {**facts, "digest": digest_of(digests)}
@@ -164,16 +164,7 @@ class DataFolder:
             found = [self._find(part, split, language) for part in task.union]
             parts = tuple(files for located in found if located for files in located.parts)
             return Located(task, split, language, parts) if all(found) else None
-        for source in task.sources:
-            if source.split != split or (source.languages and language not in source.languages):
-                continue
-            names = [_fill(pattern, language) for pattern in source.patterns]
-            for folder in self._folders(task):
-                found_files = [_matching(folder, name) for name in names]
-                if all(found_files):
-                    paths = tuple(path for files in found_files for path in files)
-                    return Located(task, split, language, (Files(task.name, source, paths),))
-        return None
+        return next((located for _, located in find_in(self._folders(task), task, split, language)), None)
 
     def _folders(self, task: Task) -> list[Path]:
         bases = [self.root / prefix for prefix in _PREFIXES]
@@ -185,12 +176,37 @@ class DataFolder:
                 return f"{task.title} needs all of {', '.join(p.title for p in task.union)}; " + self._not_found(
                     part, split, language
                 )
-        patterns = [" + ".join(source.patterns) for source in task.sources if source.split == split]
-        names = " or ".join(_fill(pattern, language) for pattern in patterns) or "(the task has no such split)"
+        names = " or ".join(_fill(form, language) for form in forms_of(task, split, language))
+        names = names or "(the task has no such split)"
         return (
             f"{task.title}: no {split} file for language {language} under {self.root}; expected {names}"
             f" (also under download/, intermediate/ or {task.name}/); get it from {task.origin}"
         )
+
+
+def forms_of(task: Task, split: Split, language: str) -> list[str]:
+    """Return the forms that the files of a split may have, each as its patterns."""
+    return [" + ".join(source.patterns) for source in sources_of(task, split, language)]
+
+
+def sources_of(task: Task, split: Split, language: str) -> list[Source]:
+    """Return the forms that a split may have in a language, the preferred one first."""
+    sources = [source for source in task.sources if source.split == split]
+    return [source for source in sources if not source.languages or language in source.languages]
+
+
+def find_in(folders: Sequence[Path], task: Task, split: Split, language: str) -> Iterator[tuple[Path, Located]]:
+    """Yield (folder, files) for each of some folders that holds a split of a task that is no union.
+
+    The preferred form comes first, in the order of the folders.
+    """
+    for source in sources_of(task, split, language):
+        names = [_fill(pattern, language) for pattern in source.patterns]
+        for folder in folders:
+            found = [_matching(folder, name) for name in names]
+            if all(found):
+                paths = tuple(path for files in found for path in files)
+                yield folder, Located(task, split, language, (Files(task.name, source, paths),))
 
 
 def _matching(folder: Path, name: str) -> list[Path]:
@@ -203,7 +219,8 @@ def _fill(pattern: str, language: str) -> str:
     return pattern.format(language=language, language3=LANGUAGES[language].code3, name=LANGUAGES[language].name.lower())
 
 
-def _read_facts(located: Located) -> dict[str, Any]:
+def read_facts(located: Located) -> dict[str, Any]:
+    """Read the files of a split whole and return what DataFolder.facts does, without remembering it."""
     count, characters, gold = 0, 0, True
     labels: set[str] = set()
     bad: list[str] = []

@@ -17,6 +17,16 @@ _TEST = {
     "zh": 5_137,
 }
 
+_DEV = {
+    "ar": 517,
+    "de": 512,
+    "en": 1_148,
+    "es": 500,
+    "hi": 507,
+    "vi": 511,
+    "zh": 504,
+}
+
 MLQA = Task(
     name="mlqa",
     title="MLQA",
@@ -26,7 +36,7 @@ MLQA = Task(
     parallel=True,
     languages=("ar", "de", "en", "es", "hi", "vi", "zh"),
     training_set="squad_v1",
-    published={Split.TEST: _TEST},
+    published={Split.DEV: _DEV, Split.TEST: _TEST},
     characters=658.2,
     recipe=QA_RECIPE,
     sources=(

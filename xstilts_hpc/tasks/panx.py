@@ -39,6 +39,7 @@ def _sources(split: Split) -> tuple[Source, ...]:
 # Languages with fewer than 10,000 sentences in the test set.
 _WITH_1000 = ("af", "bn", "hi", "kk", "ml", "mr", "ms", "sw", "ta", "te", "tl", "ur")
 _WITH_100 = ("jv", "my", "yo")
+# The dev set of a language is as large as its test set.
 _TEST = dict.fromkeys(XTREME, 10_000) | dict.fromkeys(_WITH_1000, 1_000) | dict.fromkeys(_WITH_100, 100)
 
 PANX = Task(
@@ -50,7 +51,7 @@ PANX = Task(
     languages=XTREME,
     labels=_LABELS,
     training_set="panx",
-    published=in_english(20_000) | {Split.TEST: _TEST},
+    published=in_english(20_000) | {Split.DEV: _TEST, Split.TEST: _TEST},
     characters=33.8,
     recipe={"epochs": 10},
     sources=(*_sources(Split.TRAIN), *_sources(Split.TEST), *_sources(Split.DEV)),

@@ -47,7 +47,8 @@ SNLI = Task(
     metric=ACCURACY,
     labels=NLI_LABELS,
     training_set="snli",
-    published=in_english(550_152, 10_000),  # with the rows that have no gold label
+    # Of 550,152 and 10,000 rows 785 and 158 have no gold label (Wang and Jiang 2016 count what is left).
+    published=in_english(549_367, 9_842),
     characters=104.1,
     sources=(
         Source(Split.TRAIN, ("snli_1.0/snli_1.0_train.jsonl",), parse_jsonl),

@@ -1,0 +1,245 @@
+"""Check a data folder without network: which files are there, how many examples, what changed, how to get the rest."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from xstilts_hpc.errors import DataError
+from xstilts_hpc.files import Memory, sha256_of
+from xstilts_hpc.tasks import TASKS, task_of
+from xstilts_hpc.tasks.base import Role, Split, Task
+from xstilts_hpc.tasks.fetched import FetchedFile, read_fetched
+from xstilts_hpc.tasks.folder import DataFolder, Located, forms_of, read_facts
+
+# Forms of a split that are named where none is there.
+_FORMS = 2
+_STRIPPED = "no right answers in it, as XTREME's download step leaves test files; dev is scored instead"
+
+
+class State(StrEnum):
+    """What is the matter with a split in one language; `departs` is a difference that is known and harmless."""
+
+    FINE = "fine"
+    DEPARTS = "departs"
+    MISSING = "missing"
+    SHORT = "short"
+    LONG = "too many"
+    CHANGED = "changed"
+    UNREADABLE = "unreadable"
+
+    @property
+    def invalid(self) -> bool:
+        """Say whether the files are there but cannot be relied on."""
+        return self in (State.SHORT, State.LONG, State.CHANGED, State.UNREADABLE)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one split in one language; `published` is 0 where no count is published."""
+
+    task: str
+    split: Split
+    language: str
+    state: State
+    says: str = ""
+    files: tuple[str, ...] = ()
+    examples: int = 0
+    published: int = 0
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """What was found in a data folder; `tasks` are those that were looked for, unions by their parts."""
+
+    data: Path
+    tasks: tuple[Task, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """Return 3 where files are invalid, else 4 where some are missing, else 0."""
+        if any(finding.state.invalid for finding in self.findings):
+            return DataError.exit_code
+        return 4 if any(finding.state is State.MISSING for finding in self.findings) else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything that was found, with each task's licence and how to get what is missing of it."""
+        tasks = [
+            {"task": task.name, "licence": task.licence, "origin": task.origin, "get": self.how_to_get(task)}
+            for task in self.tasks
+        ]
+        found = [asdict(finding) for finding in self.findings]
+        return {"data": str(self.data), "exists": self.data.is_dir(), "tasks": tasks, "findings": found}
+
+    def how_to_get(self, task: Task) -> str:
+        """Return what to do about a task of which something is missing or wrong; "" where nothing is."""
+        wrong = {finding.state for finding in self.findings if finding.task == task.name}
+        return how_to_get(task) if State.MISSING in wrong or any(state.invalid for state in wrong) else ""
+
+
+def how_to_get(task: Task) -> str:
+    """Return the command that fetches a task, or what to do by hand where there is nothing to fetch."""
+    return task.by_hand or f"xstilts data fetch {task.name}"
+
+
+def check_data(data: Path, names: Sequence[str] = ()) -> DataCheck:
+    """Read all files of some tasks, or of every task; nothing is written, and nothing is believed that was read before.
+
+    Files are compared with the checksums that were recorded when they were fetched or imported (SOURCES.json).
+    """
+    tasks = _parts(map(task_of, names)) if names else _parts(TASKS.values())
+    if not data.is_dir():
+        missing = [_missing(task, *place) for task in tasks for place in _wanted(task)]
+        return DataCheck(data, tasks, tuple(missing))
+    folder = DataFolder(data, Memory(Path()))
+    recorded = {path: file for record in read_fetched(data).values() for path, file in record.files.items()}
+    found = [_check(folder, recorded, task, *place) for task in tasks for place in _places(folder, task)]
+    return DataCheck(data, tasks, tuple(found))
+
+
+def _parts(tasks: Iterable[Task]) -> tuple[Task, ...]:
+    """Return the tasks that have files, a union by its parts, each once."""
+    parts = {part.name: part for task in tasks for part in task.union or (task,)}
+    return tuple(parts.values())
+
+
+def _wanted(task: Task) -> list[tuple[Split, str]]:
+    """Return the splits and languages that a user of a task needs.
+
+    Text to mix in and translated training sets are a matter of choice. Where nothing is counted it is the training set
+    and the dev set.
+    """
+    if Role.MIXED_IN in task.roles:
+        return []
+    counted = {(split, code) for split, counts in task.published.items() for code in counts}
+    if not counted:
+        counted = {(split, code) for split in (Split.TRAIN, Split.DEV) for code in task.languages}
+    if task.mining:
+        counted |= {(Split.DEV, code) for code in task.languages}
+    return [place for place in _in_order(task) if place in counted and place[0] is not Split.TRANSLATED]
+
+
+def _places(folder: DataFolder, task: Task) -> list[tuple[Split, str]]:
+    wanted = _wanted(task)
+    return [place for place in _in_order(task) if place in wanted or folder.has(task, *place)]
+
+
+def _in_order(task: Task) -> Iterator[tuple[Split, str]]:
+    for split in Split:
+        codes = task.published.get(split, {}) if split is Split.TRANSLATED else task.languages
+        yield from ((split, code) for code in codes)
+
+
+def _missing(task: Task, split: Split, language: str) -> Finding:
+    forms = forms_of(task, split, language)
+    more = f" or {len(forms) - _FORMS} more" if len(forms) > _FORMS else ""
+    says = f"expected {' or '.join(forms[:_FORMS])}{more}"
+    return Finding(task.name, split, language, State.MISSING, says, published=_published(task, split, language))
+
+
+def _published(task: Task, split: Split, language: str) -> int:
+    return task.published.get(split, {}).get(language, 0)
+
+
+def _check(folder: DataFolder, recorded: Mapping[str, FetchedFile], task: Task, split: Split, language: str) -> Finding:
+    if not folder.has(task, split, language):
+        return _missing(task, split, language)
+    located = folder.locate(task, split, language)
+    paths = {str(path.relative_to(folder.root)): path for path in located.paths}
+    counted = count(located)
+    changed = [name for name in paths if name in recorded and _differs(paths[name], recorded[name])]
+    state, says = counted.state, counted.says
+    if changed:
+        state, says = State.CHANGED, f"other content than was fetched: {', '.join(changed)}"
+    published = _published(task, split, language)
+    return Finding(task.name, split, language, state, says, tuple(paths), counted.examples, published)
+
+
+def _differs(path: Path, file: FetchedFile) -> bool:
+    return path.stat().st_size != file.bytes or sha256_of(path) != file.sha256
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many examples some files have, and what that is beside the published count."""
+
+    state: State
+    says: str = ""
+    examples: int = 0
+
+
+def count(located: Located) -> Counted:
+    """Read the files of a split and compare the number of examples with what its publisher counts."""
+    try:
+        facts = read_facts(located)
+    except (DataError, OSError) as error:
+        return Counted(State.UNREADABLE, str(error))
+    state, says = _compared(located, facts["examples"])
+    if facts["bad"]:
+        bad = f"{len(facts['bad'])} unreadable rows left out, the first: {facts['bad'][0]}"
+        says = f"{says}; {bad}" if says else bad
+    if not facts["gold"] and state is State.FINE:
+        state, says = State.DEPARTS, _STRIPPED
+    return Counted(state, says, facts["examples"])
+
+
+def _compared(located: Located, examples: int) -> tuple[State, str]:
+    task, split, language = located.task, located.split, located.language
+    published = _published(task, split, language)
+    if not published:
+        return State.FINE, "no count is published"
+    if examples == published:
+        return State.FINE, ""
+    for known in task.departures:
+        if (known.split, known.language, known.examples) == (split, language, examples):
+            return State.DEPARTS, known.reason
+    if task.rough:
+        return State.DEPARTS, task.rough
+    if examples < published:
+        return State.SHORT, "fewer examples than published"
+    return State.LONG, "more examples than published"
+
+
+def check_table(check: DataCheck) -> Table:
+    """Return a row per split; below them what there is to say of it, licences, and how to get what is missing."""
+    table = Table(box=None, pad_edge=False, caption_justify="left")
+    for name in ("task", "split", "languages", "examples", "published", "state"):
+        table.add_column(name, no_wrap=True, justify="right" if name in ("examples", "published") else "left")
+    said: list[str] = []
+    for task in check.tasks:
+        mine = [finding for finding in check.findings if finding.task == task.name]
+        for split, group in groupby(mine, key=lambda finding: finding.split):
+            found = list(group)
+            table.add_row(task.name, str(split), *_cells(found))
+            said += _said(task, split, found)
+        if not mine:
+            table.add_row(task.name, "-", "none here")
+    said += [f"{task.name}: licence: {task.licence}" for task in check.tasks]
+    said += [f"{task.name}: to get it: {get}" for task in check.tasks if (get := check.how_to_get(task))]
+    table.caption = Text("\n".join(said), style="default")
+    return table
+
+
+def _cells(found: Sequence[Finding]) -> tuple[str, str, str, str]:
+    here = [finding for finding in found if finding.state is not State.MISSING]
+    languages = here[0].language if len(found) == len(here) == 1 else f"{len(here)} of {len(found)}"
+    counts = (sum(finding.examples for finding in here), sum(finding.published for finding in found))
+    states = ", ".join(dict.fromkeys(str(finding.state) for finding in found))
+    return languages, f"{counts[0]:,}", f"{counts[1]:,}" if counts[1] else "?", states
+
+
+def _said(task: Task, split: Split, found: Sequence[Finding]) -> list[str]:
+    """Return a line for each thing that is to say of a split, with the languages that it is to say of."""
+    languages: dict[str, list[str]] = {}
+    for finding in found:
+        if finding.says:
+            other = finding.examples != finding.published > 0 and finding.state is not State.MISSING
+            numbers = f" ({finding.examples:,} of {finding.published:,})" if other else ""
+            languages.setdefault(f"{finding.state}: {finding.says}", []).append(finding.language + numbers)
+    return [f"{task.name} {split}: {says}: {', '.join(codes)}" for says, codes in languages.items()]
