@@ -1,0 +1,198 @@
+"""The data of tasks, from the publishers' archives in small: fetched, recorded, and read."""
+
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.fetch.archives import sha256, zip_of
+from tests.fetch.conftest import AT_ONCE
+from tests.fetch.publishers import publish
+from tests.fetch.site import Site
+from xstilts_hpc.errors import DataError, LockError
+from xstilts_hpc.fetch.data import Fetching, Outcome, State, fetch, jobs_of, needed_for, plan_fetch
+from xstilts_hpc.fetch.watching import Watching
+from xstilts_hpc.files import Memory
+from xstilts_hpc.lease import hold
+from xstilts_hpc.tasks import TASKS
+from xstilts_hpc.tasks.base import Split, Task
+from xstilts_hpc.tasks.download import Download
+from xstilts_hpc.tasks.fetched import check_fetched, fetch_lease, read_fetched, scratch_folder, sources_path
+from xstilts_hpc.tasks.folder import DataFolder
+
+FETCHED = [task for task in TASKS.values() if task.downloads]
+TEXT = b"text\n"
+# Of these the shared data have whole files only in XTREME's form.
+_OTHER_FORMS = ("xnli",)
+
+
+def run(task: Task, data: Path, **how: str) -> list[Outcome]:
+    watching = Watching(Console(file=io.StringIO()))
+    return list(fetch([task], Fetching(data, patience=AT_ONCE, **how), watching))
+
+
+def plain(site: Site, path: str = "/a.jsonl", content: bytes = TEXT, *, known: bool = True) -> Task:
+    """Return a task with one plain file on a site."""
+    url = site.put(path, content)
+    facts = {"sha256": sha256(content), "num_bytes": len(content)} if known else {}
+    return replace(TASKS["hellaswag"], downloads=(Download((url,), "hellaswag/a.jsonl", **facts),))
+
+
+def examples(data: Path, task: Task) -> dict[tuple[Split, str], list[object]]:
+    """Return what is read of a task in its first form, by split and language."""
+    folder = DataFolder(data, Memory(Path()))
+    return {
+        (split, code): list(folder.locate(task, split, code).examples())
+        for split in (Split.TRAIN, Split.DEV, Split.TEST)
+        for code in task.languages
+        if folder.has(task, split, code)
+    }
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("task", FETCHED, ids=lambda task: task.name)
+def test_what_is_fetched_of_a_task_is_read_from_there(
+    task: Task, shared_data: Path, site: Site, tmp_path: Path
+) -> None:
+    published = publish(task, shared_data, site, tmp_path)
+    found = run(published, tmp_path / "data")
+    assert found
+    assert {outcome.state for outcome in found} == {State.FETCHED}
+    read, original = examples(tmp_path / "data", task), examples(shared_data, task)
+    assert any(read.values())
+    assert task.name in _OTHER_FORMS or all(found == original[key] for key, found in read.items())
+    records = read_fetched(tmp_path / "data").values()
+    assert {record.licence for record in records} == {task.licence}
+    assert [line for record in records for line in check_fetched(tmp_path / "data", record)] == []
+
+
+def test_every_download_is_stated_completely() -> None:
+    for job in jobs_of(FETCHED):
+        download = job.download
+        assert all(url.startswith("https://") for url in download.urls)
+        assert bool(download.sha256) == bool(download.num_bytes)
+        assert re.fullmatch(r"[0-9a-f]{64}|", download.sha256)
+        assert download.members or download.to
+    unknown = [job.download.url.rpartition("/")[2] for job in jobs_of(FETCHED) if not job.download.sha256]
+    assert unknown == ["tydiqa-goldp-v1.1-dev.tgz"]
+
+
+def test_every_task_can_be_fetched_or_says_what_to_do() -> None:
+    for task in TASKS.values():
+        assert task.downloads or task.union or task.by_hand, task.name
+
+
+def test_a_task_needs_its_parts_and_its_training_set() -> None:
+    assert [task.name for task in needed_for([TASKS["anli"]])] == ["anli_r1r2r3", "mnli", "snli"]
+    assert [task.name for task in needed_for([TASKS["xnli"], TASKS["mlqa"]])] == ["xnli", "mnli", "mlqa", "squad_v1"]
+
+
+def test_what_is_here_is_not_fetched_again(site: Site, tmp_path: Path) -> None:
+    task = plain(site)
+    assert [outcome.state for outcome in run(task, tmp_path)] == [State.FETCHED]
+    assert [outcome.state for outcome in run(task, tmp_path)] == [State.HERE]
+    assert len(site.requests) == 1
+    assert list(scratch_folder(tmp_path).iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"texT\n")])
+def test_a_file_that_was_lost_or_changed_is_fetched_again(site: Site, tmp_path: Path, damage: object) -> None:
+    task = plain(site)
+    run(task, tmp_path)
+    damage(tmp_path / "hellaswag/a.jsonl")  # type: ignore[operator] # one of the functions above
+    assert [outcome.state for outcome in run(task, tmp_path)] == [State.FETCHED]
+    assert (tmp_path / "hellaswag/a.jsonl").read_bytes() == TEXT
+
+
+def test_the_record_says_where_it_is_from(site: Site, tmp_path: Path) -> None:
+    task = plain(site)
+    run(task, tmp_path)
+    ((url, record),) = json.loads(sources_path(tmp_path).read_text())["downloads"].items()
+    assert url == task.downloads[0].url
+    assert record.pop("time")[:2] == "20"
+    assert record == {
+        "tasks": ["hellaswag"],
+        "url": url,
+        "sha256": sha256(TEXT),
+        "bytes": 5,
+        "trusted": "published",
+        "licence": "MIT",
+        "files": {"hellaswag/a.jsonl": {"sha256": sha256(TEXT), "bytes": 5}},
+    }
+
+
+def test_an_unknown_digest_is_trusted_once_and_said_so(site: Site, tmp_path: Path) -> None:
+    task = plain(site, known=False)
+    (first,) = run(task, tmp_path)
+    assert f"no SHA-256 is published: this one is trusted and recorded ({sha256(TEXT)})" in first.says
+    (tmp_path / "hellaswag/a.jsonl").unlink()
+    site.put("/a.jsonl", b"texT\n")
+    (second,) = run(task, tmp_path)
+    assert second.state is State.MISSING
+    assert f"expected {sha256(TEXT)}" in second.says
+    assert not (tmp_path / "hellaswag/a.jsonl").exists()
+
+
+def test_one_that_fails_stops_no_other(site: Site, tmp_path: Path) -> None:
+    lost = replace(plain(site).downloads[0], urls=(f"{site.url}/lost",), to="lost")
+    task = replace(plain(site), downloads=(lost, *plain(site).downloads))
+    found = run(task, tmp_path)
+    assert [outcome.state for outcome in found] == [State.MISSING, State.FETCHED]
+    assert "answers 404 Not Found" in found[0].says
+
+
+def test_an_archive_that_cannot_be_unpacked_is_dropped(site: Site, tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "a.zip", {"other.tsv": TEXT}).read_bytes()
+    url = site.put("/a.zip", archive)
+    task = replace(TASKS["hellaswag"], downloads=(Download((url,), "", ("one.tsv",)),))
+    (found,) = run(task, tmp_path / "data")
+    assert "the archive has no one.tsv" in found.says
+    assert list(scratch_folder(tmp_path / "data").iterdir()) == []
+    assert read_fetched(tmp_path / "data") == {}
+
+
+def test_two_at_once_do_not_write_into_one_folder(site: Site, tmp_path: Path) -> None:
+    with hold(fetch_lease(tmp_path)), pytest.raises(LockError, match=r"lease.json is held by process"):
+        run(plain(site), tmp_path)
+    assert site.requests == []
+
+
+def test_a_mirror_has_a_folder_for_each_publisher(site: Site, tmp_path: Path) -> None:
+    task = plain(site, "/mirror/publisher.invalid/a.jsonl")
+    task = replace(task, downloads=(replace(task.downloads[0], urls=("https://publisher.invalid/a.jsonl",)),))
+    (found,) = run(task, tmp_path, mirror=f"{site.url}/mirror/")
+    assert found.state is State.FETCHED
+    assert list(read_fetched(tmp_path)) == ["https://publisher.invalid/a.jsonl"]
+
+
+def test_a_plan_neither_asks_nor_writes(site: Site, tmp_path: Path) -> None:
+    (found,) = plan_fetch([plain(site)], tmp_path / "data")
+    assert (found.state, found.num_bytes, found.licence) == (State.TO_FETCH, 5, "MIT")
+    assert site.requests == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_needs_a_licence_says_what_to_do_unless_it_is_here(tmp_path: Path) -> None:
+    (found,) = run(TASKS["ccg"], tmp_path)
+    assert found.state is State.MISSING
+    assert "get LDC2005T13" in found.says
+    assert "use ccg_pmb" in found.says
+    (tmp_path / "ccg.train").write_text("a\tN\n", encoding="utf-8")
+    (found,) = run(TASKS["ccg"], tmp_path)
+    assert (found.state, found.says) == (State.HERE, "")
+
+
+def test_a_record_of_a_later_version_is_not_read(tmp_path: Path) -> None:
+    sources_path(tmp_path).write_text('{"schema": 2}', encoding="utf-8")
+    with pytest.raises(DataError, match="schema 2, this version reads 1"):
+        read_fetched(tmp_path)
+
+
+def test_a_damaged_record_is_an_error(tmp_path: Path) -> None:
+    sources_path(tmp_path).write_text('{"schema": 1, "downloads": {"u": {"files": []}}}', encoding="utf-8")
+    with pytest.raises(DataError, match="not a record of downloads"):
+        read_fetched(tmp_path)

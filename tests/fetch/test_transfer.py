@@ -1,0 +1,223 @@
+"""One file over HTTP: what is resumed, what is tried again, and what is never believed."""
+
+import hashlib
+import resource
+from pathlib import Path
+
+import pytest
+
+from tests.fetch.conftest import AT_ONCE, Notes
+from tests.fetch.site import MODIFIED, Site
+from xstilts_hpc.errors import FetchError
+from xstilts_hpc.fetch.room import FullDiskError
+from xstilts_hpc.fetch.transfer import Patience, Received, Wanted, transfer
+
+CONTENT = bytes(range(256)) * 400
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+def fetch(url: str | tuple[str, ...], folder: Path, notes: Notes, *, known: bool = True) -> Received:
+    urls = url if isinstance(url, tuple) else (url,)
+    wanted = Wanted(urls, len(CONTENT), SHA256) if known else Wanted(urls)
+    return transfer(wanted, folder / "file", notes, AT_ONCE)
+
+
+def begin(folder: Path, site: Site, path: str, notes: Notes) -> None:
+    """Leave half of a page on disk, as a process that was killed does."""
+    page = site.pages[path]
+    page.failures = ["reset", 404]
+    with pytest.raises(FetchError):
+        fetch(site.url + path, folder, notes, known=False)
+    assert (folder / "file.partial").stat().st_size == len(page.content) // 2
+    site.requests.clear()
+
+
+def is_whole(folder: Path) -> bool:
+    """Say whether the file is there, and nothing beside it."""
+    return [path.name for path in folder.iterdir()] == ["file"] and (folder / "file").read_bytes() == CONTENT
+
+
+def test_a_file_is_brought_and_verified(site: Site, tmp_path: Path, notes: Notes) -> None:
+    url = site.put("/file", CONTENT)
+    assert fetch(url, tmp_path, notes) == Received(url, SHA256, len(CONTENT))
+    assert is_whole(tmp_path)
+    assert (notes.said, notes.sizes[-1]) == ([], len(CONTENT))
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("tag", [True, False])
+def test_after_a_broken_connection_it_goes_on_where_the_disk_ends(
+    site: Site, tmp_path: Path, notes: Notes, *, known: bool, tag: bool
+) -> None:
+    url = site.put("/file", CONTENT, failures=["reset"], tag=tag, headers={} if tag else {"Last-Modified": MODIFIED})
+    fetch(url, tmp_path, notes, known=known)
+    assert is_whole(tmp_path)
+    assert site.ranges() == ["", f"bytes={len(CONTENT) // 2}-"]
+    assert "the connection ended after 51,200 of 102,400 bytes; again in 0 s" in notes.said[0]
+
+
+def test_a_later_process_goes_on_where_an_interrupted_one_ended(site: Site, tmp_path: Path, notes: Notes) -> None:
+    url = site.put("/file", CONTENT)
+    begin(tmp_path, site, "/file", notes)
+    fetch(url, tmp_path, notes)
+    assert is_whole(tmp_path)
+    assert site.ranges() == [f"bytes={len(CONTENT) // 2}-"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_server_that_ignores_ranges_sends_it_anew(site: Site, tmp_path: Path, notes: Notes, *, known: bool) -> None:
+    url = site.put("/file", CONTENT, ranges=False, failures=["reset"])
+    fetch(url, tmp_path, notes, known=known)
+    assert is_whole(tmp_path)
+    assert len(site.requests) == 2
+
+
+def test_without_tag_date_and_digest_nothing_is_gone_on_with(site: Site, tmp_path: Path, notes: Notes) -> None:
+    url = site.put("/file", CONTENT, tag=False, failures=["reset"])
+    fetch(url, tmp_path, notes, known=False)
+    assert is_whole(tmp_path)
+    assert site.ranges() == ["", ""]
+
+
+def test_a_file_that_changed_between_two_tries_is_brought_anew(site: Site, tmp_path: Path, notes: Notes) -> None:
+    site.put("/file", CONTENT[::-1])
+    begin(tmp_path, site, "/file", notes)
+    url = site.put("/file", CONTENT)
+    fetch(url, tmp_path, notes, known=False)
+    assert is_whole(tmp_path)
+
+
+def test_the_beginning_of_another_file_is_found_out_by_the_digest(site: Site, tmp_path: Path, notes: Notes) -> None:
+    site.put("/file", CONTENT)
+    begin(tmp_path, site, "/file", notes)
+    (tmp_path / "file.partial").write_bytes(b"x" * 700)
+    fetch(site.url + "/file", tmp_path, notes)
+    assert is_whole(tmp_path)
+    assert site.ranges() == ["bytes=700-", ""]
+    assert "it had been resumed, so it is downloaded anew" in notes.said[-1]
+
+
+def test_more_on_disk_than_the_server_has_is_dropped(site: Site, tmp_path: Path, notes: Notes) -> None:
+    site.put("/file", CONTENT)
+    begin(tmp_path, site, "/file", notes)
+    (tmp_path / "file.partial").write_bytes(CONTENT + b"more")
+    fetch(site.url + "/file", tmp_path, notes)
+    assert is_whole(tmp_path)
+
+
+def test_a_wrong_digest_is_an_error_and_leaves_nothing(site: Site, tmp_path: Path, notes: Notes) -> None:
+    url = site.put("/file", CONTENT[::-1])
+    with pytest.raises(FetchError, match=rf"gave a file with SHA-256 [0-9a-f]{{64}}, expected {SHA256}"):
+        fetch(url, tmp_path, notes)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_size_is_an_error_before_anything_is_brought(site: Site, tmp_path: Path, notes: Notes) -> None:
+    url = site.put("/file", CONTENT + b"more")
+    with pytest.raises(FetchError, match="has a file of 102,404 bytes, expected 102,400"):
+        fetch(url, tmp_path, notes)
+    assert notes.sizes == []
+
+
+def test_a_missing_file_names_every_url_that_was_tried(site: Site, tmp_path: Path, notes: Notes) -> None:
+    urls = (f"{site.url}/no", f"{site.url}/neither")
+    with pytest.raises(FetchError, match=rf"{urls[0]}: answers 404 Not Found\n  {urls[1]}: answers 404 Not Found"):
+        fetch(urls, tmp_path, notes)
+    assert len(site.requests) == 2
+
+
+@pytest.mark.parametrize("page", [None, CONTENT[::-1]])
+def test_a_mirror_is_asked_where_the_publisher_fails(
+    site: Site, tmp_path: Path, notes: Notes, page: bytes | None
+) -> None:
+    if page:
+        site.put("/file", page)
+    mirror = site.put("/mirror", CONTENT)
+    assert fetch((site.url + "/file", mirror), tmp_path, notes).url == mirror
+    assert is_whole(tmp_path)
+
+
+def test_a_mirror_goes_on_where_the_publisher_ended(site: Site, tmp_path: Path, notes: Notes) -> None:
+    url = site.put("/file", CONTENT, failures=["reset", 404])
+    mirror = site.put("/mirror", CONTENT)
+    fetch((url, mirror), tmp_path, notes)
+    assert is_whole(tmp_path)
+    assert site.requests[-1] == ("/mirror", f"bytes={len(CONTENT) // 2}-")
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_passing_failure_is_tried_again(site: Site, tmp_path: Path, notes: Notes, status: int) -> None:
+    url = site.put("/file", CONTENT, failures=[status, status])
+    fetch(url, tmp_path, notes)
+    assert is_whole(tmp_path)
+    assert len(site.requests) == 3
+
+
+def test_a_failure_that_does_not_pass_ends_it(site: Site, tmp_path: Path, notes: Notes) -> None:
+    url = site.put("/file", CONTENT, failures=[503] * 3)
+    with pytest.raises(FetchError, match=r"answers 503 Service Unavailable \(tried 3 times\)"):
+        fetch(url, tmp_path, notes)
+    assert len(site.requests) == 3
+
+
+def test_a_silent_server_is_not_waited_for_forever(site: Site, tmp_path: Path, notes: Notes) -> None:
+    url = site.put("/file", CONTENT, failures=["silence"])
+    wanted = Wanted((url,), len(CONTENT), SHA256)
+    transfer(wanted, tmp_path / "file", notes, Patience(tries=2, wait_s=0.0, silence_s=0.2))
+    assert is_whole(tmp_path)
+    assert f"{url}: no data for 0.2 s" in notes.said[0]
+
+
+def test_nobody_there_is_an_error(site: Site, tmp_path: Path, notes: Notes) -> None:
+    with pytest.raises(FetchError, match=r"http://127\.0\.0\.1:1/x: ConnectionRefusedError: .* \(tried 3 times\)"):
+        fetch("http://127.0.0.1:1/x", tmp_path, notes)
+
+
+def test_an_answer_that_does_not_say_its_length_is_not_believed(site: Site, tmp_path: Path, notes: Notes) -> None:
+    url = site.put("/file", CONTENT, length=False, failures=["short"])
+    with pytest.raises(FetchError, match="does not say where the file ends"):
+        fetch(url, tmp_path, notes, known=False)
+
+
+def test_a_web_page_instead_of_a_file_is_not_believed(site: Site, tmp_path: Path, notes: Notes) -> None:
+    url = site.put("/file", b"<html>log in</html>", headers={"Content-Type": "text/html; charset=utf-8"})
+    with pytest.raises(FetchError, match="answers with a web page, not with the file"):
+        fetch(url, tmp_path, notes, known=False)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/x"])
+def test_only_http_is_spoken(tmp_path: Path, notes: Notes, url: str) -> None:
+    with pytest.raises(FetchError, match="not an http or https address"):
+        fetch(url, tmp_path, notes)
+
+
+def test_a_full_disk_is_an_error_and_what_came_is_gone_on_with(site: Site, tmp_path: Path, notes: Notes) -> None:
+    url = site.put("/file", CONTENT)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, limits[1]))
+    try:
+        with pytest.raises(FullDiskError, match="is full while file is written; make room and fetch again"):
+            fetch(url, tmp_path, notes)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    fetch(url, tmp_path, notes)
+    assert is_whole(tmp_path)
+    assert site.ranges() == ["", "bytes=60000-"]
+
+
+def test_a_file_larger_than_what_is_free_is_not_begun(site: Site, tmp_path: Path, notes: Notes) -> None:
+    url = site.put("/file", b"", length=False, headers={"Content-Length": str(1 << 60)})
+    with pytest.raises(
+        FullDiskError, match=r"1,152,921,504,606,846,976 bytes of file are to come, but only [\d,]+ are"
+    ):
+        transfer(Wanted((url,)), tmp_path / "file", notes, AT_ONCE)
+
+
+def test_a_proxy_of_the_environment_is_used(
+    site: Site, tmp_path: Path, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.put("http://publisher.invalid/file", CONTENT)
+    monkeypatch.setenv("http_proxy", site.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    fetch("http://publisher.invalid/file", tmp_path, notes)
+    assert is_whole(tmp_path)
