@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from xstilts_hpc.byte_sizes import in_bytes
 from xstilts_hpc.cluster.arrays import Array, arrays_of
 from xstilts_hpc.cluster.packing import Shape
 from xstilts_hpc.cluster.profile import Profile
@@ -179,18 +180,11 @@ def _cost(cost: Forecast, runs: int) -> Text:
     source = f"the speed of {cost.calibrated_by} finished runs" if cost.calibrated_by else "an assumed speed"
     return Text(
         f"{runs:,} runs to do: {_three_digits(cost.gpu_hours)} GPU-hours by {source} ({cost.tflops:,.3g} TFLOP/s), "
-        f"{_bytes(cost.bytes_kept)} kept in {cost.files:,} files, {_bytes(cost.bytes_per_running)} more per running run"
+        f"{in_bytes(cost.bytes_kept)} kept in {cost.files:,} files, "
+        f"{in_bytes(cost.bytes_per_running)} more per running run"
     )
 
 
 def _three_digits(number: float) -> str:
     """Return a number to three digits, never as a power of ten."""
     return f"{round(number, 2 - math.floor(math.log10(number))):,.0f}" if number >= 100 else f"{number:.3g}"
-
-
-def _bytes(number: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} TB"

@@ -10,7 +10,6 @@ from tests.fetch.conftest import AT_ONCE
 from tests.fetch.hub_site import COMMIT, put_repository
 from tests.fetch.site import Site
 from tests.fetch.test_data import run
-from xstilts_hpc.errors import FetchError
 from xstilts_hpc.fetch.data import State
 from xstilts_hpc.fetch.hub import with_hub_files
 from xstilts_hpc.tasks import TASKS
@@ -56,11 +55,12 @@ def test_what_has_no_parquet_is_taken_as_the_hub_converted_it(site: Site) -> Non
     assert names == ["hub/org--name/default/train-0000.parquet", "hub/org--name/default/test-0000.parquet"]
 
 
-def test_a_configuration_that_is_not_there_is_an_error(site: Site) -> None:
+def test_a_configuration_that_is_not_there_is_missing(site: Site, tmp_path: Path) -> None:
     for revision in ("main", CONVERTED):
         put_repository(site, "datasets", "org/name", {"a/train.parquet": PARQUET}, revision=revision)
-    with pytest.raises(FetchError, match="org/name has no parquet files of 'b' on the hub"):
-        found_on_hub("a", "b")
+    (found,) = run(found_on_hub("a", "b"), tmp_path)
+    assert found.state is State.MISSING
+    assert "org/name has no parquet files of 'b' on the hub" in found.says
 
 
 def test_a_task_without_a_copy_says_where_it_is_from(tmp_path: Path) -> None:

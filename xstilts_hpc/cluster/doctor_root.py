@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from xstilts_hpc.byte_sizes import in_bytes
 from xstilts_hpc.cluster import slurm_commands as slurm
 from xstilts_hpc.cluster.doctor_check import Check, fine, problem, warning
 from xstilts_hpc.cluster.profile import Profile
@@ -224,8 +225,4 @@ def _number(count: int) -> str:
 def _size(count: float) -> str:
     if count < 0:
         return "any number of bytes"
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.4g} TB"
+    return in_bytes(count)

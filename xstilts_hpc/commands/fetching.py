@@ -122,7 +122,7 @@ def _json(outcome: "Outcome") -> dict[str, object]:
 def _plan_table(found: "Sequence[Outcome]") -> object:
     from rich.text import Text
 
-    from xstilts_hpc.fetch.watching import in_bytes
+    from xstilts_hpc.byte_sizes import in_bytes
 
     text = Text()
     for outcome in found:

@@ -7,12 +7,13 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
+from xstilts_hpc.byte_sizes import in_bytes
 from xstilts_hpc.clock import utc
 from xstilts_hpc.errors import FetchError
 from xstilts_hpc.fetch.room import FullDiskError
 from xstilts_hpc.fetch.transfer import Patience, Wanted, transfer
 from xstilts_hpc.fetch.unpack import unpack
-from xstilts_hpc.fetch.watching import Watching, in_bytes
+from xstilts_hpc.fetch.watching import Watching
 from xstilts_hpc.files import Memory
 from xstilts_hpc.lease import hold
 from xstilts_hpc.tasks import task_of

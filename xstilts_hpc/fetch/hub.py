@@ -82,13 +82,20 @@ def _file(sibling: dict[str, Any]) -> HubFile:
 def with_hub_files(task: Task, patience: Patience | None = None) -> Task:
     """Return a task whose downloads are the parquet files of the hub, as they are there today.
 
-    A task without a copy on the hub has none, and says so in `by_hand`.
+    A task without a copy on the hub, or one that the hub does not give, has none, and says so in `by_hand`.
     """
+    try:
+        return _from_hub(task, patience or Patience())
+    except FetchError as error:
+        return replace(task, downloads=(), by_hand=str(error))
+
+
+def _from_hub(task: Task, patience: Patience) -> Task:
     if not task.hub:
         return replace(
             task, downloads=(), by_hand=task.by_hand or f"no copy on the hub is read; get it from {task.origin}"
         )
-    found = [download for copy in task.hub for download in _parquet(copy, patience or Patience())]
+    found = [download for copy in task.hub for download in _parquet(copy, patience)]
     return replace(task, downloads=tuple(found))
 
 

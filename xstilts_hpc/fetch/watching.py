@@ -5,6 +5,8 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from xstilts_hpc.byte_sizes import in_bytes
+
 _EVERY_S = 30.0
 
 
@@ -41,12 +43,3 @@ class Watching:
     def end(self) -> None:
         """Take the bar away."""
         self._bar.stop()
-
-
-def in_bytes(number: float) -> str:
-    """Return a number of bytes in three digits."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} TB"

@@ -56,5 +56,5 @@ CCG_PMB = Task(
     ),
     origin="https://github.com/RikVN/DRS_parsing, folder parsing/layer_data/4.0.0 (Abzianidze et al. 2017)",
     licence="MIT (that repository; it does not state the Parallel Meaning Bank's own terms)",
-    downloads=same_place(_PINNED, "pmb-4.0.0/en/gold", files=_FILES),
+    downloads=same_place(_PINNED, folder="pmb-4.0.0/en/gold", files=_FILES),
 )

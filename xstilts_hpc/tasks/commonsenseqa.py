@@ -42,6 +42,12 @@ def _question(question: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
     return question["stem"], tuple(text_of[label] for label in _LABELS)
 
 
+# The publishers' place, and a repository whose files have the same digests.
+_PLACES = (
+    "https://s3.amazonaws.com/commensenseqa/",
+    "https://raw.githubusercontent.com/kojima-takeshi188/zero_shot_cot/5ef330fcdeec0cd26aee27943504f91f8ec1c33c/"
+    "dataset/CommonsenseQA/",
+)
 _FILES = """
 train_rand_split.jsonl 3785890 58ffa3c8472410e24b8c43f423d89c8a003d8284698a6ed7874355dedd09a2fb
 dev_rand_split.jsonl 471653 3210497fdaae614ac085d9eb873dd7f4d49b6f965a93adadc803e1229fd8a02a
@@ -63,5 +69,5 @@ COMMONSENSEQA = Task(
     ),
     origin="https://s3.amazonaws.com/commensenseqa/ (Talmor et al. 2019)",
     licence="MIT",
-    downloads=same_place("https://s3.amazonaws.com/commensenseqa/", "commonsenseqa", files=_FILES),
+    downloads=same_place(*_PLACES, folder="commonsenseqa", files=_FILES),
 )

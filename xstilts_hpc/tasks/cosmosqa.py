@@ -25,6 +25,11 @@ def _example(row: Mapping[str, str]) -> Iterator[ChoiceExample]:
     yield ChoiceExample(row["id"], prompt, tuple(row[answer] for answer in _ANSWERS), label)
 
 
+# The publishers' repository, and the commit of it whose digests these are.
+_PLACES = (
+    "https://github.com/wilburOne/cosmosqa/raw/master/data/",
+    "https://raw.githubusercontent.com/wilburOne/cosmosqa/b6eb99cca4e2a51dd28a9a6f562534872d851639/data/",
+)
 _FILES = """
 train.csv 16660449 d8d5ca1f9f6534b6530550718591af89372d976a8fc419360fab4158dee4d0b2
 valid.csv 2128345 a6a94fc1463ca82bb10f98ef68ed535405e6f5c36e044ff8e136b5c19dea63f3
@@ -48,5 +53,5 @@ COSMOSQA = Task(
     ),
     origin="https://github.com/wilburOne/cosmosqa, folder data (Huang et al. 2019)",
     licence="CC BY 4.0",
-    downloads=same_place("https://github.com/wilburOne/cosmosqa/raw/master/data/", "cosmosqa", files=_FILES),
+    downloads=same_place(*_PLACES, folder="cosmosqa", files=_FILES),
 )

@@ -40,9 +40,13 @@ class HubFiles:
     configurations: tuple[str, ...]
 
 
-def same_place(base: str, folder: str, *, files: str) -> tuple[Download, ...]:
-    """Return plain files that lie side by side at a URL and go into one folder: a line with name, bytes and SHA-256."""
+def same_place(*bases: str, folder: str, files: str) -> tuple[Download, ...]:
+    """Return plain files that lie side by side at a URL, and at mirrors of it, and go into one folder.
+
+    `files` has a line per file: name, bytes and SHA-256.
+    """
     rows = map(str.split, files.strip().splitlines())
     return tuple(
-        Download((base + name,), f"{folder}/{name}", sha256=digest, num_bytes=int(size)) for name, size, digest in rows
+        Download(tuple(base + name for base in bases), f"{folder}/{name}", sha256=digest, num_bytes=int(size))
+        for name, size, digest in rows
     )

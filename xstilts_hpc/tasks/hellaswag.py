@@ -67,5 +67,5 @@ HELLASWAG = Task(
     ),
     origin="https://github.com/rowanz/hellaswag, folder data (Zellers et al. 2019)",
     licence="MIT",
-    downloads=same_place("https://github.com/rowanz/hellaswag/raw/master/data/", "hellaswag", files=_FILES),
+    downloads=same_place("https://github.com/rowanz/hellaswag/raw/master/data/", folder="hellaswag", files=_FILES),
 )

@@ -9,6 +9,11 @@ from xstilts_hpc.tasks.translations import XTREME_TRANSLATIONS, translated
 
 # Length 384 and batch 16 for question answering as in the study's code (jiant's XTREME guide).
 QA_RECIPE = {"max_length": 384, "batch_size": 16, "epochs": 2}
+# The publishers' page, and its repository, from which XTREME's scripts take it.
+SQUAD_PLACES = (
+    "https://rajpurkar.github.io/SQuAD-explorer/dataset/",
+    "https://raw.githubusercontent.com/rajpurkar/SQuAD-explorer/master/dataset/",
+)
 # XTREME's translations; where an answer was lost in translation the question is left out, so there are somewhat fewer.
 _TRANSLATED = ("ar", "de", "el", "es", "hi", "ru", "th", "tr", "vi", "zh")
 
@@ -37,5 +42,5 @@ SQUAD_V1 = Task(
         f"translations: {XTREME_TRANSLATIONS}, folder SQuAD)"
     ),
     licence="CC BY-SA 4.0",
-    downloads=same_place("https://rajpurkar.github.io/SQuAD-explorer/dataset/", "squad", files=_FILES),
+    downloads=same_place(*SQUAD_PLACES, folder="squad", files=_FILES),
 )

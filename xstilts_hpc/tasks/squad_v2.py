@@ -5,7 +5,7 @@ from xstilts_hpc.metrics.squad_v2 import SQUAD_V2 as EM_AND_F1
 from xstilts_hpc.tasks.base import INTERMEDIATE, Source, Split, Task, in_english
 from xstilts_hpc.tasks.download import same_place
 from xstilts_hpc.tasks.squad_format import parse_squad
-from xstilts_hpc.tasks.squad_v1 import SQUAD_V1
+from xstilts_hpc.tasks.squad_v1 import SQUAD_PLACES, SQUAD_V1
 
 _FILES = """
 train-v2.0.json 42123633 68dcfbb971bd3e96d5b46c7177b16c1a4e7d4bdef19fb204502738552dede002
@@ -31,5 +31,5 @@ SQUAD_V2 = Task(
     ),
     origin="https://rajpurkar.github.io/SQuAD-explorer/dataset/ (Rajpurkar et al. 2018)",
     licence="CC BY-SA 4.0",
-    downloads=same_place("https://rajpurkar.github.io/SQuAD-explorer/dataset/", "squad", files=_FILES),
+    downloads=same_place(*SQUAD_PLACES, folder="squad", files=_FILES),
 )

@@ -172,5 +172,5 @@ TATOEBA = Task(
     ),
     origin="https://github.com/facebookresearch/LASER, data/tatoeba/v1 (Artetxe and Schwenk 2019)",
     licence="CC BY 2.0 FR (Tatoeba)",
-    downloads=same_place(_PINNED, "tatoeba", files=_FILES),
+    downloads=same_place(_PINNED, folder="tatoeba", files=_FILES),
 )

@@ -39,5 +39,5 @@ XQUAD = Task(
     sources=(Source(Split.TEST, ("xquad.{language}.json",), parse_evaluation),),
     origin="https://github.com/google-deepmind/xquad (Artetxe et al. 2020)",
     licence="CC BY-SA 4.0",
-    downloads=same_place(_PINNED, "xquad", files=_FILES),
+    downloads=same_place(_PINNED, folder="xquad", files=_FILES),
 )
