@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.fetch.site import Site
 from xstilts_hpc.lease import hold
 from xstilts_hpc.tasks import TASKS
@@ -66,19 +68,31 @@ def test_a_second_fetch_is_refused_while_the_first_runs(site: Site, tmp_path: Pa
     assert "Traceback" not in found.stderr
 
 
-def test_an_interrupted_fetch_leaves_what_came_and_no_lease(site: Site, tmp_path: Path) -> None:
-    put(site, TRAIN, b"x" * TRAIN.num_bytes, failures=["silence"])
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_fetch_that_was_ended_is_gone_on_with(site: Site, tmp_path: Path, end: signal.Signals) -> None:
+    put(site, TRAIN, b"x" * TRAIN.num_bytes, failures=["silence", "", ""])
     process = subprocess.Popen(command("commonsenseqa", "--mirror", site.url, "--root", tmp_path))
     scratch = scratch_folder(tmp_path / "data")
     deadline = time.monotonic() + 30
     while not any(path.stat().st_size == TRAIN.num_bytes // 2 for path in scratch.glob("*.partial")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(end)
     assert process.wait(10) != 0
-    assert sorted(path.suffix for path in scratch.iterdir()) == [".json", ".partial"]
-    assert not fetch_lease(tmp_path / "data").exists()
+    assert fetch_lease(tmp_path / "data").exists() == (end is not signal.SIGINT)
     assert read_fetched(tmp_path / "data") == {}
+    site.requests.clear()
+    assert xstilts("commonsenseqa", "--mirror", site.url, "--root", tmp_path).returncode == 4
+    assert site.ranges()[0] == f"bytes={TRAIN.num_bytes // 2}-"
+    assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["data fetch", "model fetch"])
+def test_the_help_has_an_example(command: str) -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", "xstilts_hpc", *command.split(), "--help"], capture_output=True, text=True, check=True
+    )
+    assert f"Example: xstilts {command}" in found.stdout
 
 
 def test_an_unknown_task_names_the_nearest(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
-from xstilts_hpc.tasks.download import Download
+from xstilts_hpc.tasks.download import Download, HubFiles
 from xstilts_hpc.tasks.lines import each_line, label_in, object_of
 from xstilts_hpc.tasks.mnli import MNLI
 from xstilts_hpc.tasks.nli import NLI_LABELS
@@ -61,6 +61,7 @@ ANLI_ROUNDS = Task(
             num_bytes=18_621_352,
         ),
     ),
+    hub=(HubFiles("facebook/anli", ("plain_text",)),),
 )
 
 # The study's ANLI+ as jiant's notes on its tasks define "full ANLI"; all parts have the labels of NLI_LABELS.

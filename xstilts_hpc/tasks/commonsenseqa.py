@@ -8,7 +8,7 @@ from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import ChoiceExample, Example, Kind
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
-from xstilts_hpc.tasks.download import same_place
+from xstilts_hpc.tasks.download import HubFiles, same_place
 from xstilts_hpc.tasks.lines import each_line, label_in, object_of
 from xstilts_hpc.tasks.values import check_items, check_values
 
@@ -70,4 +70,5 @@ COMMONSENSEQA = Task(
     origin="https://s3.amazonaws.com/commensenseqa/ (Talmor et al. 2019)",
     licence="MIT",
     downloads=same_place(*_PLACES, folder="commonsenseqa", files=_FILES),
+    hub=(HubFiles("tau/commonsense_qa", ("default",)),),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 from xstilts_hpc.examples import ChoiceExample, Example, Kind
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
-from xstilts_hpc.tasks.download import same_place
+from xstilts_hpc.tasks.download import HubFiles, same_place
 from xstilts_hpc.tasks.lines import each_record, label_in
 
 _LABELS = ("0", "1", "2", "3")
@@ -54,4 +54,5 @@ COSMOSQA = Task(
     origin="https://github.com/wilburOne/cosmosqa, folder data (Huang et al. 2019)",
     licence="CC BY 4.0",
     downloads=same_place(*_PLACES, folder="cosmosqa", files=_FILES),
+    hub=(HubFiles("allenai/cosmos_qa", ("default",)),),
 )

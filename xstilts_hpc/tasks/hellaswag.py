@@ -8,7 +8,7 @@ from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import ChoiceExample, Example, Kind
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
-from xstilts_hpc.tasks.download import same_place
+from xstilts_hpc.tasks.download import HubFiles, same_place
 from xstilts_hpc.tasks.lines import each_line, object_of
 from xstilts_hpc.tasks.values import check_items
 
@@ -68,4 +68,5 @@ HELLASWAG = Task(
     origin="https://github.com/rowanz/hellaswag, folder data (Zellers et al. 2019)",
     licence="MIT",
     downloads=same_place("https://github.com/rowanz/hellaswag/raw/master/data/", folder="hellaswag", files=_FILES),
+    hub=(HubFiles("Rowan/hellaswag", ("default",)),),
 )

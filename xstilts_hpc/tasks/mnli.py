@@ -7,7 +7,7 @@ from pathlib import Path
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
-from xstilts_hpc.tasks.download import Download
+from xstilts_hpc.tasks.download import Download, HubFiles
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in
 from xstilts_hpc.tasks.nli import NLI_LABELS
 from xstilts_hpc.tasks.translations import XTREME_TRANSLATIONS, translated
@@ -88,4 +88,5 @@ MNLI = Task(
             num_bytes=312_783_507,
         ),
     ),
+    hub=(HubFiles("nyu-mll/glue", ("mnli",)),),
 )

@@ -8,6 +8,7 @@ from xstilts_hpc.examples import Example, Kind, TokenExample
 from xstilts_hpc.languages import XTREME
 from xstilts_hpc.metrics.entities import ENTITY_F1
 from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task, in_english
+from xstilts_hpc.tasks.download import HubFiles
 from xstilts_hpc.tasks.lines import each_block
 from xstilts_hpc.tasks.tagged import TaggedWord, tagged_sentence, tagged_word
 
@@ -60,6 +61,8 @@ PANX = Task(
     by_hand=(
         "the publishers' own link is dead (google-research/xtreme, issue 101): download "
         "https://www.dropbox.com/s/12h3qqog6q4bjve/panx_dataset.tar (of https://github.com/afshinrahimi/mmner) in a "
-        "browser, and unpack each language: panx/LL/train, panx/LL/dev and panx/LL/test under the data folder"
+        "browser, and unpack each language: panx/LL/train, panx/LL/dev and panx/LL/test under the data folder; "
+        "or `xstilts data fetch panx --from hub`"
     ),
+    hub=(HubFiles("google/xtreme", tuple(f"PAN-X.{code}" for code in XTREME)),),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY_AND_F1
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
-from xstilts_hpc.tasks.download import Download
+from xstilts_hpc.tasks.download import Download, HubFiles
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in
 
 _LABELS = ("0", "1")
@@ -51,4 +51,5 @@ QQP = Task(
             num_bytes=41_696_084,
         ),
     ),
+    hub=(HubFiles("nyu-mll/glue", ("qqp",)),),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
-from xstilts_hpc.tasks.download import Download
+from xstilts_hpc.tasks.download import Download, HubFiles
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in, object_of
 from xstilts_hpc.tasks.nli import NLI_LABELS
 
@@ -67,4 +67,5 @@ SNLI = Task(
             num_bytes=94_550_081,
         ),
     ),
+    hub=(HubFiles("stanfordnlp/snli", ("plain_text",)),),
 )

@@ -3,7 +3,7 @@
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.metrics.squad import SQUAD
 from xstilts_hpc.tasks.base import INTERMEDIATE, Source, Split, Task, in_english
-from xstilts_hpc.tasks.download import same_place
+from xstilts_hpc.tasks.download import HubFiles, same_place
 from xstilts_hpc.tasks.squad_format import parse_answered
 from xstilts_hpc.tasks.translations import XTREME_TRANSLATIONS, translated
 
@@ -43,4 +43,5 @@ SQUAD_V1 = Task(
     ),
     licence="CC BY-SA 4.0",
     downloads=same_place(*SQUAD_PLACES, folder="squad", files=_FILES),
+    hub=(HubFiles("rajpurkar/squad", ("plain_text",)),),
 )

@@ -3,7 +3,7 @@
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.metrics.squad_v2 import SQUAD_V2 as EM_AND_F1
 from xstilts_hpc.tasks.base import INTERMEDIATE, Source, Split, Task, in_english
-from xstilts_hpc.tasks.download import same_place
+from xstilts_hpc.tasks.download import HubFiles, same_place
 from xstilts_hpc.tasks.squad_format import parse_squad
 from xstilts_hpc.tasks.squad_v1 import SQUAD_PLACES, SQUAD_V1
 
@@ -32,4 +32,5 @@ SQUAD_V2 = Task(
     origin="https://rajpurkar.github.io/SQuAD-explorer/dataset/ (Rajpurkar et al. 2018)",
     licence="CC BY-SA 4.0",
     downloads=same_place(*SQUAD_PLACES, folder="squad", files=_FILES),
+    hub=(HubFiles("rajpurkar/squad_v2", ("squad_v2",)),),
 )
