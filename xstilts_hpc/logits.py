@@ -3,6 +3,7 @@
 It is read by logits_file.py.
 """
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,6 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from xstilts_hpc.errors import LogitsError
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.files import whole_file
 
@@ -107,6 +109,9 @@ LOGITS_TYPE: dict[Kind, type[Logits]] = {
 
 # Texts of very different lengths: stored as one run of UTF-8 bytes and the position of each text in it.
 TEXTS = ("contexts", "answers")
+TEXT_PARTS = ("utf8", "first_byte")
+# The attribute with the checksum of the texts of a group's attributes, which HDF5 keeps in a heap that has none.
+CHECKSUM = "texts_crc32"
 
 
 @dataclass(frozen=True)
@@ -123,9 +128,25 @@ class Header:
     labels: tuple[str, ...] = ()
     schema: int = SCHEMA
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Return all texts, in the order of their checksum."""
+        return (self.run, self.task, self.kind, self.split, self.model, self.code, self.created, *self.labels)
+
+
+def checksum_of(*texts: str) -> int:
+    """Return the CRC-32 of texts in UTF-8, each followed by a zero byte; LogitsError where one cannot be stored."""
+    zeros = [text for text in texts if "\0" in text]
+    if zeros:
+        raise LogitsError(f"{zeros[0]!r} has a zero, where HDF5 ends the text of an attribute; rename it")
+    return zlib.crc32(b"".join(text.encode(errors="surrogateescape") + b"\0" for text in texts))
+
 
 def write_logits(path: Path, header: Header, languages: Mapping[str, tuple[Logits, str]]) -> None:
-    """Write a whole file; `languages` gives each language's logits and the digest of its evaluation data."""
+    """Write a whole file; `languages` gives each language's logits and the digest of its evaluation data.
+
+    Raises LogitsError where a text could not be read back as it is.
+    """
     with whole_file(path) as partial, h5py.File(partial, "w", libver=FORMAT, locking=False) as file:
         write_header(file, header)
         for language, (logits, data) in languages.items():
@@ -134,13 +155,14 @@ def write_logits(path: Path, header: Header, languages: Mapping[str, tuple[Logit
 
 def write_header(file: h5py.File, header: Header) -> None:
     """Write the root attributes."""
-    values = asdict(header)
+    checksum, values = np.uint32(checksum_of(*header.texts)), asdict(header)
     file.attrs.create("labels", values.pop("labels"), dtype=h5py.string_dtype(), shape=(len(header.labels),))
-    file.attrs.update(values)
+    file.attrs.update({**values, CHECKSUM: checksum})
 
 
 def _write_group(group: h5py.Group, logits: Logits, data: str) -> None:
-    group.attrs.update({"examples": len(logits.example_id), "complete": True, "data": data})
+    checksum = np.uint32(checksum_of(data))
+    group.attrs.update({"examples": len(logits.example_id), "complete": True, "data": data, CHECKSUM: checksum})
     for item in fields(logits):
         value = getattr(logits, item.name)
         if value is None:
@@ -150,7 +172,7 @@ def _write_group(group: h5py.Group, logits: Logits, data: str) -> None:
         elif isinstance(value, RetrievalLogits):
             _write_group(group.create_group(item.name), value, data)
         elif isinstance(value, tuple):
-            _write_array(group, item.name, _fixed_length(value))
+            _write_array(group, item.name, _fixed_length(item.name, value))
         else:
             _write_array(group, item.name, value.astype(_STORED_AS.get(item.name, value.dtype), copy=False))
 
@@ -164,14 +186,29 @@ def _write_array(group: h5py.Group, name: str, array: NDArray[Any]) -> None:
     group.create_dataset(name, data=array, chunks=(min(rows, len(array)), *array.shape[1:]), fletcher32=True)
 
 
-def _fixed_length(texts: tuple[str, ...]) -> NDArray[Any]:
-    encoded = [text.encode() for text in texts]
+def _fixed_length(name: str, texts: tuple[str, ...]) -> NDArray[Any]:
+    encoded = _encoded(name, texts)
+    ending = [text for text in texts if text.endswith("\0")]
+    if ending:
+        raise LogitsError(
+            f"{name} has {ending[0]!r}, which HDF5 would give back without the zero at its end; rename it"
+        )
     length = max((len(text) for text in encoded), default=1) or 1
     return np.array(encoded, dtype=h5py.string_dtype("utf-8", length))
 
 
 def _write_texts(group: h5py.Group, name: str, texts: tuple[str, ...]) -> None:
-    encoded = [text.encode() for text in texts]
+    encoded = _encoded(name, texts)
     starts = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-    _write_array(group, f"{name}_utf8", np.frombuffer(b"".join(encoded), dtype=np.uint8))
-    _write_array(group, f"{name}_first_byte", starts)
+    arrays: tuple[NDArray[Any], ...] = np.frombuffer(b"".join(encoded), dtype=np.uint8), starts
+    for part, array in zip(TEXT_PARTS, arrays, strict=True):
+        _write_array(group, f"{name}_{part}", array)
+
+
+def _encoded(name: str, texts: tuple[str, ...]) -> list[bytes]:
+    try:
+        return [text.encode() for text in texts]
+    except UnicodeEncodeError as error:
+        raise LogitsError(
+            f"{name} has the text {error.object[:80]!r} with half a surrogate pair, which is no character; mend it"
+        ) from error

@@ -1,8 +1,11 @@
-"""Reading logits files, language by language, and joining those of single languages."""
+"""Reading logits files, language by language, and joining those of single languages.
+
+What a file holds beyond docs/logits.md, or lacks of it, is an error: half understood logits would give wrong scores.
+"""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +18,37 @@ from numpy.typing import NDArray
 from xstilts_hpc.errors import LogitsError
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.files import whole_file
-from xstilts_hpc.logits import FORMAT, LOGITS_TYPE, SCHEMA, TEXTS, Header, Logits, write_header
+from xstilts_hpc.logits import (
+    CHECKSUM,
+    FORMAT,
+    LOGITS_TYPE,
+    SCHEMA,
+    TEXT_PARTS,
+    TEXTS,
+    Header,
+    Logits,
+    checksum_of,
+    write_header,
+)
+from xstilts_hpc.logits_check import check_logits, check_starts
+
+# Types that most datasets have: making a dtype from what the file says takes as long as reading a small dataset.
+_NATIVE = ((h5py.h5t.NATIVE_FLOAT, np.float32), (h5py.h5t.NATIVE_INT64, np.int64))
+# What HDF5, h5py and our own reading raise on a damaged file.
+_DAMAGE = (LogitsError, OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, MemoryError)
+
+
+def _members_of(kind: type[Logits]) -> tuple[set[str], set[str]]:
+    """Return the names that the group of a type of logits must have, and those it may have."""
+    names = {
+        item: [f"{item.name}_{part}" for part in TEXT_PARTS] if item.name in TEXTS else [item.name]
+        for item in fields(kind)
+    }
+    required = {name for item, parts in names.items() if item.default is MISSING for name in parts}
+    return required, {name for parts in names.values() for name in parts}
+
+
+_MEMBERS = {kind: _members_of(kind) for kind in LOGITS_TYPE.values()}
 
 
 class LogitsFile:
@@ -30,29 +63,38 @@ class LogitsFile:
 
     def header(self) -> Header:
         """Return the root attributes."""
-        with _damage_named(self._path):
-            values = {item.name: self._file.attrs[item.name] for item in fields(Header)}
-            return Header(**{**values, "labels": tuple(map(str, values["labels"]))})
+        return self._header
 
     def data_digests(self) -> dict[str, str]:
         """Return the digest of each language's evaluation data, as recorded when it was predicted."""
         with _damage_named(self._path):
-            root = self._file.id
-            return {language: _text_attribute(_member(root, language), b"data") for language in self._languages}
+            return {language: _read_digest(self._group(language)) for language in self._languages}
 
     def read(self, languages: Iterable[str] | None = None) -> dict[str, Logits]:
         """Return the logits by language (all of them, or those named)."""
         with _damage_named(self._path):
             there = self._languages
-            names = there if languages is None else list(languages)
-            missing = [name for name in names if name not in there]
-            if missing:
-                raise LogitsError(f"{self._path}: no logits for {', '.join(missing)}; it has {', '.join(there)}")
-            return {name: _read_group(_member(self._file.id, name), self._kind) for name in names}
+        names = there if languages is None else list(languages)
+        missing = [name for name in names if name not in there]
+        if missing:
+            raise LogitsError(f"{self._path}: no logits for {', '.join(missing)}; it has {', '.join(there)}")
+        return {name: self._read(name) for name in names}
+
+    def _read(self, language: str) -> Logits:
+        kind, num_labels = LOGITS_TYPE[Kind(self._header.kind)], len(self._header.labels)
+        with _damage_named(self._path, f"{language}: "):
+            return _read_group(self._group(language), kind, num_labels)
+
+    def _group(self, language: str) -> h5py.h5g.GroupID:
+        found = _member(self._file.id, language)
+        if not isinstance(found, h5py.h5g.GroupID):
+            raise LogitsError(f"{language} is no group, expected one for each language")
+        return found
 
     @cached_property
-    def _kind(self) -> type[Logits]:
-        return LOGITS_TYPE[Kind(self._file.attrs["kind"])]
+    def _header(self) -> Header:
+        with _damage_named(self._path):
+            return _read_header(self._file)
 
     @cached_property
     def _languages(self) -> list[str]:
@@ -105,36 +147,90 @@ def _open(path: Path) -> h5py.File:
         raise LogitsError(f"{path}: no such file")
     try:
         file = h5py.File(path, "r", locking=False)
-        schema = file.attrs["schema"]
-    except (OSError, RuntimeError, KeyError) as error:
+    except (OSError, RuntimeError) as error:
         raise LogitsError(f"{path}: not a logits file, or truncated ({error})") from error
-    if schema != SCHEMA:
+    try:
+        _check_schema(path, file)
+    except BaseException:
         file.close()
-        raise LogitsError(f"{path}: schema {schema}, this version reads {SCHEMA}; install the version that wrote it")
+        raise
     return file
 
 
+def _check_schema(path: Path, file: h5py.File) -> None:
+    try:
+        schema = file.attrs["schema"]
+    except _DAMAGE as error:
+        raise LogitsError(f"{path}: not a logits file, or truncated ({error})") from error
+    if not isinstance(schema, np.integer) or schema != SCHEMA:
+        raise LogitsError(f"{path}: schema {schema}, this version reads {SCHEMA}; install the version that wrote it")
+
+
 @contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
+def _damage_named(path: Path, place: str = "") -> Iterator[None]:
     """Make whatever HDF5 raises on a damaged file one LogitsError."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except _DAMAGE as error:
         raise LogitsError(
-            f"{path}: damaged ({error}); delete it and its DONE.json and submit the grid again"
+            f"{path}: damaged ({place}{error}); delete it and its DONE.json and submit the grid again"
         ) from error
 
 
-def _read_group(group: h5py.h5g.GroupID, kind: type[Logits]) -> Logits:
+def _read_header(file: h5py.File) -> Header:
+    values = {item.name: file.attrs[item.name] for item in fields(Header)}
+    header = Header(**{**values, "labels": tuple(values["labels"]), "schema": int(values["schema"])})
+    strange = [text for text in header.texts if not isinstance(text, str)]
+    if strange:
+        raise LogitsError(f"a root attribute holds {strange[0]!r}, expected a text")
+    if header.kind not in LOGITS_TYPE:
+        raise LogitsError(f"unknown kind {header.kind!r}, expected one of {', '.join(LOGITS_TYPE)}")
+    _check_sum(file.id, *header.texts)
+    return header
+
+
+def _read_digest(group: h5py.h5g.GroupID) -> str:
+    attribute = h5py.h5a.open(group, b"data")
+    value: NDArray[Any] = np.empty(attribute.shape, attribute.dtype)
+    attribute.read(value)
+    digest = str(value.item().decode())
+    _check_sum(group, digest)
+    return digest
+
+
+def _check_sum(group: h5py.h5g.GroupID, *texts: str) -> None:
+    """Check the texts of attributes, the only part that HDF5 keeps without a checksum; early files have none."""
+    if h5py.h5a.exists(group, CHECKSUM.encode()) and _number(group, CHECKSUM) != checksum_of(*texts):
+        raise LogitsError("the texts of its attributes do not have the checksum that was written with them")
+
+
+def _read_group(group: h5py.h5g.GroupID, kind: type[Logits], num_labels: int) -> Logits:
+    """Return the logits of a language, or of dev within it, as far as everything about them is as it must be."""
+    found = {name.decode() for name in group}
+    required, allowed = _MEMBERS[kind]
+    if required - found:
+        raise LogitsError(f"no dataset {', '.join(sorted(required - found))}")
+    if found - allowed:
+        raise LogitsError(f"unknown dataset {', '.join(sorted(found - allowed))}")
+    if not _number(group, "complete"):
+        raise LogitsError("it is marked as not complete")
+    logits = _read_members(group, found, kind, num_labels)
+    examples = _number(group, "examples")
+    if examples != len(logits.example_id):
+        raise LogitsError(f"its attribute examples is {examples}, but it has {len(logits.example_id)} ids")
+    check_logits(logits, num_labels)
+    return logits
+
+
+def _read_members(group: h5py.h5g.GroupID, found: set[str], kind: type[Logits], num_labels: int) -> Logits:
     values: dict[str, Any] = {}
     for item in fields(kind):
-        if item.name in TEXTS:
-            values[item.name] = _read_texts(group, item.name)
-        elif item.name.encode() in group:
+        if item.name in found:
             stored = _member(group, item.name)
-            values[item.name] = (
-                _read_group(stored, kind) if isinstance(stored, h5py.h5g.GroupID) else _plain(_array(stored))
-            )
+            is_group = isinstance(stored, h5py.h5g.GroupID)
+            values[item.name] = _read_group(stored, kind, num_labels) if is_group else _plain(_array(stored))
+        elif item.name in TEXTS:
+            values[item.name] = _read_texts(group, item.name) if f"{item.name}_{TEXT_PARTS[0]}" in found else None
     return kind(**values)
 
 
@@ -143,9 +239,11 @@ def _member(group: h5py.h5g.GroupID, name: str) -> Any:
 
 
 def _array(stored: h5py.h5d.DatasetID) -> NDArray[Any]:
-    array = np.empty(stored.shape, stored.dtype)
+    kept = stored.get_type()
+    known = [dtype for native, dtype in _NATIVE if kept.equal(native)]
+    array = np.empty(stored.shape, known[0] if known else stored.dtype)
     if array.size:
-        stored.read(h5py.h5s.ALL, h5py.h5s.ALL, array)
+        stored.read(h5py.h5s.ALL, h5py.h5s.ALL, array, kept if known else None)
     return array
 
 
@@ -153,16 +251,19 @@ def _plain(array: NDArray[Any]) -> NDArray[Any] | tuple[str, ...]:
     return tuple(map(bytes.decode, array.tolist())) if array.dtype.kind == "S" else array
 
 
-def _text_attribute(group: h5py.h5g.GroupID, name: bytes) -> str:
-    attribute = h5py.h5a.open(group, name)
-    value: NDArray[Any] = np.empty(attribute.shape, attribute.dtype)
-    attribute.read(value)
-    return str(value.item().decode())
+def _number(group: h5py.h5g.GroupID, name: str) -> int:
+    """Return an attribute that is a whole number, or true or false. Making its own type would take longest."""
+    value = np.zeros((), np.int64)
+    h5py.h5a.open(group, name.encode()).read(value, h5py.h5t.NATIVE_INT64)
+    return int(value)
 
 
-def _read_texts(group: h5py.h5g.GroupID, name: str) -> tuple[str, ...] | None:
-    if f"{name}_utf8".encode() not in group:
-        return None
-    data, starts = (_array(_member(group, f"{name}_{part}")) for part in ("utf8", "first_byte"))
+def _read_texts(group: h5py.h5g.GroupID, name: str) -> tuple[str, ...]:
+    data, starts = (_array(_member(group, f"{name}_{part}")) for part in TEXT_PARTS)
+    if data.dtype != np.uint8 or starts.dtype.kind not in "iu" or data.ndim != 1 or starts.ndim != 1:
+        raise LogitsError(
+            f"{name} is kept in {data.dtype} and {starts.dtype}, expected bytes and where each text begins"
+        )
+    check_starts(f"{name}_{TEXT_PARTS[1]}", starts, len(data), "bytes")
     text = data.tobytes()
     return tuple(text[a:b].decode() for a, b in pairwise(starts.tolist()))

@@ -27,7 +27,8 @@ from xstilts_hpc.scoring.draws import Draws
 
 # What a damaged file raises, and what scores depend on in this package.
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
-_SCORING = ("metrics", "scoring", "statistics", "tasks", "logits.py", "logits_file.py", "results/rows.py")
+_LOGITS = ("logits.py", "logits_check.py", "logits_file.py")
+_SCORING = ("metrics", "scoring", "statistics", "tasks", *_LOGITS, "results/rows.py")
 
 
 @dataclass(frozen=True, slots=True)
