@@ -8,6 +8,8 @@ from tests.tiny import grid_text
 from xstilts_hpc.errors import GridError
 from xstilts_hpc.grid import Grid, load_grid
 
+PACKAGE = "(or install the package that defines it: docs/add_a_task.md)"
+
 
 def load(folder: Path, text: str) -> Grid:
     path = folder / "x.yaml"
@@ -36,7 +38,7 @@ def test_every_problem_is_listed_at_its_line(tmp_path: Path) -> None:
     with pytest.raises(GridError) as caught:
         load(tmp_path, text)
     assert str(caught.value).splitlines() == [
-        f"{tmp_path}/x.yaml:6: intermediate.0.task.0: unknown task 'mnly'; did you mean 'mnli'?",
+        f"{tmp_path}/x.yaml:6: intermediate.0.task.0: unknown task 'mnly'; did you mean 'mnli'? {PACKAGE}",
         f"{tmp_path}/x.yaml:7: unknown key 'langauges'; did you mean 'languages'?",
         f"{tmp_path}/x.yaml:9: recipe.epochs: expected greater than 0, found -1",
     ]

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xstilts_hpc.cost import FEWEST, Sample, Took, median_tflops, speeds_of, took
-from xstilts_hpc.errors import RunError
+from xstilts_hpc.errors import GridError, RunError
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.files import read_json
 from xstilts_hpc.memory_rule import Trained
 from xstilts_hpc.plan import Plan, PlannedRun, load_plan, plan_files
 from xstilts_hpc.run import ModelSource, Run
-from xstilts_hpc.tasks import TASKS, task_of
+from xstilts_hpc.tasks import task_of
 
 # An assumption, not a measurement, until finished runs on this machine replace it: sustained TFLOP/s of one device.
 ASSUMED_TFLOPS = 60.0
@@ -160,13 +160,16 @@ def trained_size(size: ModelSize, runs: Iterable[Run], *, compact_vocabulary: bo
 def longest_item(run: Run) -> int:
     """Return the most tokens that an item of a run's training set can have, all its choices together.
 
-    A task that another version's plan names and this one does not know is taken to have one row per item.
+    A task that a plan of another version or installation names and this one does not know is taken to have one row.
     """
     return max(map(_rows, run.training.tasks if run.training else ()), default=1) * run.recipe.max_length
 
 
 def _rows(task: str) -> int:
-    return TASKS[task].rows_per_item if task in TASKS else 1
+    try:
+        return task_of(task).rows_per_item
+    except GridError:
+        return 1
 
 
 def flops(planned: PlannedRun, size: ModelSize) -> float:

@@ -12,7 +12,7 @@ from xstilts_hpc.errors import GridError, XstiltsError
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.languages import language
 from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.tasks import task_of, tasks_with
+from xstilts_hpc.tasks import PLUGINS, named_task, task_of, tasks_with
 from xstilts_hpc.tasks.base import Role, Split
 from xstilts_hpc.training import MIXTURE, PARAGRAPHS
 from xstilts_hpc.yaml_file import load_yaml
@@ -42,10 +42,15 @@ def _as_message(check: Any) -> Any:
 
 
 def _intermediate(name: str) -> str:
-    if name != NO_TASK and Role.INTERMEDIATE not in task_of(name).roles:
-        valid = ", ".join(task.name for task in tasks_with(Role.INTERMEDIATE))
-        raise GridError(f"{name!r} is no intermediate task; valid: {valid}, none")
+    if name != NO_TASK and Role.INTERMEDIATE not in named_task(name).roles:
+        raise GridError(f"{name!r} is no intermediate task; valid: {_names(Role.INTERMEDIATE)}, none")
     return name
+
+
+def _names(role: Role) -> str:
+    """Return the names of the tasks of a role; of other packages' tasks, which are not loaded for this, all names."""
+    others = f"; of other packages: {', '.join(PLUGINS.names)}" if PLUGINS.names else ""
+    return ", ".join(task.name for task in tasks_with(role)) + others
 
 
 def _mixed(name: str) -> str:
@@ -55,9 +60,8 @@ def _mixed(name: str) -> str:
 
 
 def _target(name: str) -> str:
-    if name != "all" and Role.TARGET not in task_of(name).roles:
-        valid = ", ".join(task.name for task in tasks_with(Role.TARGET))
-        raise GridError(f"{name!r} is no target task; valid: {valid}, all")
+    if name != "all" and Role.TARGET not in named_task(name).roles:
+        raise GridError(f"{name!r} is no target task; valid: {_names(Role.TARGET)}, all")
     return name
 
 
@@ -78,7 +82,7 @@ def _size(value: int | str) -> int | str:
 
 
 def _training_name(name: str) -> str:
-    return name if name == MIXTURE else task_of(name).name
+    return name if name == MIXTURE else named_task(name).name
 
 
 def _excluded(name: str) -> str:
@@ -155,7 +159,10 @@ class IntermediateEntry(_Strict):
 
 
 class TargetEntry(_Strict):
-    """What is evaluated: target tasks, languages, the split, and the size of the English target training set."""
+    """What is evaluated: target tasks, languages, the split, and the size of the English target training set.
+
+    `all` tasks are those that ship, whatever other packages define.
+    """
 
     task: Targets = ["all"]
     languages: ManyLanguages = ["all"]

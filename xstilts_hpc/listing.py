@@ -17,10 +17,11 @@ from xstilts_hpc.cluster.arrays import Array, arrays_of
 from xstilts_hpc.cluster.packing import Shape
 from xstilts_hpc.cluster.profile import Profile
 from xstilts_hpc.cluster.submission import Submission
+from xstilts_hpc.errors import GridError
 from xstilts_hpc.files import Memory
 from xstilts_hpc.forecast import Forecast, forecast, minutes_of
 from xstilts_hpc.plan import Plan, by_stage
-from xstilts_hpc.tasks import TASKS, task_of
+from xstilts_hpc.tasks import PLUGINS, TASKS, named_task, task_of
 from xstilts_hpc.tasks.base import Role, Split, Task
 from xstilts_hpc.tasks.folder import DataFolder
 
@@ -33,7 +34,18 @@ _ANY_CLUSTER = Shape()
 def task_rows(data: Path) -> list[dict[str, Any]]:
     """Return what there is to say of each task, with the splits found in a data folder."""
     folder = DataFolder(data, Memory(Path())) if data.is_dir() else None
-    return [_task_row(task, folder) for task in TASKS.values()]
+    return [_task_row(task, folder) for task in (*TASKS.values(), *usable_plugins()[0])]
+
+
+def usable_plugins() -> tuple[list[Task], list[str]]:
+    """Return the tasks of other packages, and what is wrong with those that cannot be used."""
+    tasks, problems = list[Task](), list[str]()
+    for name in PLUGINS.names:
+        try:
+            tasks.append(named_task(name))
+        except GridError as error:
+            problems.append(str(error))
+    return tasks, problems
 
 
 def _task_row(task: Task, folder: DataFolder | None) -> dict[str, Any]:
@@ -48,6 +60,7 @@ def _task_row(task: Task, folder: DataFolder | None) -> dict[str, Any]:
         "data": {split: number for split, number in found.items() if number},
         "origin": task.origin,
         "licence": task.licence,
+        "package": PLUGINS.described(task.name),
     }
 
 
@@ -60,8 +73,8 @@ def task_table(rows: Sequence[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, caption_justify="left")
     for name in ("task", "kind", "languages", "metric", "data here"):
         table.add_column(name, no_wrap=True)
-    for role, group in groupby(rows, key=lambda row: row["role"]):
-        table.add_row(Text(role, style="bold"))
+    for (role, package), group in groupby(rows, key=lambda row: (row["role"], row["package"])):
+        table.add_row(Text(f"{role}: {package}" if package else role, style="bold"))
         for row in group:
             here = " ".join(f"{split} {number}" for split, number in row["data"].items())
             table.add_row(row["task"], row["kind"], str(row["languages"]), row["metric"], here or "no")

@@ -20,6 +20,7 @@ from xstilts_hpc.commands.options import (
     print_value,
     say_next,
 )
+from xstilts_hpc.errors import IncompleteError
 
 
 def demo(
@@ -39,14 +40,17 @@ def demo(
 def tasks(
     root: Root = EXPERIMENTS, data: Annotated[Path, typer.Option(help="Data folder.")] = Path(), as_json: AsJson = False
 ) -> None:
-    """List the tasks: kind, role, languages, metric, and whether their data are here.
+    """List the tasks, those of other packages too: kind, role, languages, metric, and whether their data are here.
 
     Example: xstilts tasks --data experiments/data
     """
-    from xstilts_hpc.listing import task_rows, task_table
+    from xstilts_hpc.listing import task_rows, task_table, usable_plugins
 
     rows = task_rows(data if data != Path() else root / "data")
     print_value(rows, lambda: task_table(rows), as_json=as_json)
+    _, problems = usable_plugins()
+    if problems:
+        raise IncompleteError("\nerror: ".join(problems))
 
 
 def plan(

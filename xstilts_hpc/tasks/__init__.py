@@ -1,4 +1,4 @@
-"""The tasks, one file each. To add one: write its file and name it here."""
+"""The tasks, one file each. To add one: write its file and name it here; or in a package of your own (plugins.py)."""
 
 from xstilts_hpc.errors import GridError, nearest
 from xstilts_hpc.tasks.anli import ANLI, ANLI_ROUNDS
@@ -14,6 +14,7 @@ from xstilts_hpc.tasks.mlqa import MLQA
 from xstilts_hpc.tasks.mnli import MNLI
 from xstilts_hpc.tasks.panx import PANX
 from xstilts_hpc.tasks.pawsx import PAWSX
+from xstilts_hpc.tasks.plugins import Plugins
 from xstilts_hpc.tasks.qqp import QQP
 from xstilts_hpc.tasks.snli import SNLI
 from xstilts_hpc.tasks.squad_v1 import SQUAD_V1
@@ -29,16 +30,28 @@ _STUDY = (ANLI, MNLI, QQP, SQUAD_V1, SQUAD_V2, HELLASWAG, CCG, COSMOSQA, COMMONS
 STUDY_TASKS = tuple(task.name for task in _STUDY)
 _INTERMEDIATE = (*_STUDY, CCG_PMB, ANLI_ROUNDS, SNLI)
 _TARGET = (XNLI, PAWSX, UDPOS, PANX, XQUAD, MLQA, TYDIQA, BUCC2018, TATOEBA)
+# Those that ship. A grid's `all` means these, so that it asks the same wherever it is read.
 TASKS: dict[str, Task] = {task.name: task for task in (*_INTERMEDIATE, *_TARGET, MLM)}
+# Those of other packages that are installed here.
+PLUGINS = Plugins(TASKS)
 
 
 def task_of(name: str) -> Task:
-    """Return a task by name; an unknown name is a GridError that names the nearest."""
-    if name not in TASKS:
-        raise GridError(f"unknown task {name!r}; {nearest(name, TASKS)}")
-    return TASKS[name]
+    """Return a task by name, of this package or another one; an unknown name is a GridError that names the nearest."""
+    if name in TASKS:
+        return TASKS[name]
+    if name in PLUGINS.names:
+        return PLUGINS.load(name)
+    known = nearest(name, (*TASKS, *PLUGINS.names))
+    raise GridError(f"unknown task {name!r}; {known} (or install the package that defines it: docs/add_a_task.md)")
+
+
+def named_task(name: str) -> Task:
+    """Return the task that a grid names; GridError also where two packages define one of this name."""
+    PLUGINS.check_name(name)
+    return task_of(name)
 
 
 def tasks_with(role: Role) -> tuple[Task, ...]:
-    """Return the tasks that may be used in a role, in the order of the tables."""
+    """Return the tasks that ship and may be used in a role, in the order of the tables."""
     return tuple(task for task in TASKS.values() if role in task.roles)

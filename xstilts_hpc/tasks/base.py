@@ -95,7 +95,8 @@ class Task:
     `characters` is the mean length of one in a sample of them: what a plan without the data goes by. `downloads` are
     the publishers' files, `hub` copies on the hub; `by_hand` says what to do where a licence or a dead link leaves
     nothing to download. `rough` says why the numbers of `published` need not be those that are read, "" where
-    they are; `departures` are the numbers of copies that are known to differ.
+    they are; `departures` are the numbers of copies that are known to differ. `code` is the digest of the code of a
+    task that another package defines ("" for those that ship): it is part of what pins data.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Task:
     by_hand: str = ""
     rough: str = ""
     departures: tuple[Departure, ...] = ()
+    code: str = ""
 
     def needs_dev(self, split: Split) -> bool:
         """Say whether a split cannot be scored without dev: pairs are mined with a threshold from there."""

@@ -10,6 +10,7 @@ from xstilts_hpc.examples import Example, TokenExample
 from xstilts_hpc.files import Memory, digest_of, sha256_of, stat_key
 from xstilts_hpc.languages import ENGLISH, LANGUAGES, MADE_UP
 from xstilts_hpc.tasks.base import BadRowError, Role, Source, Split, Task, has_gold, text_length, training_split_of
+from xstilts_hpc.tasks.checked import checked_rows
 
 # A data root may be XTREME's download/ folder, a folder above it, or one folder per task.
 _PREFIXES = ("", "download/", "intermediate/")
@@ -53,8 +54,14 @@ class Located:
     def rows(self) -> Iterator[Example | BadRowError]:
         """Yield examples and unreadable rows in the order of the files."""
         for part in self.parts:
-            for row in part.source.parse(part.paths, self.language):
+            read = part.source.parse(part.paths, self.language)
+            for row in checked_rows(self.task, part.paths, read) if self.task.code else read:
                 yield _named(row, part.name) if self.task.union else row
+
+    def changed(self) -> str:
+        """Return what to say where the data are no longer those of a plan."""
+        names = ", ".join(map(str, self.paths))
+        return f"{names}: changed, or the code of task {self.task.name} did," if self.task.code else f"{names}: changed"
 
     def examples(self) -> Iterator[Example]:
         """Yield the examples; an unreadable row is an error, except in training data, where it is left out."""
@@ -124,15 +131,16 @@ class DataFolder:
     def facts(self, task: Task, split: Split, language: str = ENGLISH) -> dict[str, Any]:
         """Return what is in a split.
 
-        `digest`, `examples` (count), `gold` (has right answers), `characters` (mean length), `bad` (unreadable rows of
-        training data, left out), and `labels` (the tags of a task whose labels stand in its training file).
+        `digest` (of the files, and of another package's code that reads them), `examples` (count), `gold` (has right
+        answers), `characters` (mean length), `bad` (unreadable rows of training data, left out), and `labels` (the tags
+        of a task whose labels stand in its training file).
         A task with a threshold from dev has dev's digest in that of its test split.
         """
         key = (task.name, split, language)
         if key not in self._facts:
             located = self.locate(task, split, language)
             parsers = [part.source.parse.__name__ for part in located.parts]
-            pinned = [_FACTS, task.name, language, parsers, stat_key(located.paths)]
+            pinned = [_FACTS, task.name, language, parsers, stat_key(located.paths), *_code(task)]
             facts = self.memory.recall(digest_of(pinned), lambda: read_facts(located))
             if task.needs_dev(split):
                 digests = [facts["digest"], self.facts(task, Split.DEV, language)["digest"]]
@@ -182,6 +190,11 @@ class DataFolder:
             f"{task.title}: no {split} file for language {language} under {self.root}; expected {names}"
             f" (also under download/, intermediate/ or {task.name}/); get it from {task.origin}"
         )
+
+
+def _code(task: Task) -> list[str]:
+    """Return what pins the reader of a task's files: of those that ship, run.METHOD does."""
+    return [task.code] if task.code else []
 
 
 def forms_of(task: Task, split: Split, language: str) -> list[str]:
@@ -235,7 +248,7 @@ def read_facts(located: Located) -> dict[str, Any]:
         if located.task.open_labels and isinstance(row, TokenExample):
             labels.update(row.tags or ())
     _check_counts(located, count, bad)
-    digest = digest_of([sha256_of(path) for path in located.paths])
+    digest = digest_of([*map(sha256_of, located.paths), *_code(located.task)])
     facts = {"digest": digest, "examples": count, "gold": gold, "characters": characters / count, "bad": bad}
     return {**facts, "labels": sorted(labels)}
 

@@ -119,8 +119,8 @@ def _read(work: Work, place: Place) -> ReadLanguage:
     prediction, language = place
     task, split = work.task(prediction.task), Split(prediction.split)
     if work.data.facts(task, split, language)["digest"] != prediction.data[language]:
-        names = ", ".join(map(str, work.data.locate(task, split, language).paths))
-        raise DataError(f"{names}: changed since run {work.run.id} was planned; submit the grid again")
+        changed = work.data.locate(task, split, language).changed()
+        raise DataError(f"{changed} since run {work.run.id} was planned; submit the grid again")
     splits = [split, Split.DEV] if task.needs_dev(split) else [split]
     return ReadLanguage(place, task, tuple(_set(work, task, each, language) for each in splits))
 

@@ -17,6 +17,7 @@ from xstilts_hpc.ownership import require_trusted, require_trusted_tree
 from xstilts_hpc.run import Request, Run
 from xstilts_hpc.run_folder import RunFolder, run_folder
 from xstilts_hpc.scoring import score, task_of_file
+from xstilts_hpc.tasks import PLUGINS
 from xstilts_hpc.tasks.folder import DataFolder
 from xstilts_hpc.train.board import draw_scores
 from xstilts_hpc.train.evaluate import predict_all
@@ -54,9 +55,18 @@ def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -
             start = _start(root, run)
             tokenizer = load_tokenizer(*start)
             work = Work(root, folder, run, request, machine, ranks, data, start, tokenizer, findings, stop, lease)
+            findings.notes.update(_of_other_packages(run, request))
             fit(work)
             predict_all(work)
             _commit(work)
+
+
+def _of_other_packages(run: Run, request: Request) -> dict[str, dict[str, str]]:
+    """Return which packages the tasks of a run come from, where that is not this one."""
+    trained = run.training.tasks if run.training else ()
+    found = {name: PLUGINS.described(name) for name in (*trained, *(asked.task for asked in request.predictions))}
+    others = {name: package for name, package in found.items() if package}
+    return {"tasks_of": others} if others else {}
 
 
 def _is_done(folder: RunFolder, request: Request, ranks: Ranks) -> bool:

@@ -59,9 +59,9 @@ def _digest(ids: Sequence[str]) -> str:
 def _part_set(part: Part, training: Training, data: DataFolder, encoder: Encoder) -> PartSet:
     task = data.with_labels(task_of(part.task))
     if data.training_digest(task, part.languages) != part.data:
-        paths = [p for code in part.languages for p in data.locate(task, data.training_split(task, code), code).paths]
-        names = ", ".join(map(str, paths))
-        raise DataError(f"{names}: changed since the run was planned; restore it, or submit the grid again")
+        places = [data.locate(task, data.training_split(task, code), code) for code in part.languages]
+        changed = " or ".join(place.changed() for place in places)
+        raise DataError(f"{changed} since the run was planned; restore it, or submit the grid again")
     sets = [_encoded(task, code, data, encoder) for code in part.languages]
     encoded = _joined(sets)
     items, ids = np.arange(encoded.items), list[str]()
