@@ -1,0 +1,57 @@
+"""The commands of README and docs, executed in order in the miniature world; docs/first_grid.md goes first."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.documented import TOP, blocks, commands, pages
+from tests.documented_world import NOT_EXECUTED, execute, filled_in, make_world, reason_not_to
+
+FIRST = TOP / "docs" / "first_grid.md"
+OTHERS = [page for page in pages() if page != FIRST and page.name != "commands.md"]
+Done = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """Return the world in which the commands of docs/first_grid.md were given, and the output of each."""
+    (grid,) = (block.text for block in blocks(FIRST) if block.language == "yaml" and "name: first" in block.text)
+    folder = make_world(tmp_path_factory.mktemp("reader"), grid)
+    (folder / "grids" / "first.yaml").write_text(grid, encoding="utf-8")
+    done: Done = {}
+    give(FIRST, folder, done)
+    return folder, done
+
+
+def give(page: Path, folder: Path, done: Done) -> None:
+    """Give the commands of a page's blocks that were not given yet; each must end with 0."""
+    for command in commands(page):
+        text = filled_in(command)
+        if not command.whole or text in done or reason_not_to(text):
+            continue
+        answer = execute(text, folder)
+        done[text] = answer.stdout
+        assert answer.returncode == 0, f"{command}\n$ {text}\n{answer.stdout[-2000:]}\n{answer.stderr[-2000:]}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_first_grid_gives_a_table_and_a_report(world: tuple[Path, Done]) -> None:
+    folder, done = world
+    results = folder / "experiments" / "grids" / "first"
+    assert (results / "report.html").is_file()
+    assert "mnli" in (results / "tables" / "by_task.md").read_text(encoding="utf-8")
+    assert "8 cells from 8 runs" in done["xstilts plan grids/first.yaml"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("page", OTHERS, ids=lambda page: page.name)
+def test_the_commands_of_a_page_work(world: tuple[Path, Done], page: Path) -> None:
+    give(page, *world)
+
+
+def test_every_reason_not_to_execute_is_still_needed() -> None:
+    given = [filled_in(command) for page in pages() for command in commands(page)]
+    used = {reason for text in given if (reason := reason_not_to(text))}
+    assert {reason for reason in NOT_EXECUTED.values() if reason not in used} == set()
