@@ -14,7 +14,7 @@ PAGE = TOP / "docs" / "commands.md"
 _HEAD = """# The commands
 
 Made by `python -m tests.commands_page` from the commands themselves; `tests/test_docs_reference.py` compares.
-`xstilts COMMAND --help` says the same in the shell. What stands in brackets may be left out.
+`xstilts plan --help`, and so on, says the same in the shell. What stands in brackets may be left out.
 
 ## Exit codes
 
@@ -66,7 +66,8 @@ def _section(path: str, command: Any) -> str:
     shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
     usage = " ".join([path, *map(_usage, (p for p in shown if _is_argument(p))), "[OPTIONS]"])
     rows = "".join(f"| `{_name(p)}` | {_meaning(p)} | {_default(p)} |\n" for p in shown)
-    return f"## {path}\n\n```text\n{usage}\n```\n\n{_text(command.help)}\n\n| | | default |\n|---|---|---|\n{rows}".rstrip()
+    table = f"| | | default |\n|---|---|---|\n{rows}".rstrip()
+    return f"## {path}\n\n```text\n{usage}\n```\n\n{_text(command.help)}\n\n{table}"
 
 
 def _is_argument(parameter: Any) -> bool:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
 # What a command of this project begins with; others (pip, tail, rsync) are the machine's own.
-_PROGRAMS = ("xstilts", "sbatch slurm/", "make", "tools/", "python tools/", "python -m pytest")
-_BEGINS = tuple(f"{program}{'' if program.endswith('/') else ' '}" for program in _PROGRAMS)
+_OURS = re.compile(r"(xstilts|make)( |$)|sbatch slurm/|(python )?tools/\w|python -m pytest( |$)")
 # What may stand before a command without being part of it.
 _BEFORE = re.compile(r"^(\$ |time |nice |[A-Z][A-Z_]*=\S+ )+")
 
@@ -82,7 +81,7 @@ def commands(page: Path) -> list[Command]:
 
 def is_ours(text: str) -> bool:
     """Say whether a line of shell calls a program of this project."""
-    return (text + " ").startswith(_BEGINS)
+    return bool(_OURS.match(text))
 
 
 def _spans(page: Path) -> Iterator[tuple[int, str]]:

@@ -71,7 +71,7 @@ def _make_problem(words: list[str]) -> str:
 
 
 def _tool_problem(words: list[str]) -> str:
-    if (missing := _missing(words[:1])) or (TOP / words[0]).is_dir():
+    if missing := _missing(words[:1]):
         return missing
     if words[0] == "tools/devcluster":
         return _devcluster_problem(words[1:])

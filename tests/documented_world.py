@@ -13,7 +13,7 @@ from tests.documented import TOP, Command
 # What a reader puts in for what a page leaves open.
 _PLACEHOLDERS = {"RUN": "mnli_300", "GRID": "grids/x.yaml", "DIR": "exported", "PROFILE": "local", "NAME": "local"}
 _SLURM = "needs Slurm; tests/cluster gives it to a real one"
-_NETWORK = "needs the network"
+_STUDY = "needs the study's data and a GPU; tests/test_shipped_grids.py plans these grids"
 _HOURS = "takes minutes to hours"
 # Every command that is parsed but not executed here, and why. What matches nothing below is executed.
 NOT_EXECUTED = {
@@ -25,9 +25,8 @@ NOT_EXECUTED = {
     r"^python tools/bench_": f"{_HOURS}; the benchmarks of `make bench` and a GPU",
     r"^python -m pytest": "are the tests themselves",
     r"real_(smoke|all)|tools/random_model.py": "needs XLM-R's tokenizer; tests/cluster/test_real_data.py submits them",
-    r"^xstilts (data|model) fetch": f"{_NETWORK}; tests of the fetchers use a server of their own",
-    r"^xstilts data import": "needs a folder of real data; tests of the importer use small ones",
-    r"^xstilts submit grids/(size_sweep|phang2020|xtreme_baseline|mlm|translated)": "needs a GPU and the data",
+    r"^xstilts submit grids/(size_sweep|phang2020|xtreme_baseline|mlm|translated)": _STUDY,
+    r"^xstilts (status|collect|export) (size_sweep|phang2020|xtreme_baseline)": _STUDY,
 }
 _STEPS = 20
 
@@ -37,7 +36,7 @@ def reason_not_to(text: str) -> str:
     return next((reason for pattern, reason in NOT_EXECUTED.items() if re.search(pattern, text)), "")
 
 
-def make_world(folder: Path, first_grid: str) -> Path:
+def make_world(folder: Path, first_grid: str, profile: str) -> Path:
     """Write the world into a folder: experiments/miniature with a hardly pretrained model, grids/x.yaml, profiles."""
     from xstilts_hpc.miniature import files
     from xstilts_hpc.miniature.build import build_model
@@ -50,6 +49,7 @@ def make_world(folder: Path, first_grid: str) -> Path:
     files.write_data(miniature / "data", progress=lambda text, fraction: None)
     build_model(miniature, replace(Pretraining(), steps=_STEPS), progress=lambda text, fraction: None, threads=1)
     (folder / "grids" / "x.yaml").write_text(first_grid.replace("name: first", "name: x"), encoding="utf-8")
+    (folder / "slurm" / "profiles" / "mycluster.yaml").write_text(profile, encoding="utf-8")
     programs = folder / "bin"
     programs.mkdir()
     _write_program(programs / "xstilts", f'exec "{sys.executable}" -m xstilts_hpc "$@"')

@@ -157,3 +157,16 @@ def test_every_extra_of_the_package_is_explained() -> None:
     extras = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     text = (TOP / "docs" / "install.md").read_text(encoding="utf-8")
     assert [extra for extra in extras if f"`{extra}`" not in text] == []
+
+
+def test_the_costs_of_the_study_are_those_that_the_grids_state() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.+) \|$", (TOP / "docs" / "reproduce.md").read_text("utf-8"), flags=re.MULTILINE
+    )
+    assert len(rows) == 5
+    for name, row in rows:
+        lines = (TOP / "grids" / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+        head = " ".join(line.removeprefix("# ") for line in lines if line.startswith("#"))
+        cells, runs, hours, kept, files = (cell.strip() for cell in row.split("|"))
+        assert f"{cells} cells from {runs} runs" in head, name
+        assert f"{hours} GPU-hours by an assumed speed (60 TFLOP/s), {kept} kept in {files} files" in head, name

@@ -1,5 +1,6 @@
 """The commands of README and docs, executed in order in the miniature world; docs/first_grid.md goes first."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,18 @@ Done = dict[str, str]
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     """Return the world in which the commands of docs/first_grid.md were given, and the output of each."""
-    (grid,) = (block.text for block in blocks(FIRST) if block.language == "yaml" and "name: first" in block.text)
-    folder = make_world(tmp_path_factory.mktemp("reader"), grid)
+    (grid,) = yaml_with(FIRST, "name: first")
+    (profile,) = yaml_with(TOP / "README.md", "kind: slurm")
+    folder = make_world(tmp_path_factory.mktemp("reader"), grid, profile)
     (folder / "grids" / "first.yaml").write_text(grid, encoding="utf-8")
     done: Done = {}
     give(FIRST, folder, done)
     return folder, done
+
+
+def yaml_with(page: Path, line: str) -> list[str]:
+    """Return the YAML blocks of a page that hold a line."""
+    return [block.text for block in blocks(page) if block.language == "yaml" and line in block.text]
 
 
 def give(page: Path, folder: Path, done: Done) -> None:
@@ -49,6 +56,17 @@ def test_the_first_grid_gives_a_table_and_a_report(world: tuple[Path, Done]) -> 
 @pytest.mark.parametrize("page", OTHERS, ids=lambda page: page.name)
 def test_the_commands_of_a_page_work(world: tuple[Path, Done], page: Path) -> None:
     give(page, *world)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_python_of_the_readme_works(world: tuple[Path, Done]) -> None:
+    (code,) = (block.text for block in blocks(TOP / "README.md") if block.language == "python")
+    (file,) = (world[0] / "experiments" / "runs").glob("mnli_300_d0_s0-*/logits/mnli.h5")
+    code = code.replace("path_to_h5", repr(str(file))).replace('"sw"', '"en"')
+    answer = execute(f"python -c {shlex.quote(code + chr(10) + 'print(len(scores.frame), logits)')}", world[0])
+    assert answer.returncode == 0, answer.stderr
+    assert int(answer.stdout.split()[0]) > 0
 
 
 def test_every_reason_not_to_execute_is_still_needed() -> None:

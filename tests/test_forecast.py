@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny import grid_text
-from xstilts_hpc.errors import RunError
+from xstilts_hpc.errors import ModelError, RunError
 from xstilts_hpc.expand import expand
 from xstilts_hpc.files import write_json
 from xstilts_hpc.forecast import Forecast, ModelSize, flops, forecast, longest_item, minutes_of, model_size
@@ -65,6 +65,11 @@ def test_a_configuration_without_sizes_is_one_message(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"hidden_size": 16}')
     with pytest.raises(RunError, match=r"config.json: no num_hidden_layers, intermediate_size, vocab_size; it is not"):
         model_size(ModelSource(path=".", digest="m"), tmp_path)
+
+
+def test_runs_that_were_copied_without_their_model_are_one_message(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"config.json: no such file; put the model there"):
+        model_size(ModelSource(path="models/left_behind", digest="m"), tmp_path)
 
 
 def test_work_is_six_per_parameter_and_token_trained_and_two_per_token_predicted() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xstilts_hpc.cost import FEWEST, Sample, Took, median_tflops, speeds_of, took
-from xstilts_hpc.errors import GridError, RunError
+from xstilts_hpc.errors import GridError, ModelError, RunError
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.files import read_json
 from xstilts_hpc.memory_rule import Trained
@@ -140,6 +140,8 @@ def model_size(source: ModelSource, root: Path) -> ModelSize:
     if not source.path:
         return _KNOWN["FacebookAI/xlm-roberta-large"]
     path = root / Path(source.path).expanduser() / "config.json"
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; put the model there, or copy it with the runs (config.json is enough)")
     config = read_json(path)
     names = ("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size")
     missing = [name for name in names if name not in config]
