@@ -26,6 +26,7 @@ for _command in _COMMANDS:
     app.command()(_command)
 data = typer.Typer(no_args_is_help=True, help="Fetch, import and check the data sets.")
 data.command("fetch")(fetching.fetch_data)
+data.command("import")(stocking.import_data)
 data.command("check")(stocking.check)
 app.add_typer(data, name="data")
 model = typer.Typer(no_args_is_help=True, help="Fetch models for machines without network.")

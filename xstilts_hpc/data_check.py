@@ -1,17 +1,18 @@
 """Check a data folder without network: which files are there, how many examples, what changed, how to get the rest."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.files import Memory, sha256_of
+from xstilts_hpc.languages import ENGLISH
 from xstilts_hpc.tasks import TASKS, task_of
 from xstilts_hpc.tasks.base import Role, Split, Task
 from xstilts_hpc.tasks.fetched import FetchedFile, read_fetched
@@ -54,6 +55,16 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """How many examples some files have, whether with right answers, and what that is beside the published count."""
+
+    state: State
+    says: str = ""
+    examples: int = 0
+    gold: bool = True
+
+
+@dataclass(frozen=True)
 class DataCheck:
     """What was found in a data folder; `tasks` are those that were looked for, unions by their parts."""
 
@@ -66,7 +77,12 @@ class DataCheck:
         """Return 3 where files are invalid, else 4 where some are missing, else 0."""
         if any(finding.state.invalid for finding in self.findings):
             return DataError.exit_code
-        return 4 if any(finding.state is State.MISSING for finding in self.findings) else 0
+        return 4 if self.lacks_some else 0
+
+    @property
+    def lacks_some(self) -> bool:
+        """Say whether something that is wanted is missing."""
+        return any(finding.state is State.MISSING for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything that was found, with each task's licence and how to get what is missing of it."""
@@ -93,23 +109,22 @@ def check_data(data: Path, names: Sequence[str] = ()) -> DataCheck:
 
     Files are compared with the checksums that were recorded when they were fetched or imported (SOURCES.json).
     """
-    tasks = _parts(map(task_of, names)) if names else _parts(TASKS.values())
+    tasks = parts_of(map(task_of, names)) if names else parts_of(TASKS.values())
     if not data.is_dir():
-        missing = [_missing(task, *place) for task in tasks for place in _wanted(task)]
-        return DataCheck(data, tasks, tuple(missing))
+        return DataCheck(data, tasks, tuple(missing(task, *place) for task in tasks for place in wanted_places(task)))
     folder = DataFolder(data, Memory(Path()))
     recorded = {path: file for record in read_fetched(data).values() for path, file in record.files.items()}
     found = [_check(folder, recorded, task, *place) for task in tasks for place in _places(folder, task)]
     return DataCheck(data, tasks, tuple(found))
 
 
-def _parts(tasks: Iterable[Task]) -> tuple[Task, ...]:
+def parts_of(tasks: Iterable[Task]) -> tuple[Task, ...]:
     """Return the tasks that have files, a union by its parts, each once."""
     parts = {part.name: part for task in tasks for part in task.union or (task,)}
     return tuple(parts.values())
 
 
-def _wanted(task: Task) -> list[tuple[Split, str]]:
+def wanted_places(task: Task) -> list[tuple[Split, str]]:
     """Return the splits and languages that a user of a task needs.
 
     Text to mix in and translated training sets are a matter of choice. Where nothing is counted it is the training set
@@ -122,21 +137,25 @@ def _wanted(task: Task) -> list[tuple[Split, str]]:
         counted = {(split, code) for split in (Split.TRAIN, Split.DEV) for code in task.languages}
     if task.mining:
         counted |= {(Split.DEV, code) for code in task.languages}
-    return [place for place in _in_order(task) if place in counted and place[0] is not Split.TRANSLATED]
+    return [place for place in places_of(task) if place in counted and place[0] is not Split.TRANSLATED]
 
 
 def _places(folder: DataFolder, task: Task) -> list[tuple[Split, str]]:
-    wanted = _wanted(task)
-    return [place for place in _in_order(task) if place in wanted or folder.has(task, *place)]
+    wanted = wanted_places(task)
+    return [place for place in places_of(task) if place in wanted or folder.has(task, *place)]
 
 
-def _in_order(task: Task) -> Iterator[tuple[Split, str]]:
+def places_of(task: Task) -> Iterator[tuple[Split, str]]:
+    """Yield every split and language that a task may have files of; target tasks are trained on in English only."""
     for split in Split:
         codes = task.published.get(split, {}) if split is Split.TRANSLATED else task.languages
+        if split is Split.TRAIN and Role.TARGET in task.roles:
+            codes = (ENGLISH,)
         yield from ((split, code) for code in codes)
 
 
-def _missing(task: Task, split: Split, language: str) -> Finding:
+def missing(task: Task, split: Split, language: str) -> Finding:
+    """Return the finding that a split is not there, with the forms in which it may be."""
     forms = forms_of(task, split, language)
     more = f" or {len(forms) - _FORMS} more" if len(forms) > _FORMS else ""
     says = f"expected {' or '.join(forms[:_FORMS])}{more}"
@@ -149,7 +168,7 @@ def _published(task: Task, split: Split, language: str) -> int:
 
 def _check(folder: DataFolder, recorded: Mapping[str, FetchedFile], task: Task, split: Split, language: str) -> Finding:
     if not folder.has(task, split, language):
-        return _missing(task, split, language)
+        return missing(task, split, language)
     located = folder.locate(task, split, language)
     paths = {str(path.relative_to(folder.root)): path for path in located.paths}
     counted = count(located)
@@ -157,21 +176,18 @@ def _check(folder: DataFolder, recorded: Mapping[str, FetchedFile], task: Task, 
     state, says = counted.state, counted.says
     if changed:
         state, says = State.CHANGED, f"other content than was fetched: {', '.join(changed)}"
+    return finding_of(located, replace(counted, state=state, says=says), tuple(paths))
+
+
+def finding_of(located: Located, counted: Counted, files: tuple[str, ...]) -> Finding:
+    """Return what was found of the files of a split, under their names in the data folder."""
+    task, split, language = located.task, located.split, located.language
     published = _published(task, split, language)
-    return Finding(task.name, split, language, state, says, tuple(paths), counted.examples, published)
+    return Finding(task.name, split, language, counted.state, counted.says, files, counted.examples, published)
 
 
 def _differs(path: Path, file: FetchedFile) -> bool:
     return path.stat().st_size != file.bytes or sha256_of(path) != file.sha256
-
-
-@dataclass(frozen=True)
-class Counted:
-    """How many examples some files have, and what that is beside the published count."""
-
-    state: State
-    says: str = ""
-    examples: int = 0
 
 
 def count(located: Located) -> Counted:
@@ -186,7 +202,7 @@ def count(located: Located) -> Counted:
         says = f"{says}; {bad}" if says else bad
     if not facts["gold"] and state is State.FINE:
         state, says = State.DEPARTS, _STRIPPED
-    return Counted(state, says, facts["examples"])
+    return Counted(state, says, facts["examples"], facts["gold"])
 
 
 def _compared(located: Located, examples: int) -> tuple[State, str]:
@@ -206,24 +222,24 @@ def _compared(located: Located, examples: int) -> tuple[State, str]:
     return State.LONG, "more examples than published"
 
 
-def check_table(check: DataCheck) -> Table:
+def check_table(check: DataCheck) -> Group:
     """Return a row per split; below them what there is to say of it, licences, and how to get what is missing."""
-    table = Table(box=None, pad_edge=False, caption_justify="left")
+    table = Table(box=None, pad_edge=False)
     for name in ("task", "split", "languages", "examples", "published", "state"):
         table.add_column(name, no_wrap=True, justify="right" if name in ("examples", "published") else "left")
     said: list[str] = []
     for task in check.tasks:
         mine = [finding for finding in check.findings if finding.task == task.name]
-        for split, group in groupby(mine, key=lambda finding: finding.split):
-            found = list(group)
-            table.add_row(task.name, str(split), *_cells(found))
-            said += _said(task, split, found)
+        for split in Split:
+            found = [finding for finding in mine if finding.split is split]
+            if found:
+                table.add_row(task.name, str(split), *_cells(found))
+                said += _said(task, split, found)
         if not mine:
             table.add_row(task.name, "-", "none here")
     said += [f"{task.name}: licence: {task.licence}" for task in check.tasks]
     said += [f"{task.name}: to get it: {get}" for task in check.tasks if (get := check.how_to_get(task))]
-    table.caption = Text("\n".join(said), style="default")
-    return table
+    return Group(table, Text("\n".join(said)))
 
 
 def _cells(found: Sequence[Finding]) -> tuple[str, str, str, str]:

@@ -7,6 +7,7 @@ The file holds `{"schema": 1, "downloads": {URL: record}}`, a record per downloa
     sha256    of what came, in hexadecimal
     bytes     its size
     trusted   "published": the SHA-256 was known before; "first download": it was not, so the first one was believed
+              "imported": it is no download, but a folder that a user had ("sha256" is empty, "url" is the folder)
     time      when it came, UTC
     licence   as stated in the task's file
     files     what is on disk because of it: path under the data folder -> {"sha256", "bytes"}
@@ -23,7 +24,7 @@ from xstilts_hpc.errors import DataError
 from xstilts_hpc.files import read_json, sha256_of, write_json
 
 SCHEMA = 1
-PUBLISHED, FIRST_DOWNLOAD = "published", "first download"
+PUBLISHED, FIRST_DOWNLOAD, IMPORTED = "published", "first download", "imported"
 _NAME = "SOURCES.json"
 
 

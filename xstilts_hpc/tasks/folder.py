@@ -184,7 +184,7 @@ class DataFolder:
                 return f"{task.title} needs all of {', '.join(p.title for p in task.union)}; " + self._not_found(
                     part, split, language
                 )
-        names = " or ".join(_fill(form, language) for form in forms_of(task, split, language))
+        names = " or ".join(fill(form, language) for form in forms_of(task, split, language))
         names = names or "(the task has no such split)"
         return (
             f"{task.title}: no {split} file for language {language} under {self.root}; expected {names}"
@@ -214,7 +214,7 @@ def find_in(folders: Sequence[Path], task: Task, split: Split, language: str) ->
     The preferred form comes first, in the order of the folders.
     """
     for source in sources_of(task, split, language):
-        names = [_fill(pattern, language) for pattern in source.patterns]
+        names = [fill(pattern, language) for pattern in source.patterns]
         for folder in folders:
             found = [_matching(folder, name) for name in names]
             if all(found):
@@ -228,7 +228,8 @@ def _matching(folder: Path, name: str) -> list[Path]:
     return sorted((path for path in paths if path.is_file()), key=lambda path: (path.name, path))
 
 
-def _fill(pattern: str, language: str) -> str:
+def fill(pattern: str, language: str) -> str:
+    """Return a pattern with the codes or the name of a language in it."""
     return pattern.format(language=language, language3=LANGUAGES[language].code3, name=LANGUAGES[language].name.lower())
 
 

@@ -1,0 +1,177 @@
+"""Bring the files of a task that someone has into a data folder: read, copied as wholes or linked, recorded."""
+
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from xstilts_hpc.clock import utc
+from xstilts_hpc.data_check import (
+    Counted,
+    DataCheck,
+    Finding,
+    State,
+    count,
+    finding_of,
+    missing,
+    parts_of,
+    wanted_places,
+)
+from xstilts_hpc.data_search import Found, find_files, seen
+from xstilts_hpc.errors import DataError
+from xstilts_hpc.files import Memory, sha256_of, whole_file
+from xstilts_hpc.lease import hold
+from xstilts_hpc.tasks.base import Task
+from xstilts_hpc.tasks.fetched import IMPORTED, Fetched, FetchedFile, fetch_lease, read_fetched, write_fetched
+from xstilts_hpc.tasks.folder import DataFolder, forms_of
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Import:
+    """What an import brings into a data folder; `same` are the names that hold the very content already."""
+
+    tasks: tuple[Task, ...]
+    folder: Path
+    data: Path
+    found: tuple[Found, ...]
+    findings: tuple[Finding, ...]
+    same: frozenset[str] = frozenset()
+
+    @property
+    def targets(self) -> dict[str, Path]:
+        """Return the file that becomes each name in the data folder."""
+        return {name: path for found in self.found for name, path in found.targets.items()}
+
+    @property
+    def new(self) -> list[str]:
+        """Return the names that are new, or get another content."""
+        return [name for name in self.targets if name not in self.same]
+
+    @property
+    def check(self) -> DataCheck:
+        """Return what is said of each split, and what is missing still, as `data check` says it."""
+        here = DataFolder(self.data, Memory(Path())) if self.data.is_dir() else None
+        found = {(finding.task, finding.split, finding.language) for finding in self.findings}
+        absent = [
+            missing(task, *place)
+            for task in self.tasks
+            for place in wanted_places(task)
+            if (task.name, *place) not in found and not (here and here.has(task, *place))
+        ]
+        return DataCheck(self.data, self.tasks, (*self.findings, *absent))
+
+
+def plan_import(task: Task, folder: Path, data: Path, *, replacing: bool = False) -> Import:
+    """Find the files of a task in a folder and below it, read them all, and say what they become; nothing is written.
+
+    A DataError where there is none, where one cannot be read, or where a name in the data folder holds another content
+    that may not be replaced.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder; name the one that holds the files of {task.title}")
+    tasks = parts_of([task])
+    splits = [_fullest(candidates) for part in tasks for candidates in find_files(part, folder)]
+    if not splits:
+        raise DataError(_nothing(task, folder))
+    unreadable = dict.fromkeys(counted.says for _, counted in splits if counted.state is State.UNREADABLE)
+    if unreadable:
+        raise DataError("nothing was imported, for not everything can be read:\n  " + "\n  ".join(unreadable))
+    findings = tuple(finding_of(found.located, counted, tuple(found.targets)) for found, counted in splits)
+    plan = Import(tasks, folder, data, tuple(found for found, _ in splits), findings)
+    here = [name for name in plan.targets if (data / name).exists()]
+    same = frozenset(name for name in here if _alike(plan.targets[name], data / name))
+    different = [name for name in here if name not in same]
+    if different and not replacing:
+        shown = _some(different)
+        raise DataError(f"{data} has another content under {shown}; --replace puts yours in its place")
+    return replace(plan, same=same)
+
+
+def apply_import(plan: Import, *, link: bool = False) -> None:
+    """Bring in the new files, each as a whole, and record all of them.
+
+    A link is a hard link, or a symbolic one from one file system to another.
+    """
+    plan.data.mkdir(parents=True, exist_ok=True)
+    with hold(fetch_lease(plan.data)):
+        for name in plan.new:
+            with whole_file(plan.data / name) as partial:
+                _put(plan.targets[name].resolve(), partial, link=link)
+        _record(plan)
+
+
+def not_used(plan: Import) -> list[str]:
+    """Return a line for each imported split that the data folder holds in a form that goes before it."""
+    folder, lines = DataFolder(plan.data, Memory(Path())), list[str]()
+    for found in plan.found:
+        task, split, language = found.located.task, found.located.split, found.located.language
+        used = folder.locate(task, split, language).paths
+        if {plan.data / name for name in found.targets}.isdisjoint(used):
+            names = _some(str(path.relative_to(plan.data)) for path in used)
+            lines.append(
+                f"{task.name} {split} {language}: {names} goes before what was imported; move it away to use that"
+            )
+    return lines
+
+
+def _fullest(candidates: Sequence[Found]) -> tuple[Found, Counted]:
+    """Return the files of a split that can be read, have the right answers and the most examples, read whole.
+
+    Of equals it is the first: the preferred form, the higher folder.
+    """
+    read = [(found, count(found.located)) for found in candidates]
+    return max(read, key=lambda each: (each[1].state is not State.UNREADABLE, each[1].gold, each[1].examples))
+
+
+def _alike(path: Path, other: Path) -> bool:
+    return path.stat().st_size == other.stat().st_size and sha256_of(path) == sha256_of(other)
+
+
+def _put(path: Path, partial: Path, *, link: bool) -> None:
+    if not link:
+        shutil.copyfile(path, partial)
+        if not _alike(path, partial):
+            raise DataError(f"{path}: the copy differs from it; is the disk, or the network to it, in order?")
+        return
+    try:
+        os.link(path, partial)
+    except OSError:
+        partial.symlink_to(path)
+
+
+def _record(plan: Import) -> None:
+    """Record what was imported; what SOURCES.json said of files of these names no longer holds."""
+    for task in plan.tasks:
+        names = {name for found in plan.found if found.located.task is task for name in found.targets}
+        if not names:
+            continue
+        sizes = {name: (plan.data / name).stat().st_size for name in sorted(names)}
+        files = {name: FetchedFile(sha256_of(plan.data / name), size) for name, size in sizes.items()}
+        place = plan.folder.resolve().as_uri()
+        record = Fetched((task.name,), place, "", sum(sizes.values()), IMPORTED, utc(), task.licence, files)
+        records = {url: _without(old, names) for url, old in read_fetched(plan.data).items()}
+        write_fetched(
+            plan.data, {url: old for url, old in records.items() if old.files} | {f"{place}#{task.name}": record}
+        )
+
+
+def _without(record: Fetched, names: set[str]) -> Fetched:
+    return replace(record, files={name: file for name, file in record.files.items() if name not in names})
+
+
+def _nothing(task: Task, folder: Path) -> str:
+    forms = dict.fromkeys(
+        form for part in parts_of([task]) for place in wanted_places(part) for form in forms_of(part, *place)
+    )
+    names = seen(folder)
+    there = f"{len(names):,} other files: {_some(names)}" if names else "no files"
+    return f"{folder}: no file of {task.title}; expected one of\n  " + "\n  ".join(forms) + f"\nthere are {there}"
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - _SHOWN:,} more" if len(listed) > _SHOWN else ""
+    return ", ".join(listed[:_SHOWN]) + more

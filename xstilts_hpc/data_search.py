@@ -1,0 +1,91 @@
+"""Look for the files of a task in a folder that someone has, whatever published layout they are in."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xstilts_hpc.data_check import places_of
+from xstilts_hpc.tasks.base import Source, Split, Task
+from xstilts_hpc.tasks.folder import Files, Located, fill, find_in, sources_of
+
+# So deep a folder is looked through: a folder of data folders, download/, UD's release, UD_*/.
+_DEEPEST = 5
+# The name of the folder itself, or of one above it, may be the beginning of a published name: MLQA_V1/test.
+_ABOVE = 3
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files of a split in one language, by the names that they get in a data folder."""
+
+    located: Located
+    targets: Mapping[str, Path]
+
+
+def find_files(task: Task, folder: Path) -> list[list[Found]]:
+    """Return each split of a task that stands in a folder or below it: all places and forms of it, the preferred first.
+
+    Files have their published names with the folders in them; where there is none, those right in the folder are taken
+    by their file names alone.
+    """
+    folder = folder.absolute()
+    folders = [*_below(folder), *folder.parents[:_ABOVE]]
+    places = list(places_of(task))
+    named = [found for place in places if (found := list(_named(task, folder, folders, *place)))]
+    return named or [found for place in places if (found := list(_by_file_name(task, folder, *place)))]
+
+
+def seen(folder: Path) -> list[str]:
+    """Return the names of the files below a folder, as deep as they are looked for."""
+    below = (path for inside in _below(folder.absolute()) for path in sorted(inside.iterdir()) if path.is_file())
+    return [path.relative_to(folder.absolute()).as_posix() for path in below]
+
+
+def _below(folder: Path) -> list[Path]:
+    """Return a folder and those below it that are not hidden, the higher ones first."""
+    found: list[Path] = []
+    level = [folder]
+    for _ in range(_DEEPEST + 1):
+        found += level
+        level = [path for inside in level for path in sorted(inside.iterdir()) if _is_open_folder(path)]
+    return found
+
+
+def _is_open_folder(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith(".") and os.access(path, os.R_OK | os.X_OK)
+
+
+def _named(task: Task, folder: Path, folders: Sequence[Path], split: Split, language: str) -> Iterator[Found]:
+    """Yield the files of a split that are there under published names, each group once."""
+    known: set[tuple[Path, ...]] = set()
+    for base, located in find_in(folders, task, split, language):
+        inside = all(path.is_relative_to(folder) for path in located.paths)
+        if inside and located.paths not in known and _holds(located):
+            known.add(located.paths)
+            names = [path.relative_to(base).as_posix() for path in located.paths]
+            targets = [name if "/" in name else f"{task.name}/{name}" for name in names]
+            yield Found(located, dict(zip(targets, located.paths, strict=True)))
+
+
+def _by_file_name(task: Task, folder: Path, split: Split, language: str) -> Iterator[Found]:
+    """Yield the files of a split whose names, without folders, say which split and language it is."""
+    for source in sources_of(task, split, language):
+        names = [fill(pattern, language) for pattern in source.patterns]
+        paths = tuple(folder / Path(name).name for name in names)
+        if _tells(source) and all(path.is_file() for path in paths):
+            located = Located(task, split, language, (Files(task.name, source, paths),))
+            if _holds(located):
+                yield Found(located, dict(zip(names, paths, strict=True)))
+
+
+def _holds(located: Located) -> bool:
+    """Say whether files have something of their language: one of all languages may lack it."""
+    return located.by_language or len(located.task.languages) == 1 or next(located.rows(), None) is not None
+
+
+def _tells(source: Source) -> bool:
+    """Say whether the file names of a form differ from each other, and from language to language."""
+    names = {Path(pattern).name for pattern in source.patterns}
+    by_language = not source.by_language or any("{" in name for name in names)
+    return by_language and len(names) == len(source.patterns) and not any("*" in name for name in source.patterns)
