@@ -7,6 +7,7 @@ from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.download import Download, HubFiles
+from xstilts_hpc.tasks.hub import NLI_ORDER, Pairs, Row, hub_files, split_of
 from xstilts_hpc.tasks.lines import each_line, label_in, object_of
 from xstilts_hpc.tasks.mnli import MNLI
 from xstilts_hpc.tasks.nli import NLI_LABELS
@@ -33,9 +34,18 @@ def _parse_round(path: Path) -> Iterator[Example | BadRowError]:
     return each_line(path, example)
 
 
+def _hub_name(path: Path, number: int, row: Row) -> str:
+    """Return the id that the release's file gives: a hub file is named train_r1."""
+    return f"{split_of(path).rpartition('_')[2].upper()}-{row['uid']}"
+
+
+_HUB = Pairs("premise", "hypothesis", NLI_ORDER, _hub_name, ("uid",))
+
+
 def _sources(split: Split) -> tuple[Source, ...]:
     names = (tuple(f"{folder}/{part}/{split}.jsonl" for part in _ROUNDS) for folder in _FOLDERS)
-    return tuple(Source(split, patterns, parse) for patterns in names)
+    hub = tuple(hub_files("facebook/anli", "*", f"{split}_{part.lower()}") for part in _ROUNDS)
+    return (*(Source(split, patterns, parse) for patterns in names), Source(split, hub, _HUB.parse))
 
 
 ANLI_ROUNDS = Task(

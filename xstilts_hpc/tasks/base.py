@@ -56,13 +56,15 @@ class Role(StrEnum):
 class Source:
     """One published form of a split: file patterns with `{language}`, `{language3}` or `{name}`, and who reads them.
 
-    `languages` limits it to some of the task's (empty: all).
+    `languages` limits it to some of the task's (empty: all). One that is not `usable` is known, but reading it is an
+    error that says why.
     """
 
     split: Split
     patterns: tuple[str, ...]
     parse: Parser
     languages: tuple[str, ...] = ()
+    usable: bool = True
 
     @property
     def by_language(self) -> bool:

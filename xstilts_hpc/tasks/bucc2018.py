@@ -8,6 +8,7 @@ from xstilts_hpc.examples import Example, Kind, RetrievalExample
 from xstilts_hpc.metrics.bitext import BITEXT_F1
 from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.download import Download
+from xstilts_hpc.tasks.hub import DEV, hub_files, refused
 from xstilts_hpc.tasks.lines import each_line, fields_of, read_lines
 
 Partners = Mapping[str, Sequence[str]]
@@ -69,6 +70,10 @@ _XTREME = "bucc2018/{language}-en"
 _RELEASE = "bucc2018/{language}-en/{language}-en"
 
 # Sentences of both pools; not checked against a published table, so costs of BUCC are rough.
+_NO_POOL = (
+    "google/xtreme has only the pairs of translations, without the sentences among which they are to be found; get the "
+    "archives (xstilts data fetch bucc2018)"
+)
 _ROUGH = "the numbers of sentences were not checked against a published table"
 _TEST = {
     "de": 813_206,
@@ -107,6 +112,8 @@ BUCC2018 = Task(
         Source(Split.TEST, _pools(f"{_XTREME}.test"), parse_stripped),
         Source(Split.DEV, (*_pools(f"{_XTREME}.dev"), f"{_XTREME}.dev.gold"), parse_with_gold),
         Source(Split.DEV, (*_pools(f"{_RELEASE}.sample"), f"{_RELEASE}.sample.gold"), parse_with_gold),
+        refused(Split.TEST, hub_files("google/xtreme", "bucc18.{language}", "test"), _NO_POOL),
+        refused(Split.DEV, hub_files("google/xtreme", "bucc18.{language}", DEV), _NO_POOL),
     ),
     origin="https://comparable.limsi.fr/bucc2018/, bucc2018-LL-en.*-gold.tar.bz2 (Zweigenbaum et al. 2018)",
     licence="not stated",

@@ -9,8 +9,9 @@ from xstilts_hpc.examples import ChoiceExample, Example, Kind
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.download import HubFiles, same_place
+from xstilts_hpc.tasks.hub import DEV, Row, each_row, hub_files
 from xstilts_hpc.tasks.lines import each_line, label_in, object_of
-from xstilts_hpc.tasks.values import check_items, check_values
+from xstilts_hpc.tasks.values import check_items, check_type, check_values
 
 _LABELS = ("A", "B", "C", "D", "E")
 
@@ -23,10 +24,30 @@ def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowEr
 
 def _example(number: int, line: str) -> Iterator[ChoiceExample]:
     row = object_of(line, ("id",), question=dict)
-    stem, choices = _question(row["question"])
-    key = row.get("answerKey")
+    yield _chosen(row["id"], row["question"], row.get("answerKey"))
+
+
+def parse_hub(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
+    """Read the copy on the hub, where the letters and the texts of the choices stand in a list each."""
+    return each_row(paths, ("id", "question", "choices", "answerKey"), _hub_example)
+
+
+def _hub_example(path: Path, number: int, row: Row) -> Iterator[ChoiceExample]:
+    check_values(row, ("id", "question", "answerKey"), choices=dict)
+    letters, texts = row["choices"].get("label"), row["choices"].get("text")
+    check_type("choices.label", letters, list)
+    check_type("choices.text", texts, list)
+    if len(letters) != len(texts):
+        raise DataError(f"{len(letters)} letters for {len(texts)} choices")
+    choices = [{"label": letter, "text": text} for letter, text in zip(letters, texts, strict=True)]
+    yield _chosen(row["id"], {"stem": row["question"], "choices": choices}, row["answerKey"] or None)
+
+
+def _chosen(name: str, question: dict[str, Any], key: str | None) -> ChoiceExample:
+    """Return an example; without a key nobody says which choice is right."""
+    stem, choices = _question(question)
     label = None if key is None else _LABELS.index(label_in(_LABELS, key))
-    yield ChoiceExample(row["id"], stem, choices, label)
+    return ChoiceExample(name, stem, choices, label)
 
 
 def _question(question: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
@@ -66,6 +87,8 @@ COMMONSENSEQA = Task(
     sources=(
         Source(Split.TRAIN, ("train_rand_split.jsonl",), parse),
         Source(Split.DEV, ("dev_rand_split.jsonl",), parse),
+        Source(Split.TRAIN, (hub_files("tau/commonsense_qa", "*", "train"),), parse_hub),
+        Source(Split.DEV, (hub_files("tau/commonsense_qa", "*", DEV),), parse_hub),
     ),
     origin="https://s3.amazonaws.com/commensenseqa/ (Talmor et al. 2019)",
     licence="MIT",

@@ -7,16 +7,29 @@ from xstilts_hpc.examples import ChoiceExample, Example, Kind
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.download import HubFiles, same_place
+from xstilts_hpc.tasks.hub import DEV, Row, each_row, hub_files, label_at
 from xstilts_hpc.tasks.lines import each_record, label_in
+from xstilts_hpc.tasks.values import check_values
 
 _LABELS = ("0", "1", "2", "3")
 _ANSWERS = tuple(f"answer{label}" for label in _LABELS)
+_TEXTS = ("id", "context", "question", *_ANSWERS)
 
 
 def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
     """Read the release's CSV; the prompt is text and question, as in the study's code (jiant)."""
     (path,) = paths
-    return each_record(path, ("id", "context", "question", *_ANSWERS, "label"), _example)
+    return each_record(path, (*_TEXTS, "label"), _example)
+
+
+def parse_hub(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
+    """Read the copy on the hub: the same columns, the label as a number."""
+    return each_row(paths, (*_TEXTS, "label"), _hub_example)
+
+
+def _hub_example(path: Path, number: int, row: Row) -> Iterator[ChoiceExample]:
+    check_values(row, _TEXTS)
+    return _example({**row, "label": label_at(_LABELS, row["label"])})
 
 
 def _example(row: Mapping[str, str]) -> Iterator[ChoiceExample]:
@@ -50,6 +63,8 @@ COSMOSQA = Task(
         Source(Split.TRAIN, ("cosmosqa/data/train.csv",), parse),
         Source(Split.DEV, ("cosmosqa/valid.csv",), parse),
         Source(Split.DEV, ("cosmosqa/data/valid.csv",), parse),
+        Source(Split.TRAIN, (hub_files("allenai/cosmos_qa", "*", "train"),), parse_hub),
+        Source(Split.DEV, (hub_files("allenai/cosmos_qa", "*", DEV),), parse_hub),
     ),
     origin="https://github.com/wilburOne/cosmosqa, folder data (Huang et al. 2019)",
     licence="CC BY 4.0",

@@ -199,7 +199,7 @@ def _code(task: Task) -> list[str]:
 
 def forms_of(task: Task, split: Split, language: str) -> list[str]:
     """Return the forms that the files of a split may have, each as its patterns."""
-    return [" + ".join(source.patterns) for source in sources_of(task, split, language)]
+    return [" + ".join(source.patterns) for source in sources_of(task, split, language) if source.usable]
 
 
 def sources_of(task: Task, split: Split, language: str) -> list[Source]:

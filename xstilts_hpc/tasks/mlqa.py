@@ -3,9 +3,10 @@
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.metrics.mlqa import MLQA_EM_F1
 from xstilts_hpc.tasks.base import TARGET, Source, Split, Task
-from xstilts_hpc.tasks.download import Download
+from xstilts_hpc.tasks.download import Download, HubFiles
+from xstilts_hpc.tasks.hub import DEV, hub_files
 from xstilts_hpc.tasks.squad_v1 import QA_RECIPE
-from xstilts_hpc.tasks.stripped_squad import parse_evaluation
+from xstilts_hpc.tasks.stripped_squad import parse_evaluation, parse_hub_evaluation
 
 _TEST = {
     "ar": 5_335,
@@ -26,6 +27,8 @@ _DEV = {
     "vi": 511,
     "zh": 504,
 }
+# Of its texts only questions have white space at their ends, which is gone in this copy.
+_HUB = "MLQA.{language}.{language}"
 
 MLQA = Task(
     name="mlqa",
@@ -42,6 +45,8 @@ MLQA = Task(
     sources=(
         Source(Split.TEST, ("MLQA_V1/test/test-context-{language}-question-{language}.json",), parse_evaluation),
         Source(Split.DEV, ("MLQA_V1/dev/dev-context-{language}-question-{language}.json",), parse_evaluation),
+        Source(Split.TEST, (hub_files("google/xtreme", _HUB, "test"),), parse_hub_evaluation),
+        Source(Split.DEV, (hub_files("google/xtreme", _HUB, DEV),), parse_hub_evaluation),
     ),
     origin="https://dl.fbaipublicfiles.com/MLQA/MLQA_V1.zip (Lewis et al. 2020)",
     licence="CC BY-SA 3.0",
@@ -59,4 +64,5 @@ MLQA = Task(
             num_bytes=75_719_050,
         ),
     ),
+    hub=(HubFiles("google/xtreme", tuple(f"MLQA.{code}.{code}" for code in _TEST)),),
 )

@@ -8,6 +8,7 @@ from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.download import Download, HubFiles
+from xstilts_hpc.tasks.hub import NLI_ORDER, Pairs, hub_files, split_of
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in
 from xstilts_hpc.tasks.nli import NLI_LABELS
 from xstilts_hpc.tasks.translations import XTREME_TRANSLATIONS, translated
@@ -56,6 +57,12 @@ def _translated(number: int, line: str, *, columns: tuple[int, ...]) -> Iterator
     yield SequenceExample(f"train-{number}", premise, hypothesis, label_in(NLI_LABELS, _SPELLING.get(label, label)))
 
 
+# The hub's copy of GLUE has the ids of GLUE's own file, but no genre: subsets of it keep only the shares of labels.
+_STEMS = {"train": "train", "validation_matched": "dev_matched"}
+_HUB = Pairs(
+    "premise", "hypothesis", NLI_ORDER, lambda path, _, row: f"{_STEMS[split_of(path)]}-{row['idx']}", ("idx",)
+)
+
 MNLI = Task(
     name="mnli",
     title="MNLI",
@@ -73,6 +80,8 @@ MNLI = Task(
         *translated("XNLI/translate-train/en-{language}-translated.tsv", parse_translated),
         Source(Split.TRANSLATED, ("XNLI-MT-1.0/multinli/multinli.train.{language}.tsv",), parse_translated_release),
         Source(Split.DEV, ("MNLI/dev_matched.tsv",), parse_glue),
+        Source(Split.TRAIN, (hub_files("nyu-mll/glue", "mnli", "train"),), _HUB.parse),
+        Source(Split.DEV, (hub_files("nyu-mll/glue", "mnli", "validation_matched"),), _HUB.parse),
     ),
     origin=(
         "https://dl.fbaipublicfiles.com/glue/data/MNLI.zip (Williams et al. 2018; GLUE's form; "

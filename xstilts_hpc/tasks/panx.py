@@ -4,15 +4,19 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Example, Kind, TokenExample
 from xstilts_hpc.languages import XTREME
 from xstilts_hpc.metrics.entities import ENTITY_F1
 from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.download import HubFiles
+from xstilts_hpc.tasks.hub import SPLITS, Row, each_row, hub_files, label_at
 from xstilts_hpc.tasks.lines import each_block
 from xstilts_hpc.tasks.tagged import TaggedWord, tagged_sentence, tagged_word
+from xstilts_hpc.tasks.values import check_items, check_values
 
 _LABELS = ("B-LOC", "B-ORG", "B-PER", "I-LOC", "I-ORG", "I-PER", "O")
+_HUB_LABELS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 
 
 def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
@@ -29,11 +33,29 @@ def _sentence(language: str, number: int, rows: list[TaggedWord]) -> Iterator[To
     yield tagged_sentence(number, rows)
 
 
+def parse_hub(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
+    """Read the copy on the hub; a sentence has the number of the line that it begins at in the release's file."""
+    first = 1
+
+    def sentence(path: Path, number: int, row: Row) -> Iterator[TokenExample]:
+        nonlocal first
+        check_values(row, (), tokens=list, ner_tags=list)
+        check_items("tokens", row["tokens"], str)
+        name, first = str(first), first + len(row["tokens"]) + 1
+        if len(row["tokens"]) != len(row["ner_tags"]):
+            raise DataError(f"{len(row['ner_tags'])} tags for {len(row['tokens'])} words")
+        tags = tuple(label_at(_HUB_LABELS, tag) for tag in row["ner_tags"])
+        yield TokenExample(name, tuple(row["tokens"]), tags)
+
+    return each_row(paths, ("tokens", "ner_tags"), sentence)
+
+
 def _sources(split: Split) -> tuple[Source, ...]:
     """Return the forms of a split: the raw release's folder of a language, with tags; XTREME's file."""
     return (
         Source(split, (f"panx/{{language}}/{split}",), parse),
         Source(split, (f"panx/{split}-{{language}}.tsv",), parse),
+        Source(split, (hub_files("google/xtreme", "PAN-X.{language}", SPLITS[split]),), parse_hub),
     )
 
 

@@ -7,6 +7,7 @@ from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import TARGET, BadRowError, Departure, Source, Split, Task, in_english
 from xstilts_hpc.tasks.download import Download
+from xstilts_hpc.tasks.hub import DEV, hub_files, refused
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in
 from xstilts_hpc.tasks.xtreme_pairs import parse_pairs
 
@@ -68,6 +69,9 @@ PAWSX = Task(
         Source(Split.TEST, ("pawsx/test-{language}.tsv",), parse_xtreme),
         Source(Split.DEV, ("x-final/{language}/dev_2k.tsv",), parse_release),
         Source(Split.DEV, ("pawsx/dev-{language}.tsv",), parse_xtreme),
+        refused(Split.TRAIN, hub_files("google/xtreme", "PAWS-X.{language}", "train"), _QUOTES),
+        refused(Split.TEST, hub_files("google/xtreme", "PAWS-X.{language}", "test"), _QUOTES),
+        refused(Split.DEV, hub_files("google/xtreme", "PAWS-X.{language}", DEV), _QUOTES),
     ),
     origin="https://storage.googleapis.com/paws/pawsx/x-final.tar.gz (Yang et al. 2019)",
     licence="free for any purpose (LICENSE of google-research-datasets/paws)",

@@ -7,6 +7,7 @@ from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY_AND_F1
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.download import Download, HubFiles
+from xstilts_hpc.tasks.hub import DEV, Pairs, hub_files, split_of
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in
 
 _LABELS = ("0", "1")
@@ -26,6 +27,9 @@ def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowEr
     return each_line(path, example, header="id")
 
 
+# The copy of GLUE on the hub numbers rows and has not the ids of GLUE's own file: subsets of it are others.
+_HUB = Pairs("question1", "question2", _LABELS, lambda path, _, row: f"{split_of(path)}-{row['idx']}", ("idx",))
+
 QQP = Task(
     name="qqp",
     title="QQP",
@@ -39,6 +43,8 @@ QQP = Task(
     sources=(
         Source(Split.TRAIN, ("QQP/train.tsv",), parse),
         Source(Split.DEV, ("QQP/dev.tsv",), parse),
+        Source(Split.TRAIN, (hub_files("nyu-mll/glue", "qqp", "train"),), _HUB.parse),
+        Source(Split.DEV, (hub_files("nyu-mll/glue", "qqp", DEV),), _HUB.parse),
     ),
     origin="https://dl.fbaipublicfiles.com/glue/data/QQP-clean.zip (Iyer et al. 2017; GLUE's form)",
     licence="Quora's terms of service",

@@ -7,6 +7,7 @@ from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.download import Download, HubFiles
+from xstilts_hpc.tasks.hub import DEV, NLI_ORDER, Pairs, hub_files, split_of
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in, object_of
 from xstilts_hpc.tasks.nli import NLI_LABELS
 
@@ -39,6 +40,9 @@ def parse_glue(paths: tuple[Path, ...], language: str) -> Iterator[Example | Bad
     return each_line(path, example, header="index")
 
 
+# The copy on the hub has no pairID, so its rows are numbered: subsets of it are others.
+_HUB = Pairs("premise", "hypothesis", NLI_ORDER, lambda path, number, _: f"{split_of(path)}-{number}")
+
 SNLI = Task(
     name="snli",
     title="SNLI",
@@ -55,6 +59,8 @@ SNLI = Task(
         Source(Split.TRAIN, ("SNLI/train.tsv",), parse_glue),
         Source(Split.DEV, ("snli_1.0/snli_1.0_dev.jsonl",), parse_jsonl),
         Source(Split.DEV, ("SNLI/dev.tsv",), parse_glue),
+        Source(Split.TRAIN, (hub_files("stanfordnlp/snli", "*", "train"),), _HUB.parse),
+        Source(Split.DEV, (hub_files("stanfordnlp/snli", "*", DEV),), _HUB.parse),
     ),
     origin="https://nlp.stanford.edu/projects/snli/snli_1.0.zip (Bowman et al. 2015)",
     licence="CC BY-SA 4.0",

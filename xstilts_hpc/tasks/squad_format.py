@@ -8,6 +8,7 @@ from typing import Any
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Answer, Example, SpanExample
 from xstilts_hpc.tasks.base import BadRowError
+from xstilts_hpc.tasks.hub import parse_spans
 from xstilts_hpc.tasks.lines import read_json_object
 from xstilts_hpc.tasks.values import check_items, check_type, check_values
 
@@ -29,7 +30,16 @@ def parse_answered(paths: tuple[Path, ...], language: str) -> Iterator[Example |
 
     XTREME's translations have a few: most questions whose answer was lost in translation are left out, not all.
     """
-    for row in parse_squad(paths, language):
+    return _answered(paths, parse_squad(paths, language))
+
+
+def parse_hub_answered(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
+    """Read a parquet copy of such a file."""
+    return _answered(paths, parse_spans(paths, language))
+
+
+def _answered(paths: tuple[Path, ...], rows: Iterator[Example | BadRowError]) -> Iterator[Example | BadRowError]:
+    for row in rows:
         if isinstance(row, SpanExample) and _lacks_answer(row):
             yield BadRowError(f"{paths[0]}: question {row.id}: no answer, but every question here has one")
         else:

@@ -4,7 +4,8 @@ from xstilts_hpc.examples import Kind
 from xstilts_hpc.metrics.squad import SQUAD
 from xstilts_hpc.tasks.base import INTERMEDIATE, Source, Split, Task, in_english
 from xstilts_hpc.tasks.download import HubFiles, same_place
-from xstilts_hpc.tasks.squad_format import parse_answered
+from xstilts_hpc.tasks.hub import DEV, hub_files
+from xstilts_hpc.tasks.squad_format import parse_answered, parse_hub_answered
 from xstilts_hpc.tasks.translations import XTREME_TRANSLATIONS, translated
 
 # Length 384 and batch 16 for question answering as in the study's code (jiant's XTREME guide).
@@ -36,6 +37,8 @@ SQUAD_V1 = Task(
         Source(Split.TRAIN, ("squad/train-v1.1.json",), parse_answered),
         *translated("SQuAD/translate-train/squad.translate.train.en-{language}.json", parse_answered),
         Source(Split.DEV, ("squad/dev-v1.1.json",), parse_answered),
+        Source(Split.TRAIN, (hub_files("rajpurkar/squad", "*", "train"),), parse_hub_answered),
+        Source(Split.DEV, (hub_files("rajpurkar/squad", "*", DEV),), parse_hub_answered),
     ),
     origin=(
         "https://rajpurkar.github.io/SQuAD-explorer/dataset/ (Rajpurkar et al. 2016; "

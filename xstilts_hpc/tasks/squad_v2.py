@@ -4,6 +4,7 @@ from xstilts_hpc.examples import Kind
 from xstilts_hpc.metrics.squad_v2 import SQUAD_V2 as EM_AND_F1
 from xstilts_hpc.tasks.base import INTERMEDIATE, Source, Split, Task, in_english
 from xstilts_hpc.tasks.download import HubFiles, same_place
+from xstilts_hpc.tasks.hub import DEV, hub_files, parse_spans
 from xstilts_hpc.tasks.squad_format import parse_squad
 from xstilts_hpc.tasks.squad_v1 import SQUAD_PLACES, SQUAD_V1
 
@@ -28,6 +29,8 @@ SQUAD_V2 = Task(
         Source(Split.TRAIN, ("train-v2.0.json",), parse_squad),
         Source(Split.DEV, ("squad/dev-v2.0.json",), parse_squad),
         Source(Split.DEV, ("dev-v2.0.json",), parse_squad),
+        Source(Split.TRAIN, (hub_files("rajpurkar/squad_v2", "*", "train"),), parse_spans),
+        Source(Split.DEV, (hub_files("rajpurkar/squad_v2", "*", DEV),), parse_spans),
     ),
     origin="https://rajpurkar.github.io/SQuAD-explorer/dataset/ (Rajpurkar et al. 2018)",
     licence="CC BY-SA 4.0",

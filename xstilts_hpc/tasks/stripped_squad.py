@@ -6,6 +6,7 @@ from pathlib import Path
 
 from xstilts_hpc.examples import Example, SpanExample
 from xstilts_hpc.tasks.base import BadRowError
+from xstilts_hpc.tasks.hub import parse_spans
 from xstilts_hpc.tasks.squad_format import parse_squad
 
 
@@ -15,6 +16,11 @@ def parse_evaluation(paths: tuple[Path, ...], language: str) -> Iterator[Example
     XTREME's utils_preprocess.py (remove_qa_test_annotations) puts the text "" at 0 in the place of the answers.
     """
     return (_without_placeholder(row) for row in parse_squad(paths, language))
+
+
+def parse_hub_evaluation(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
+    """Read a parquet copy of such a file."""
+    return (_without_placeholder(row) for row in parse_spans(paths, language))
 
 
 def _without_placeholder(row: Example | BadRowError) -> Example | BadRowError:

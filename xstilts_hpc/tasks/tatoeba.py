@@ -4,11 +4,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from xstilts_hpc.errors import DataError
-from xstilts_hpc.examples import Kind, RetrievalExample
+from xstilts_hpc.examples import Example, Kind, RetrievalExample
+from xstilts_hpc.languages import LANGUAGES
 from xstilts_hpc.metrics.accuracy import ACCURACY
-from xstilts_hpc.tasks.base import TARGET, Source, Split, Task
-from xstilts_hpc.tasks.download import same_place
+from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task
+from xstilts_hpc.tasks.download import HubFiles, same_place
+from xstilts_hpc.tasks.hub import DEV, Row, each_row, hub_files
 from xstilts_hpc.tasks.lines import read_lines
+from xstilts_hpc.tasks.values import check_values
 
 
 def parse_aligned(paths: tuple[Path, ...], language: str) -> Iterator[RetrievalExample]:
@@ -40,6 +43,19 @@ def parse_sorted(paths: tuple[Path, ...], language: str) -> Iterator[RetrievalEx
         yield RetrievalExample(f"{language}-{i}", text, english=False, translations=None)
     for i, text in enumerate(english):
         yield RetrievalExample(f"en-sorted-{i}", text, english=True, translations=None)
+
+
+def parse_hub(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
+    """Read the copy on the hub: rows are the lines of LASER's files, with their line ends."""
+    pairs: list[tuple[str, str]] = []
+
+    def pair(path: Path, number: int, row: Row) -> Iterator[RetrievalExample]:
+        check_values(row, ("source_sentence", "target_sentence"))
+        pairs.append((row["source_sentence"].rstrip("\r\n"), row["target_sentence"].rstrip("\r\n")))
+        return iter(())
+
+    yield from each_row(paths, ("source_sentence", "target_sentence"), pair)
+    yield from _pairs(language, [foreign for foreign, _ in pairs], [english for _, english in pairs])
 
 
 def _texts(paths: Sequence[Path]) -> tuple[list[str], list[str]]:
@@ -169,8 +185,10 @@ TATOEBA = Task(
         Source(Split.TEST, _ALIGNED, parse_aligned),
         Source(Split.TEST, (*_SORTED, "tatoeba/{language}-en.labels"), parse_sorted_with_labels),
         Source(Split.TEST, _SORTED, parse_sorted),
+        Source(Split.TEST, (hub_files("google/xtreme", "tatoeba.{language3}", DEV),), parse_hub),
     ),
     origin="https://github.com/facebookresearch/LASER, data/tatoeba/v1 (Artetxe and Schwenk 2019)",
     licence="CC BY 2.0 FR (Tatoeba)",
     downloads=same_place(_PINNED, folder="tatoeba", files=_FILES),
+    hub=(HubFiles("google/xtreme", tuple(f"tatoeba.{LANGUAGES[code].code3}" for code in _LANGUAGES.split())),),
 )

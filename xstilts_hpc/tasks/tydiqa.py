@@ -9,6 +9,7 @@ from xstilts_hpc.languages import ENGLISH, LANGUAGES
 from xstilts_hpc.metrics.squad import SQUAD
 from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.download import Download
+from xstilts_hpc.tasks.hub import DEV, MOVED, hub_files, refused
 from xstilts_hpc.tasks.squad_format import parse_answered
 from xstilts_hpc.tasks.squad_v1 import QA_RECIPE
 from xstilts_hpc.tasks.stripped_squad import parse_evaluation
@@ -33,6 +34,7 @@ def _numbered(rows: Iterator[Example | BadRowError]) -> Iterator[Example | BadRo
 
 _TRAIN = "tydiqa-goldp-v1.1-train/tydiqa.goldp.{language}.train.json"
 _RELEASE_TRAIN = "tydiqa-goldp-v1.1-train.json"
+_MOVED = f"{MOVED}; get the release (xstilts data fetch tydiqa)"
 _LANGUAGES = ("ar", "bn", "en", "fi", "id", "ko", "ru", "sw", "te")
 # Only the English training file is trained on, so those of other languages serve as dev where test has no answers.
 _NOT_TRAINED_ON = tuple(code for code in _LANGUAGES if code != ENGLISH)
@@ -70,6 +72,10 @@ TYDIQA = Task(
         Source(Split.DEV, (_RELEASE_TRAIN,), parse_release_train, _NOT_TRAINED_ON),
         Source(Split.TEST, ("tydiqa-goldp-v1.1-dev/tydiqa-goldp-dev-{name}.json",), parse_evaluation),
         Source(Split.TEST, ("tydiqa-goldp-v1.1-dev/tydiqa.goldp.{language}.dev.json",), parse_evaluation),
+        *(
+            refused(split, hub_files("google/xtreme", "tydiqa", name), _MOVED)
+            for split, name in ((Split.TRAIN, "train"), (Split.DEV, "train"), (Split.TEST, DEV))
+        ),
     ),
     origin="https://storage.googleapis.com/tydiqa/v1.1/ (Clark et al. 2020)",
     licence="Apache 2.0",

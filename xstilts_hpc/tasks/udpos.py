@@ -10,6 +10,7 @@ from xstilts_hpc.metrics.chunks import CHUNK_F1
 from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.conllu import UPOS, parse_conllu
 from xstilts_hpc.tasks.download import Download
+from xstilts_hpc.tasks.hub import SPLITS, hub_files, refused
 from xstilts_hpc.tasks.lines import each_block
 from xstilts_hpc.tasks.tagged import TaggedWord, numbered, tagged_sentence, tagged_word
 
@@ -27,6 +28,12 @@ def _sentence(number: int, rows: list[TaggedWord]) -> Iterator[TokenExample]:
 _LANGUAGES = "af ar bg de el en es et eu fa fi fr he hi hu id it ja kk ko mr nl pt ru ta te th tl tr ur vi yo zh"
 
 
+_NOT_FUSED = (
+    "google/xtreme leaves out the fused words that XTREME tags, and takes in treebanks of other languages; get the "
+    "treebanks (xstilts data fetch udpos)"
+)
+
+
 def _sources(split: Split) -> tuple[Source, ...]:
     """Return the forms of a split: treebanks in one folder, the release's folders, XTREME's file."""
     treebanks = f"{{language}}_*-ud-{split}.conllu"
@@ -34,6 +41,7 @@ def _sources(split: Split) -> tuple[Source, ...]:
         Source(split, (f"udpos/{treebanks}",), parse_conllu),
         Source(split, (f"ud-treebanks-v2.5/UD_*/{treebanks}",), parse_conllu),
         Source(split, (f"udpos/{split}-{{language}}.tsv",), parse_xtreme),
+        refused(split, hub_files("google/xtreme", "udpos.*", SPLITS[split]), _NOT_FUSED),
     )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import TARGET, BadRowError, Source, Split, Task
-from xstilts_hpc.tasks.download import Download
+from xstilts_hpc.tasks.download import Download, HubFiles
+from xstilts_hpc.tasks.hub import DEV, NLI_ORDER, Pairs, hub_files
 from xstilts_hpc.tasks.lines import each_line, fields_of, label_in, object_of
 from xstilts_hpc.tasks.nli import NLI_LABELS
 from xstilts_hpc.tasks.xtreme_pairs import parse_labelled_pairs, parse_pairs
@@ -50,6 +51,8 @@ def parse_release_json(paths: tuple[Path, ...], language: str) -> Iterator[Examp
 
 
 _LANGUAGES = ("ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh")
+# Rows of the copy on the hub are numbered as in XTREME's files.
+_HUB = Pairs("premise", "hypothesis", NLI_ORDER, lambda _, number, __: str(number))
 
 XNLI = Task(
     name="xnli",
@@ -72,6 +75,8 @@ XNLI = Task(
         Source(Split.DEV, ("xnli/dev-{language}.tsv",), parse_xtreme),
         Source(Split.DEV, ("XNLI-1.0/xnli.dev.tsv",), parse_release),
         Source(Split.DEV, ("XNLI-1.0/xnli.dev.jsonl",), parse_release_json),
+        Source(Split.TEST, (hub_files("facebook/xnli", "{language}", "test"),), _HUB.parse),
+        Source(Split.DEV, (hub_files("facebook/xnli", "{language}", DEV),), _HUB.parse),
     ),
     origin="https://dl.fbaipublicfiles.com/XNLI/XNLI-1.0.zip (Conneau et al. 2018)",
     licence="CC BY-NC 4.0",
@@ -84,4 +89,5 @@ XNLI = Task(
             num_bytes=17_865_352,
         ),
     ),
+    hub=(HubFiles("facebook/xnli", _LANGUAGES),),
 )

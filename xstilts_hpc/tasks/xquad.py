@@ -4,6 +4,7 @@ from xstilts_hpc.examples import Kind
 from xstilts_hpc.metrics.squad import SQUAD
 from xstilts_hpc.tasks.base import TARGET, Source, Split, Task
 from xstilts_hpc.tasks.download import same_place
+from xstilts_hpc.tasks.hub import DEV, MOVED, hub_files, refused
 from xstilts_hpc.tasks.squad_v1 import QA_RECIPE
 from xstilts_hpc.tasks.stripped_squad import parse_evaluation
 
@@ -24,6 +25,8 @@ xquad.vi.json 911401 f619a1eb11fb42d3ab0834259e488a65f585447ef6154437bfb7199d851
 xquad.zh.json 808652 691d0b3359bc6b8faa8de931dfdfe21d50a65861ae348e32a0d1a0190b0c8835
 """
 
+_MOVED = f"{MOVED}; get the release (xstilts data fetch xquad)"
+
 XQUAD = Task(
     name="xquad",
     title="XQuAD",
@@ -36,7 +39,10 @@ XQUAD = Task(
     published={Split.TEST: dict.fromkeys(_LANGUAGES, 1_190)},
     characters=884.6,
     recipe=QA_RECIPE,
-    sources=(Source(Split.TEST, ("xquad.{language}.json",), parse_evaluation),),
+    sources=(
+        Source(Split.TEST, ("xquad.{language}.json",), parse_evaluation),
+        refused(Split.TEST, hub_files("google/xtreme", "XQuAD.{language}", DEV), _MOVED),
+    ),
     origin="https://github.com/google-deepmind/xquad (Artetxe et al. 2020)",
     licence="CC BY-SA 4.0",
     downloads=same_place(_PINNED, folder="xquad", files=_FILES),
