@@ -13,8 +13,9 @@ from tests.fetch.archives import sha256, zip_of
 from tests.fetch.conftest import AT_ONCE
 from tests.fetch.publishers import publish
 from tests.fetch.site import Site
-from xstilts_hpc.errors import DataError, LockError
+from xstilts_hpc.errors import DataError, FetchError, LockError
 from xstilts_hpc.fetch.data import Fetching, Outcome, State, fetch, jobs_of, needed_for, plan_fetch
+from xstilts_hpc.fetch.room import FullDiskError
 from xstilts_hpc.fetch.watching import Watching
 from xstilts_hpc.files import Memory
 from xstilts_hpc.lease import hold
@@ -153,6 +154,29 @@ def test_an_archive_that_cannot_be_unpacked_is_dropped(site: Site, tmp_path: Pat
     assert "the archive has no one.tsv" in found.says
     assert list(scratch_folder(tmp_path / "data").iterdir()) == []
     assert read_fetched(tmp_path / "data") == {}
+
+
+def test_what_a_later_version_needs_besides_is_fetched(site: Site, tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "a.zip", {"one.tsv": TEXT, "two.tsv": TEXT}).read_bytes()
+    download = Download((site.put("/a.zip", archive),), "", ("one.tsv",), sha256(archive), len(archive))
+    run(replace(TASKS["hellaswag"], downloads=(download,)), tmp_path / "data")
+    both = replace(TASKS["hellaswag"], downloads=(replace(download, members=("one.tsv", "two.tsv")),))
+    assert [outcome.state for outcome in run(both, tmp_path / "data")] == [State.FETCHED]
+    assert [outcome.state for outcome in run(both, tmp_path / "data")] == [State.HERE]
+
+
+def test_too_little_room_for_all_is_said_before_anything_is_fetched(site: Site, tmp_path: Path) -> None:
+    task = plain(site)
+    huge = replace(task.downloads[0], urls=(f"{site.url}/huge",), num_bytes=1 << 60)
+    with pytest.raises(FullDiskError, match=r"of the downloads are to come, but only [\d,]+ are free"):
+        run(replace(task, downloads=(*task.downloads, huge)), tmp_path)
+    assert site.requests == []
+
+
+def test_a_data_folder_that_is_a_file_is_an_error(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("", encoding="utf-8")
+    with pytest.raises(FetchError, match="cannot be written to"):
+        run(plain(site), tmp_path / "data")
 
 
 def test_two_at_once_do_not_write_into_one_folder(site: Site, tmp_path: Path) -> None:

@@ -2,6 +2,14 @@
 
 import hashlib
 import resource
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +27,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 def fetch(url: str | tuple[str, ...], folder: Path, notes: Notes, *, known: bool = True) -> Received:
     urls = url if isinstance(url, tuple) else (url,)
     wanted = Wanted(urls, len(CONTENT), SHA256) if known else Wanted(urls)
-    return transfer(wanted, folder / "file", notes, AT_ONCE)
+    return transfer(wanted, folder / "file", notes, replace(AT_ONCE, exhausted=set()))
 
 
 def begin(folder: Path, site: Site, path: str, notes: Notes) -> None:
@@ -168,6 +176,21 @@ def test_a_silent_server_is_not_waited_for_forever(site: Site, tmp_path: Path, n
     assert f"{url}: no data for 0.2 s" in notes.said[0]
 
 
+def test_a_host_that_patience_is_exhausted_with_is_asked_once(site: Site, tmp_path: Path, notes: Notes) -> None:
+    url, patience = site.put("/file", CONTENT, failures=[503] * 4), Patience(tries=3, wait_s=0.0)
+    for name, tried in (("a", "tried 3 times"), ("b", "tried 1 times")):
+        with pytest.raises(FetchError, match=tried):
+            transfer(Wanted((url,), len(CONTENT), SHA256), tmp_path / name, notes, patience)
+    transfer(Wanted((url,), len(CONTENT), SHA256), tmp_path / "c", notes, patience)
+    assert (len(site.requests), patience.exhausted) == (5, set())
+
+
+def test_a_machine_without_network_is_told_to_use_another(site: Site, tmp_path: Path, notes: Notes) -> None:
+    with pytest.raises(FetchError, match=r"cannot be reached from here \(.*\); fetch on a login node"):
+        fetch("https://nowhere.invalid/x", tmp_path, notes)
+    assert len(notes.said) == 1
+
+
 def test_nobody_there_is_an_error(site: Site, tmp_path: Path, notes: Notes) -> None:
     with pytest.raises(FetchError, match=r"http://127\.0\.0\.1:1/x: ConnectionRefusedError: .* \(tried 3 times\)"):
         fetch("http://127.0.0.1:1/x", tmp_path, notes)
@@ -196,7 +219,7 @@ def test_a_full_disk_is_an_error_and_what_came_is_gone_on_with(site: Site, tmp_p
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, limits[1]))
     try:
-        with pytest.raises(FullDiskError, match="is full while file is written; make room and fetch again"):
+        with pytest.raises(FullDiskError, match=r"the disk \(or a quota\) is full; make room"):
             fetch(url, tmp_path, notes)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -211,6 +234,33 @@ def test_a_file_larger_than_what_is_free_is_not_begun(site: Site, tmp_path: Path
         FullDiskError, match=r"1,152,921,504,606,846,976 bytes of file are to come, but only [\d,]+ are"
     ):
         transfer(Wanted((url,)), tmp_path / "file", notes, AT_ONCE)
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl, to make a certificate")
+def test_a_certificate_that_is_not_trusted_is_said_so(site: Site, tmp_path: Path, notes: Notes) -> None:
+    key, certificate = tmp_path / "key", tmp_path / "certificate"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "1"]
+    subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    with encrypted(key, certificate) as url, pytest.raises(FetchError, match="its certificate is not trusted here"):
+        fetch(url, tmp_path / "data", notes)
+
+
+@contextmanager
+def encrypted(key: Path, certificate: Path) -> Iterator[str]:
+    """Yield the address of a server that shakes hands once, with a certificate of its own making."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=shake_hands, args=(server, context))
+        thread.start()
+        yield f"https://127.0.0.1:{server.getsockname()[1]}/file"
+        thread.join()
+
+
+def shake_hands(server: socket.socket, context: ssl.SSLContext) -> None:
+    connection, _ = server.accept()
+    with connection, suppress(ssl.SSLError):
+        context.wrap_socket(connection, server_side=True).close()
 
 
 def test_a_proxy_of_the_environment_is_used(

@@ -1,6 +1,9 @@
 """One HTTP request: headers, proxies of the environment, redirects, and what kind of failure an answer is."""
 
+import errno
 import http.client
+import socket
+import ssl
 import urllib.error
 import urllib.request
 from typing import IO, Any
@@ -10,6 +13,7 @@ from xstilts_hpc.version import VERSION
 
 # Answers after which the same request may succeed later.
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524})
+_NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 _SCHEMES = ("http", "https")
 
 
@@ -63,7 +67,7 @@ def open_url(url: str, headers: dict[str, str], *, silence_s: float) -> http.cli
         error.close()
         raise _failure(error) from error
     except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
-        raise PassingError(_reason(error, silence_s)) from error
+        raise _unreachable(error, silence_s) from error
     coding = answer.headers.get("Content-Encoding", "identity")
     if coding != "identity":
         answer.close()
@@ -86,6 +90,22 @@ def _failure(error: urllib.error.HTTPError) -> Exception:
     if error.code in _PASSING:
         return PassingError(answer, _seconds(error.headers.get("Retry-After", "")))
     return LastingError(answer)
+
+
+def _unreachable(error: Exception, silence_s: float) -> Exception:
+    """Return what a connection that did not come about says: one without a way there is not tried again."""
+    cause = getattr(error, "reason", error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return LastingError(
+            f"its certificate is not trusted here ({cause.verify_message}); set SSL_CERT_FILE to the file of those "
+            "that your site trusts"
+        )
+    if isinstance(cause, socket.gaierror) or getattr(cause, "errno", 0) in _NO_WAY:
+        return LastingError(
+            f"cannot be reached from here ({cause}); fetch on a login node, and where that needs a proxy, set "
+            "https_proxy"
+        )
+    return PassingError(_reason(error, silence_s))
 
 
 def _seconds(text: str) -> float:

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from xstilts_hpc.byte_sizes import in_bytes
 from xstilts_hpc.clock import utc
 from xstilts_hpc.errors import FetchError
-from xstilts_hpc.fetch.room import FullDiskError
+from xstilts_hpc.fetch.room import FullDiskError, check_room, disk_errors_are_clear
 from xstilts_hpc.fetch.transfer import Patience, Wanted, transfer
-from xstilts_hpc.fetch.unpack import unpack
+from xstilts_hpc.fetch.unpack import lacking, unpack
 from xstilts_hpc.fetch.watching import Watching
 from xstilts_hpc.files import Memory
 from xstilts_hpc.lease import hold
@@ -104,24 +104,29 @@ def fetch(tasks: Sequence[Task], fetching: Fetching, watching: Watching) -> Iter
 
     A full disk ends it. LockError where another process puts files into the same folder.
     """
-    fetching.data.mkdir(parents=True, exist_ok=True)
-    with hold(fetch_lease(fetching.data)):
+    data = fetching.data
+    with disk_errors_are_clear(data):
+        data.mkdir(parents=True, exist_ok=True)
+        to_come = [outcome for outcome in plan_fetch(tasks, data) if outcome.state is State.TO_FETCH]
+        check_room(data, sum(outcome.num_bytes for outcome in to_come), "the downloads")
+    with disk_errors_are_clear(data), hold(fetch_lease(data)):
         for job in jobs_of(tasks):
-            records = read_fetched(fetching.data)
-            found = _planned(job, records, fetching.data)
+            records = read_fetched(data)
+            found = _planned(job, records, data)
             yield found if found.state is State.HERE else _fetched(job, records, fetching, watching)
-        yield from _by_hand(tasks, fetching.data)
+        yield from _by_hand(tasks, data)
 
 
 def _planned(job: Job, records: dict[str, Fetched], data: Path) -> Outcome:
     download, record = job.download, records.get(job.download.url)
-    here = record and _is_wanted(record.sha256, download) and not any(check_fetched(data, record))
+    here = record and _is_of(record, download) and not any(check_fetched(data, record))
     state = State.HERE if here else State.TO_FETCH
     return Outcome(job.tasks, download.url, state, job.licence, download.num_bytes or (record.bytes if record else 0))
 
 
-def _is_wanted(sha256: str, download: Download) -> bool:
-    return download.sha256 in ("", sha256)
+def _is_of(record: Fetched, download: Download) -> bool:
+    """Say whether a record is of a download as it is stated now, by its digest and by what is needed of it."""
+    return download.sha256 in ("", record.sha256) and not lacking(download, record.files)
 
 
 def _by_hand(tasks: Sequence[Task], data: Path) -> list[Outcome]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xstilts_hpc.errors import ModelError
 from xstilts_hpc.fetch.hub import HubFile, Repository, repository
-from xstilts_hpc.fetch.room import check_room
+from xstilts_hpc.fetch.room import check_room, disk_errors_are_clear
 from xstilts_hpc.fetch.transfer import Patience, Wanted, transfer
 from xstilts_hpc.fetch.watching import Watching
 from xstilts_hpc.files import write_text
@@ -43,8 +43,8 @@ def fetch_model(name: str, revision: str, watching: Watching, patience: Patience
     files = _needed(found)
     cache = hub_cache() / f"models--{name.replace('/', '--')}"
     blobs, snapshot = cache / "blobs", cache / "snapshots" / found.commit
-    blobs.mkdir(parents=True, exist_ok=True)
-    with hold(hub_cache() / ".locks" / cache.name / "xstilts.json"):
+    with disk_errors_are_clear(cache), hold(hub_cache() / ".locks" / cache.name / "xstilts.json"):
+        blobs.mkdir(parents=True, exist_ok=True)
         to_come = [file for file in files if not (blobs / _blob(file)).is_file()]
         check_room(blobs, sum(file.num_bytes for file in to_come), name)
         for file in files:

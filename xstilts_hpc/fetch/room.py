@@ -1,4 +1,4 @@
-"""Room on the disk: looked at before bytes come, and a clear error where it ends all the same."""
+"""Room on the disk: looked at before bytes come, and clear errors where it ends or may not be used."""
 
 import errno
 import shutil
@@ -9,6 +9,7 @@ from pathlib import Path
 from xstilts_hpc.errors import FetchError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
 
 class FullDiskError(FetchError):
@@ -26,14 +27,17 @@ def check_room(folder: Path, num_bytes: int, what: str) -> None:
 
 
 @contextmanager
-def full_disk_is_an_error(folder: Path, what: str) -> Iterator[None]:
-    """Turn what the system says of a full disk or a quota into a FullDiskError; what was written stays."""
+def disk_errors_are_clear(folder: Path) -> Iterator[None]:
+    """Turn a full disk or quota into a FullDiskError (what was written stays), and a refusal into a FetchError."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise FullDiskError(
-            f"{folder}: the disk (or a quota) is full while {what} is written; make room and fetch again: "
-            "what is there is gone on with"
-        ) from error
+        if error.errno in _FULL:
+            raise FullDiskError(
+                f"{folder}: the disk (or a quota) is full; make room and fetch again: what is there is gone on with"
+            ) from error
+        if error.errno in _REFUSED:
+            raise FetchError(
+                f"{folder}: cannot be written to ({error.strerror}: {error.filename}); use a folder of your own"
+            ) from error
+        raise

@@ -3,14 +3,15 @@
 import hashlib
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from xstilts_hpc.errors import FetchError, RunError
 from xstilts_hpc.fetch.connection import LastingError, PassingError, RangeError, open_url, read_some
-from xstilts_hpc.fetch.room import check_room, full_disk_is_an_error
+from xstilts_hpc.fetch.room import check_room, disk_errors_are_clear
 from xstilts_hpc.files import fsync, read_json, sha256_of, write_json
 
 _CHUNK = 1 << 20
@@ -45,12 +46,16 @@ class Received:
 
 @dataclass(frozen=True)
 class Patience:
-    """How often a URL is tried without getting on, how long to wait between (twice as long each time), and for data."""
+    """How often a URL is tried without getting on, how long to wait between (twice as long each time), and for data.
+
+    A host that did not serve a file to the end of patience is `exhausted`: from then on it is asked once for a file.
+    """
 
     tries: int = 5
     wait_s: float = 1.0
     longest_wait_s: float = 60.0
     silence_s: float = 60.0
+    exhausted: set[str] = field(default_factory=set)
 
 
 class Watcher(Protocol):
@@ -97,16 +102,18 @@ def transfer(wanted: Wanted, target: Path, watcher: Watcher, patience: Patience)
 
 
 def _from_url(url: str, wanted: Wanted, target: Path, watcher: Watcher, patience: Patience) -> Received:
-    failed = 0
+    failed, host = 0, urlsplit(url).netloc
     growing = _Growing(target)
     while True:
         before, resumed = growing.size, growing.size > 0
         try:
             _grow(url, wanted, growing, watcher, patience.silence_s)
+            patience.exhausted.discard(host)
             return _verified(url, wanted, growing)
         except PassingError as error:
             failed = 1 if growing.size > before else failed + 1
-            if failed >= patience.tries:
+            if failed >= (1 if host in patience.exhausted else patience.tries):
+                patience.exhausted.add(host)
                 raise LastingError(f"{error} (tried {failed} times)") from error
             wait_s = min(max(error.wait_s, patience.wait_s * 2 ** (failed - 1)), patience.longest_wait_s)
             watcher.says(f"{url}: {error}; again in {wait_s:g} s")
@@ -174,7 +181,7 @@ def _grow(url: str, wanted: Wanted, growing: _Growing, watcher: Watcher, silence
             return
         growing.drop()
         raise PassingError("has another file now than the one begun") from error
-    with answer, full_disk_is_an_error(growing.path.parent, growing.target.name):
+    with answer, disk_errors_are_clear(growing.path.parent):
         total = _total(url, answer, wanted, growing, source)
         check_room(growing.path.parent, total - growing.size, growing.target.name)
         _write_rest(answer, growing, total, watcher, silence_s)

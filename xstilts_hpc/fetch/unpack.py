@@ -6,7 +6,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import IO, cast
 from urllib.parse import urlsplit
 
 from xstilts_hpc.errors import FetchError
-from xstilts_hpc.fetch.room import check_room, full_disk_is_an_error
+from xstilts_hpc.fetch.room import check_room, disk_errors_are_clear
 from xstilts_hpc.files import sha256_of, whole_file
 from xstilts_hpc.tasks.download import Download
 from xstilts_hpc.tasks.fetched import FetchedFile
@@ -31,7 +31,7 @@ def unpack(file: Path, download: Download, data: Path, *, owned: Set[str]) -> di
     A file that is there with other content is replaced only if it is `owned`: fetched before.
     """
     name = urlsplit(download.url).path
-    with full_disk_is_an_error(data, download.to), _damage_is_an_error(download):
+    with disk_errors_are_clear(data), _damage_is_an_error(download):
         if download.members:
             check_room(data, _zip_size(file, download) if name.endswith(".zip") else 0, download.to)
             members = _zip_members(file, download) if name.endswith(".zip") else _tar_members(file, download)
@@ -123,10 +123,16 @@ def _put(path: str, source: IO[bytes], data: Path, owned: Set[str]) -> FetchedFi
 
 def _check_all(download: Download, files: dict[str, FetchedFile]) -> None:
     """Refuse an archive that lacks a member that is needed."""
-    prefix = f"{download.to}/" if download.to else ""
-    names = [path.removeprefix(prefix) for path in files]
-    missing = [pattern for pattern in download.members if not any(_matches(name, pattern) for name in names)]
+    missing = lacking(download, files)
     if missing:
         raise FetchError(
             f"{download.url}: the archive has no {missing[0]} ({len(missing)} such); is it another release?"
         )
+
+
+def lacking(download: Download, paths: Iterable[str]) -> list[str]:
+    """Return what of a download is not among files, which have paths under the data folder: patterns of members."""
+    prefix = f"{download.to}/" if download.to and download.members else ""
+    names = [path.removeprefix(prefix) for path in paths]
+    wanted = download.members or (download.to,)
+    return [pattern for pattern in wanted if not any(_matches(name, pattern) for name in names)]
