@@ -12,7 +12,11 @@ MODIFIED = "Sun, 29 Nov 2026 10:00:00 GMT"
 
 @dataclass
 class Page:
-    """What is at an address; `failures` are used up first: a status, "reset" half-way, "short" without a word."""
+    """What is at an address; `failures` are used up first, one a request.
+
+    A failure is a status, "reset" or "silence" half-way, "change" (another content from then on), "shift" (another
+    part than was asked for), or "" for none.
+    """
 
     content: bytes
     ranges: bool = True
@@ -52,6 +56,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.site.requests.append((self.path, asked))
         page = self.site.pages.get(self.path.partition("?")[0])
         failure = page.failures.pop(0) if page and page.failures else ""
+        if page and failure == "change":
+            page.content, failure = page.content[::-1], ""
         if page is None or isinstance(failure, int):
             self.send_error(failure if isinstance(failure, int) else 404)
         else:
@@ -71,6 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
+        if start and failure == "shift":
+            start, failure = start // 2, ""
         content = page.content[start or 0 :]
         self.send_response(200 if start is None else 206)
         if start is not None:

@@ -6,6 +6,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,9 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.fetch.conftest import AT_ONCE, Notes
-from tests.fetch.site import MODIFIED, Site
+from tests.fetch.site import MODIFIED, Site, running_site
 from xstilts_hpc.errors import FetchError
 from xstilts_hpc.fetch.room import FullDiskError
 from xstilts_hpc.fetch.transfer import Patience, Received, Wanted, transfer
@@ -234,6 +237,26 @@ def test_a_file_larger_than_what_is_free_is_not_begun(site: Site, tmp_path: Path
         FullDiskError, match=r"1,152,921,504,606,846,976 bytes of file are to come, but only [\d,]+ are"
     ):
         transfer(Wanted((url,)), tmp_path / "file", notes, AT_ONCE)
+
+
+@given(
+    failures=st.lists(st.sampled_from(["reset", "change", "shift", "", 503, 404]), max_size=8),
+    page=st.fixed_dictionaries({"ranges": st.booleans(), "tag": st.booleans(), "length": st.booleans()}),
+    known=st.booleans(),
+)
+@settings(max_examples=150, deadline=None)
+def test_whatever_fails_a_wrong_file_is_never_believed(
+    failures: list[int | str], page: dict[str, bool], *, known: bool
+) -> None:
+    with running_site() as site, tempfile.TemporaryDirectory() as name:
+        url = site.put("/file", CONTENT, failures=failures, **page)
+        for _ in range(3):
+            with suppress(FetchError):
+                fetch(url, Path(name), Notes(), known=known)
+        found = Path(name, "file")
+        # Without a digest both contents that the page had are right, but nothing between them.
+        right = [CONTENT] if known else [CONTENT, CONTENT[::-1]]
+        assert not found.exists() or found.read_bytes() in right
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl, to make a certificate")

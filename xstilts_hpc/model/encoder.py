@@ -61,7 +61,7 @@ def load_pretrained(loader: Any, location: str, revision: str, **options: Any) -
     except (OSError, ValueError) as error:
         raise ModelError(
             f"model {location} (revision {revision}) cannot be loaded: {error}; compute nodes do not download: "
-            "fetch it on the login node first, or set model.path to a folder that holds it"
+            "fetch it on the login node first (xstilts model fetch), or set model.path to a folder that holds it"
         ) from error
 
 
