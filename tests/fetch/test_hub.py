@@ -57,7 +57,7 @@ def test_what_has_no_parquet_is_taken_as_the_hub_converted_it(site: Site) -> Non
 
 def test_a_configuration_that_is_not_there_is_missing(site: Site, tmp_path: Path) -> None:
     for revision in ("main", CONVERTED):
-        put_repository(site, "datasets", "org/name", {"a/train.parquet": PARQUET}, revision=revision)
+        put_repository(site, "datasets", "org/name", {"a/train-0.parquet": PARQUET}, revision=revision)
     (found,) = run(found_on_hub("a", "b"), tmp_path)
     assert found.state is State.MISSING
     assert "org/name has no parquet files of 'b' on the hub" in found.says

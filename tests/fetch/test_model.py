@@ -94,8 +94,20 @@ def test_a_changed_file_is_not_believed(site: Site, cache: Path, name: str) -> N
 
 
 def test_an_unknown_model_or_revision_is_an_error(site: Site, cache: Path) -> None:
-    with pytest.raises(FetchError, match=r"answers 404 Not Found; is the id right, is 'v9' a revision of it"):
+    with pytest.raises(FetchError, match=r"answers 404 Not Found\nis the id right, is 'v9' a revision of it"):
         fetch("v9")
+
+
+@pytest.mark.parametrize("name", ["https://huggingface.co/org/name", "org/name/main", "../../etc", ""])
+def test_what_is_no_id_is_an_error(name: str) -> None:
+    with pytest.raises(ModelError, match="expected an id of the hub"):
+        fetch_model(name, "main", Watching(Console(file=io.StringIO())), AT_ONCE)
+
+
+def test_a_hub_that_is_busy_is_asked_again(site: Site, cache: Path) -> None:
+    put_repository(site, "models", NAME, FILES)
+    site.pages["/api/models/org/name/revision/main"].failures = [503, "reset"]
+    assert fetch().commit == COMMIT
 
 
 def test_an_answer_that_is_not_the_hubs_is_an_error(site: Site, cache: Path) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import random
 import stat
 import tarfile
 import zipfile
@@ -113,6 +114,19 @@ def test_a_damaged_archive_is_an_error(tmp_path: Path, data: Path, name: str) ->
     archive = (zip_of if name == "a.zip" else tar_of)(tmp_path / name, {"top/one.tsv": content})
     whole = archive.read_bytes()
     archive.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(FetchError, match="the archive cannot be unpacked"):
+        unpack(archive, download(name, "top/one.tsv"), data, owned=set())
+    assert written(data) == {}
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.tar.bz2"])
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
+def test_changed_bytes_in_an_archive_are_an_error(tmp_path: Path, data: Path, name: str, place: float) -> None:
+    content = random.Random(0).randbytes(300_000)
+    archive = (zip_of if name == "a.zip" else tar_of)(tmp_path / name, {"top/one.tsv": content})
+    damaged = bytearray(archive.read_bytes())
+    damaged[int(len(damaged) * place)] ^= 0xFF
+    archive.write_bytes(damaged)
     with pytest.raises(FetchError, match="the archive cannot be unpacked"):
         unpack(archive, download(name, "top/one.tsv"), data, owned=set())
     assert written(data) == {}

@@ -1,5 +1,6 @@
 """The two commands that use the network: data and models, on a machine that has one."""
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,12 +16,11 @@ from xstilts_hpc.commands.options import (
     TaskNames,
     console,
     data_of,
-    print_value,
     say_next,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from xstilts_hpc.fetch.data import Fetching, Outcome
     from xstilts_hpc.tasks.base import Task
@@ -55,11 +55,15 @@ def fetch_data(  # noqa: PLR0913 - a command has as many parameters as options
     from xstilts_hpc.fetch.data import Fetching, State, plan_fetch
 
     chosen, fetching = _chosen(tasks or [], origin), Fetching(data_of(root, data), mirror)
-    if dry_run or as_json:
-        found = plan_fetch(chosen, fetching.data) if dry_run else _fetch_quietly(chosen, fetching)
-        print_value([_json(outcome) for outcome in found], lambda: _plan_table(found), as_json=as_json)
+    if dry_run:
+        found = plan_fetch(chosen, fetching.data)
     else:
-        found = _fetch_aloud(chosen, fetching)
+        found = (_fetch_quietly if as_json else _fetch_aloud)(chosen, fetching)
+    if as_json:
+        typer.echo(json.dumps([_json(outcome) for outcome in found], indent=1))
+    elif dry_run:
+        typer.echo("\n".join(_plan_lines(found)))
+    else:
         say_next("xstilts data check", root)
     raise typer.Exit(4 if any(outcome.state is State.MISSING for outcome in found) else 0)
 
@@ -119,15 +123,13 @@ def _json(outcome: "Outcome") -> dict[str, object]:
     return {**vars(outcome), "state": str(outcome.state)}
 
 
-def _plan_table(found: "Sequence[Outcome]") -> object:
-    from rich.text import Text
-
+def _plan_lines(found: "Sequence[Outcome]") -> "Iterator[str]":
+    """Yield a line per download, however wide the terminal is: addresses are to be copied."""
     from xstilts_hpc.byte_sizes import in_bytes
 
-    text = Text()
     for outcome in found:
         size = in_bytes(outcome.num_bytes) if outcome.num_bytes else "size unknown"
         where = f"{outcome.url} ({size})" if outcome.url else outcome.says
-        text.append(f"{outcome.state} {', '.join(outcome.tasks)}: {where}; licence: {outcome.licence}\n")
+        yield f"{outcome.state} {', '.join(outcome.tasks)}: {where}; licence: {outcome.licence}"
     to_come = sum(outcome.num_bytes for outcome in found if outcome.state == "to fetch")
-    return text.append(f"{in_bytes(to_come)} to fetch, where the size is known")
+    yield f"{in_bytes(to_come)} to fetch, where the size is known"

@@ -66,7 +66,7 @@ def open_url(url: str, headers: dict[str, str], *, silence_s: float) -> http.cli
     except urllib.error.HTTPError as error:
         error.close()
         raise _failure(error) from error
-    except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
+    except (OSError, http.client.HTTPException, UnicodeError) as error:  # URLError is an OSError
         raise _unreachable(error, silence_s) from error
     coding = answer.headers.get("Content-Encoding", "identity")
     if coding != "identity":

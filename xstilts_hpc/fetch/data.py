@@ -107,8 +107,9 @@ def fetch(tasks: Sequence[Task], fetching: Fetching, watching: Watching) -> Iter
     data = fetching.data
     with disk_errors_are_clear(data):
         data.mkdir(parents=True, exist_ok=True)
-        to_come = [outcome for outcome in plan_fetch(tasks, data) if outcome.state is State.TO_FETCH]
-        check_room(data, sum(outcome.num_bytes for outcome in to_come), "the downloads")
+        known = read_fetched(data)
+        to_come = [job.download for job in jobs_of(tasks) if job.download.url not in known]
+        check_room(data, sum(download.num_bytes for download in to_come), "the downloads")
     with disk_errors_are_clear(data), hold(fetch_lease(data)):
         for job in jobs_of(tasks):
             records = read_fetched(data)

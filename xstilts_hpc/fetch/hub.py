@@ -5,18 +5,18 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
 from xstilts_hpc.errors import FetchError
-from xstilts_hpc.fetch.connection import LastingError, PassingError, RangeError, open_url, read_some
-from xstilts_hpc.fetch.transfer import Patience
+from xstilts_hpc.fetch.transfer import Patience, Unwatched, Wanted, transfer
 from xstilts_hpc.tasks.base import Task
 from xstilts_hpc.tasks.download import Download, HubFiles
 
 # The hub's own copy of a data set as parquet, a folder per configuration and split.
 _CONVERTED = "refs/convert/parquet"
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -53,24 +53,21 @@ def repository(kind: str, name: str, revision: str, patience: Patience) -> Repos
     """Ask the hub what a repository holds at a revision; kind is `models` or `datasets`."""
     url = f"{endpoint()}/api/{kind}/{name}/revision/{quote(revision, safe='')}?blobs=true"
     try:
-        value = json.loads(_read(url, patience))
-        files = tuple(_file(sibling) for sibling in value["siblings"])
-        commit = str(value["sha"])
-    except (LastingError, PassingError, RangeError) as error:
+        with TemporaryDirectory() as folder:
+            answer = Path(folder) / "answer.json"
+            transfer(Wanted((url,)), answer, Unwatched(), patience)
+            value = json.loads(answer.read_bytes())
+        found = Repository(kind, name, str(value["sha"]), tuple(map(_file, value["siblings"])))
+    except FetchError as error:
         raise FetchError(
-            f"{url}: {error}; is the id right, is {revision!r} a revision of it, and may everybody read it? "
-            "(what needs a login: hf download, of huggingface_hub)"
+            f"{kind}/{name} cannot be looked up on the hub: {error}\nis the id right, is {revision!r} a revision of "
+            "it, and may everybody read it? (what needs a login: hf download, of huggingface_hub)"
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise FetchError(f"{url}: not an answer of the hub ({error!r}); check HF_ENDPOINT") from error
-    if not re.fullmatch(r"[0-9a-f]{40}", commit):
-        raise FetchError(f"{url}: expected a commit, got {commit!r}; check HF_ENDPOINT")
-    return Repository(kind, name, commit, files)
-
-
-def _read(url: str, patience: Patience) -> bytes:
-    with open_url(url, {"Accept": "application/json"}, silence_s=patience.silence_s) as answer:
-        return b"".join(iter(lambda: read_some(answer, _CHUNK, silence_s=patience.silence_s), b""))
+    if not re.fullmatch(r"[0-9a-f]{40}", found.commit):
+        raise FetchError(f"{url}: expected a commit, got {found.commit!r}; check HF_ENDPOINT")
+    return found
 
 
 def _file(sibling: dict[str, Any]) -> HubFile:
@@ -119,13 +116,13 @@ def _parquet(copy: HubFiles, patience: Patience) -> Iterator[Download]:
 
 
 def _own_files(source: Repository, configuration: str, *, alone: bool) -> dict[str, HubFile]:
-    """Return the files of a folder of the configuration's name, or of `data` where it is the only one."""
+    """Return the files `<split>-*` of a folder of the configuration's name, or of `data` where it is the only one."""
     folders = (configuration, "data") if alone else (configuration,)
     for folder in folders:
         found = {
             file.path.removeprefix(f"{folder}/"): file
             for file in source.files
-            if re.fullmatch(rf"{re.escape(folder)}/[^/]+\.parquet", file.path)
+            if re.fullmatch(rf"{re.escape(folder)}/[^/-]+-[^/]+\.parquet", file.path)
         }
         if found:
             return found

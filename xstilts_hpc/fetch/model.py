@@ -21,6 +21,7 @@ _NEEDED = re.compile(
     r"|vocab\.json|vocab\.txt|merges\.txt|[\w.]+\.model"
     r"|model\.safetensors|model\.safetensors\.index\.json|model-\d+-of-\d+\.safetensors"
 )
+_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _WEIGHTS = ".safetensors"
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")
 
@@ -38,6 +39,8 @@ def fetch_model(name: str, revision: str, watching: Watching, patience: Patience
 
     ModelError where it has no safetensors; LockError where another process fetches the same model.
     """
+    if not _ID.fullmatch(name) or ".." in revision:
+        raise ModelError(f"{name!r} at {revision!r}: expected an id of the hub, like FacebookAI/xlm-roberta-large")
     patience = patience or Patience()
     found = repository("models", name, revision, patience)
     files = _needed(found)

@@ -68,6 +68,16 @@ class Watcher(Protocol):
         """Tell the user something."""
 
 
+class Unwatched:
+    """Shows nothing; implements `Watcher`."""
+
+    def grown(self, num_bytes: int, total: int) -> None:
+        """Take no notice."""
+
+    def says(self, text: str) -> None:
+        """Tell nobody."""
+
+
 @dataclass(frozen=True)
 class _Source:
     """What the bytes on disk are of: the URL, and what tells whether the file there is still the same."""
@@ -89,7 +99,7 @@ def transfer(wanted: Wanted, target: Path, watcher: Watcher, patience: Patience)
     It grows in `<target>.partial`, which stays when the transfer is interrupted, and is gone on with by the next one.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    if target.is_file() and _difference(wanted, target) == "" and wanted.is_known:
+    if target.is_file() and wanted.is_known and not _difference(wanted, target):
         return Received(wanted.urls[0], sha256_of(target), target.stat().st_size)
     failures = []
     for url in wanted.urls:
@@ -216,7 +226,7 @@ def _total(url: str, answer: HTTPResponse, wanted: Wanted, growing: _Growing, so
 
 
 def _described(url: str, answer: HTTPResponse, growing: _Growing) -> _Source:
-    length = int(answer.headers.get("Content-Length") or 0)
+    length = answer.length or 0
     whole = re.fullmatch(r"bytes \d+-\d+/(\d+)", answer.headers.get("Content-Range", ""))
     total = int(whole[1]) if whole else length + (growing.size if answer.status == 206 and length else 0)
     etag, modified = (answer.headers.get(name, "") for name in ("ETag", "Last-Modified"))

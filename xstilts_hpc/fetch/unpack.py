@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import lzma
 import stat
 import tarfile
 import zipfile
@@ -20,8 +21,8 @@ from xstilts_hpc.tasks.download import Download
 from xstilts_hpc.tasks.fetched import FetchedFile
 
 _CHUNK = 1 << 20
-# What a damaged archive makes the standard library raise.
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError)
+# What a damaged archive makes the standard library raise, besides OSErrors without a number.
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, lzma.LZMAError, NotImplementedError)
 _Member = tuple[str, IO[bytes]]
 
 
@@ -48,7 +49,9 @@ def unpack(file: Path, download: Download, data: Path, *, owned: Set[str]) -> di
 def _damage_is_an_error(download: Download) -> Iterator[None]:
     try:
         yield
-    except _DAMAGED as error:
+    except (*_DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk, not of the archive
         raise FetchError(f"{download.url}: the archive cannot be unpacked ({error}); fetch it again") from error
 
 
@@ -70,6 +73,8 @@ def _zip_members(file: Path, download: Download) -> Iterator[_Member]:
 
 
 def _tar_members(file: Path, download: Download) -> Iterator[_Member]:
+    if not download.sha256 and urlsplit(download.url).path.endswith((".gz", ".tgz")):
+        _check_gzip(file)
     with tarfile.open(file, "r|*") as archive:
         for info in archive:
             if _is_needed(info.name, download):
@@ -78,6 +83,13 @@ def _tar_members(file: Path, download: Download) -> Iterator[_Member]:
                 assert source is not None, "a regular file has content"
                 with source:
                     yield path, source
+
+
+def _check_gzip(file: Path) -> None:
+    """Read a file to its end, where its checksum is: tarfile does not look at that."""
+    with gzip.open(file) as source:
+        while source.read(_CHUNK):
+            pass
 
 
 def _is_needed(name: str, download: Download) -> bool:
