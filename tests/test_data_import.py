@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.hub_copies import write_copy
 from tests.published import Files, folder_of, squad
 from tests.tiny import NLI, treebank, write_all_tiny_data
 from xstilts_hpc.cli import app
@@ -62,6 +63,28 @@ def test_files_are_found_in_every_layout(layout: str, tmp_path: Path) -> None:
         return
     imported(name, tmp_path / "mine", tmp_path / "data")
     assert places(tmp_path / "data", name) == expected
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["hub/Rowan--hellaswag/x", "hellaswag/data", "Rowan/hellaswag/data", "datasets--Rowan--hellaswag/snapshots/f/data"],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_parquet_of_the_hub_is_found_wherever_its_tools_put_it(place: str, inside: bool, tmp_path: Path) -> None:
+    row = {"ctx_a": "a", "ctx_b": "b", "endings": ["c"] * 4, "label": "1", "source_id": "wikihow~1"}
+    write_copy(tmp_path / "made", "a--b/c/train", [row])
+    (tmp_path / "mine" / place).mkdir(parents=True)
+    (made,) = (tmp_path / "made").rglob("*.parquet")
+    made.rename(tmp_path / "mine" / place / made.name)
+    imported("hellaswag", tmp_path / "mine" / place if inside else tmp_path / "mine", tmp_path / "data")
+    assert places(tmp_path / "data", "hellaswag") == ["train en"]
+    assert [path.name for path in (tmp_path / "data/hub").iterdir()] == ["Rowan--hellaswag"]
+
+
+def test_an_unsound_copy_is_not_imported_and_says_why(tmp_path: Path) -> None:
+    write_copy(tmp_path / "mine", "google--xtreme/bucc18.de/test", [{"source_sentence": "a"}])
+    with pytest.raises(DataError, match=r"bucc18.de/test-00000-of-00001.parquet: google/xtreme has only the pairs"):
+        plan_import(TASKS["bucc2018"], tmp_path / "mine", tmp_path / "data")
 
 
 def test_the_folder_may_be_a_part_of_the_published_name(tmp_path: Path) -> None:

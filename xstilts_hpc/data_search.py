@@ -32,7 +32,11 @@ def find_files(task: Task, folder: Path) -> list[list[Found]]:
     folder = folder.absolute()
     folders = [*_below(folder), *folder.parents[:_ABOVE]]
     places = list(places_of(task))
-    named = [found for place in places if (found := list(_named(task, folder, folders, *place)))]
+    named = [
+        found
+        for place in places
+        if (found := [*_named(task, folder, folders, *place), *_hub_copies(task, folder, folders, *place)])
+    ]
     return named or [found for place in places if (found := list(_by_file_name(task, folder, *place)))]
 
 
@@ -66,6 +70,31 @@ def _named(task: Task, folder: Path, folders: Sequence[Path], split: Split, lang
             names = [path.relative_to(base).as_posix() for path in located.paths]
             targets = [name if "/" in name else f"{task.name}/{name}" for name in names]
             yield Found(located, dict(zip(targets, located.paths, strict=True)))
+
+
+def _hub_copies(task: Task, folder: Path, folders: Sequence[Path], split: Split, language: str) -> Iterator[Found]:
+    """Yield the parquet files of a split in a folder that bears the name of the data set on the hub.
+
+    So they lie in a clone (hellaswag/data/), in a download (Rowan/hellaswag/data/) and in the hub's own cache
+    (datasets--Rowan--hellaswag/snapshots/COMMIT/data/).
+    """
+    for source in sources_of(task, split, language):
+        place, _, _ = source.patterns[0].removeprefix("hub/").partition("/")
+        if not source.patterns[0].startswith("hub/"):
+            continue
+        names = [fill(pattern.removeprefix(f"hub/{place}/"), language) for pattern in source.patterns]
+        for base in folders:
+            if _bears(base, place):
+                found = [sorted(base.glob(name)) for name in names]
+                paths = tuple(path for paths in found for path in paths)
+                if all(found) and all(path.is_relative_to(folder) for path in paths):
+                    located = Located(task, split, language, (Files(task.name, source, paths),))
+                    yield Found(located, {f"hub/{place}/{path.relative_to(base).as_posix()}": path for path in paths})
+
+
+def _bears(folder: Path, place: str) -> bool:
+    """Say whether a folder, or one above it, has the name of a data set `owner--name`."""
+    return bool({place.partition("--")[2], place, f"datasets--{place}"} & set(folder.parts[-3:]))
 
 
 def _by_file_name(task: Task, folder: Path, split: Split, language: str) -> Iterator[Found]:
