@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from xstilts_hpc.errors import RunError
+from xstilts_hpc.files import partial_of
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.run import ModelSource, Prediction, Request, Run
@@ -242,3 +243,14 @@ def test_the_number_of_updates_follows_from_epochs_or_is_given() -> None:
     assert Recipe(batch_size=32, epochs=3).num_steps(100) == 10
     assert Recipe(batch_size=32, epochs=3, min_steps=50).num_steps(100) == 50
     assert Recipe(batch_size=32, epochs=3, steps=7, min_steps=50).num_steps(100) == 7
+
+
+def test_what_killed_writers_left_of_logits_goes(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    whole = folder.logits("xnli")
+    whole.parent.mkdir()
+    for path in (whole, partial_of(whole)):
+        path.write_bytes(b"logits")
+    folder.remove_leftovers()
+    assert list(whole.parent.iterdir()) == [whole]
+    RunFolder(tmp_path / "nowhere").remove_leftovers()

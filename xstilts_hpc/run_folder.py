@@ -92,6 +92,11 @@ class RunFolder:
         """Return the path of one language's logits while the run goes on."""
         return self.path / "logits" / f"{task}.parts" / f"{language}.h5"
 
+    def remove_leftovers(self) -> None:
+        """Remove the half-written logits files of processes that were killed; only the holder of the lease may."""
+        for path in self.logits("").parent.glob("*.partial"):
+            path.unlink(missing_ok=True)
+
     def attempts(self) -> list[dict[str, Any]]:
         """Return the records of all attempts, oldest first."""
         return [read_json(self.provenance(number)) for number in self._numbers()]

@@ -14,6 +14,7 @@ from xstilts_hpc.data.encode import Encoded
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Example
 from xstilts_hpc.logits import Header, Logits, RetrievalLogits, write_logits
+from xstilts_hpc.logits_check import check_logits
 from xstilts_hpc.logits_file import data_digests, merge_logits
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.model.encoder import load_encoder
@@ -159,8 +160,9 @@ def _write(work: Work, place: Place, logits: Logits) -> None:
     """Write one language's logits to a file of its own; one writer per file, so ranks share the languages."""
     prediction, language = place
     work.check_lease()
-    part = work.folder.logits_part(prediction.task, language)
-    write_logits(part, _header(work, prediction), {language: (logits, prediction.data[language])})
+    part, header = work.folder.logits_part(prediction.task, language), _header(work, prediction)
+    check_logits(logits, len(header.labels))
+    write_logits(part, header, {language: (logits, prediction.data[language])})
 
 
 def _header(work: Work, prediction: Prediction) -> Header:

@@ -124,6 +124,7 @@ def _commit(work: Work) -> None:
         work.folder.commit(scores, files, work.request, subsets=subsets_of(work.folder.trained))
         for prediction in work.request.predictions:
             shutil.rmtree(work.folder.logits_part(prediction.task, "").parent, ignore_errors=True)
+        work.folder.remove_leftovers()
         shutil.rmtree(work.folder.trained, ignore_errors=True)
     work.ranks.barrier()
 

@@ -1,0 +1,62 @@
+"""Logits files under killed writers, flipped bits, every way of locking, and few descriptors."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.logits_samples import KINDS, SEQUENCE, same, written
+from xstilts_hpc.logits_file import read_logits
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(*arguments: object, **environment: str) -> str:
+    """Run one of the programs beside this file, and return what it prints."""
+    command = [sys.executable, "-m", *map(str, arguments)]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_writer_killed_at_any_moment_leaves_a_whole_file_or_none(tmp_path: Path) -> None:
+    found = Counter(run("tests.logits_writer", tmp_path, 200).splitlines())
+    assert set(found) <= {"none", "whole"}, found
+    assert found["whole"] > 50
+    left = [path for path in tmp_path.iterdir() if path.name != "x.h5"]
+    assert left, "no writer was killed while it wrote"
+    assert all(path.name.endswith(".partial") for path in left)
+    # What killed writers left is no language, no task and no obstacle.
+    (tmp_path / "x.h5").unlink()
+    path = written(tmp_path, sw=SEQUENCE)
+    assert same(read_logits(path)["sw"], SEQUENCE)
+
+
+def test_a_flipped_bit_is_noticed_or_harmless(tmp_path: Path) -> None:
+    flips = [line.split("\t") for line in run("tests.logits_flipper", tmp_path, 1000).splitlines()]
+    wrong = [flip for flip in flips if flip[2] not in ("refused", "equal")]
+    assert not wrong
+    found = Counter(flip[2] for flip in flips)
+    assert len(flips) == 1000
+    assert found["refused"] > 300
+    assert {name for name, _, _ in flips} == set(KINDS)
+
+
+@pytest.mark.parametrize("locking", ["TRUE", "FALSE", "BEST_EFFORT", None])
+def test_files_are_read_and_replaced_whatever_the_locking(tmp_path: Path, locking: str | None) -> None:
+    environment = {} if locking is None else {"HDF5_USE_FILE_LOCKING": locking}
+    assert run("tests.logits_locker", tmp_path, **environment) == "fine\n"
+
+
+def test_a_thousand_files_are_read_with_few_descriptors(tmp_path: Path) -> None:
+    whole = written(tmp_path, sw=SEQUENCE, de=SEQUENCE).read_bytes()
+    (tmp_path / "x.h5").unlink()
+    for number in range(1000):
+        content = whole if number % 10 else whole[: len(whole) // 2]
+        (tmp_path / f"{number}.h5").write_bytes(content.replace(b"schema", b"schemo") if number % 10 == 5 else content)
+    assert run("tests.logits_reader", tmp_path, 64) == "read 800, refused 200\n"
