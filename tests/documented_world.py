@@ -8,25 +8,24 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from tests.documented import TOP, Command
+from tests.documented import TOP, Command, blocks
 
 # What a reader puts in for what a page leaves open.
 _PLACEHOLDERS = {"RUN": "mnli_300", "GRID": "grids/x.yaml", "DIR": "exported", "PROFILE": "local", "NAME": "local"}
-_SLURM = "needs Slurm; tests/cluster gives it to a real one"
+NEEDS_SLURM = "needs Slurm; tests/cluster/test_docs_slurm.py gives it to a real one"
 _STUDY = "needs the study's data and a GPU; tests/test_shipped_grids.py plans these grids"
 _HOURS = "takes minutes to hours"
 # Every command that is parsed but not executed here, and why. What matches nothing below is executed.
 NOT_EXECUTED = {
-    r"^xstilts (submit|doctor|retry) .*--profile (mycluster|devcluster)": _SLURM,
-    r"--write-profile": _SLURM,
-    r"^sbatch ": f"{_SLURM}: tests/cluster/test_end_to_end.py submits both scripts",
+    r"^xstilts submit grids/(size_sweep|phang2020|xtreme_baseline|mlm|translated)": _STUDY,
+    r"^xstilts (status|collect|export) (size_sweep|phang2020|xtreme_baseline)": _STUDY,
+    r"real_(smoke|all)|tools/random_model.py": "needs XLM-R's tokenizer; tests/cluster/test_real_data.py submits them",
+    r"^xstilts (submit|doctor|retry) .*--profile (mycluster|devcluster)": NEEDS_SLURM,
+    r"--write-profile|^sbatch ": NEEDS_SLURM,
     r"^tools/devcluster": "starts daemons; tests/cluster/test_devcluster_verbs.py gives every verb",
     r"^make (demo|test|check|bench|docs|fuzz)|^xstilts demo": f"{_HOURS}; tests/test_demo.py runs the demonstration",
     r"^python tools/bench_": f"{_HOURS}; the benchmarks of `make bench` and a GPU",
     r"^python -m pytest": "are the tests themselves",
-    r"real_(smoke|all)|tools/random_model.py": "needs XLM-R's tokenizer; tests/cluster/test_real_data.py submits them",
-    r"^xstilts submit grids/(size_sweep|phang2020|xtreme_baseline|mlm|translated)": _STUDY,
-    r"^xstilts (status|collect|export) (size_sweep|phang2020|xtreme_baseline)": _STUDY,
 }
 _STEPS = 20
 
@@ -34,6 +33,11 @@ _STEPS = 20
 def reason_not_to(text: str) -> str:
     """Return why a command is not executed, "" where it is."""
     return next((reason for pattern, reason in NOT_EXECUTED.items() if re.search(pattern, text)), "")
+
+
+def yaml_with(page: Path, line: str) -> list[str]:
+    """Return the YAML blocks of a page that hold a line."""
+    return [block.text for block in blocks(page) if block.language == "yaml" and line in block.text]
 
 
 def make_world(folder: Path, first_grid: str, profile: str) -> Path:
@@ -64,7 +68,7 @@ def _write_program(path: Path, line: str) -> None:
 
 def filled_in(command: Command) -> str:
     """Return a command with its placeholders replaced."""
-    return re.sub(r"\b(RUN|GRID|DIR|PROFILE|NAME)\b", lambda match: _PLACEHOLDERS[match[1]], command.text)
+    return re.sub(r"\b(RUN|GRID|DIR|PROFILE|NAME)\b(\.yaml)?", lambda match: _PLACEHOLDERS[match[1]], command.text)
 
 
 def execute(text: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.documented import TOP, blocks, commands, pages
-from tests.documented_world import NOT_EXECUTED, execute, filled_in, make_world, reason_not_to
+from tests.documented_world import NOT_EXECUTED, execute, filled_in, make_world, reason_not_to, yaml_with
 
 FIRST = TOP / "docs" / "first_grid.md"
 OTHERS = [page for page in pages() if page != FIRST and page.name != "commands.md"]
@@ -23,11 +23,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     done: Done = {}
     give(FIRST, folder, done)
     return folder, done
-
-
-def yaml_with(page: Path, line: str) -> list[str]:
-    """Return the YAML blocks of a page that hold a line."""
-    return [block.text for block in blocks(page) if block.language == "yaml" and line in block.text]
 
 
 def give(page: Path, folder: Path, done: Done) -> None:
@@ -63,8 +58,9 @@ def test_the_commands_of_a_page_work(world: tuple[Path, Done], page: Path) -> No
 def test_the_python_of_the_readme_works(world: tuple[Path, Done]) -> None:
     (code,) = (block.text for block in blocks(TOP / "README.md") if block.language == "python")
     (file,) = (world[0] / "experiments" / "runs").glob("mnli_300_d0_s0-*/logits/mnli.h5")
-    code = code.replace("path_to_h5", repr(str(file))).replace('"sw"', '"en"')
-    answer = execute(f"python -c {shlex.quote(code + chr(10) + 'print(len(scores.frame), logits)')}", world[0])
+    code = code.replace("path_to_h5", repr(file)).replace('"sw"', '"en"')
+    lines = ["from pathlib import PosixPath", code, "print(len(scores.frame), logits)"]
+    answer = execute(f"python -c {shlex.quote(chr(10).join(lines))}", world[0])
     assert answer.returncode == 0, answer.stderr
     assert int(answer.stdout.split()[0]) > 0
 
