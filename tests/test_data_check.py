@@ -140,10 +140,10 @@ def test_the_exit_code_tells_invalid_from_missing(tmp_path: Path) -> None:
     assert "mnli: to get it: xstilts data fetch mnli" in nothing.stdout
     write_all_tiny_data(tmp_path / "data")
     assert runner.invoke(app, ["data", "check", "mnli", "--root", str(tmp_path)]).exit_code == 3
-    good = runner.invoke(app, ["data", "check", "ccg_pmb", "--data", str(tmp_path / "data"), "--json"])
+    good = runner.invoke(app, ["data", "check", "mlm", "--data", str(tmp_path / "data"), "--json"])
     assert good.exit_code == 0
     (task,) = json.loads(good.stdout)["tasks"]
-    assert (task["task"], task["get"], task["licence"][:3]) == ("ccg_pmb", "", "MIT")
+    assert (task["task"], task["get"], task["licence"][:3]) == ("mlm", "", "tha")
 
 
 @pytest.mark.shared

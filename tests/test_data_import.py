@@ -209,7 +209,7 @@ def test_the_command_says_what_it_would_do_and_does_it(tmp_path: Path) -> None:
     assert "2 files would be imported" in dry.stdout
     done = CliRunner().invoke(app, [*command, "--json"])
     assert (done.exit_code, len(json.loads(done.stdout)["new"])) == (0, 2)
-    assert CliRunner().invoke(app, ["data", "check", "ccg_pmb", "--root", str(tmp_path)]).exit_code == 0
+    assert CliRunner().invoke(app, ["data", "check", "ccg_pmb", "--root", str(tmp_path)]).exit_code == 3
     lacking = CliRunner().invoke(app, ["data", "import", "xnli", *command[3:]])
     assert lacking.exit_code == 4
 

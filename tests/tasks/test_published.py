@@ -52,8 +52,8 @@ def test_sums_over_languages_are_those_of_the_publishers() -> None:
 
 
 def test_what_is_not_counted_is_said() -> None:
-    with pytest.raises(DataError, match=r"CCG \(PMB 4\.0\.0\): no count of its train split in en is known; plan with"):
-        DATA.facts(task_of("ccg_pmb"), Split.TRAIN)
+    with pytest.raises(DataError, match="TyDiQA-GoldP: no count of its dev split in ko is known; plan with"):
+        DATA.facts(task_of("tydiqa"), Split.DEV, "ko")
 
 
 def test_two_training_sets_have_two_digests() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xstilts_hpc.examples import Example, Kind, TokenExample
 from xstilts_hpc.metrics.accuracy import TOKEN_ACCURACY
-from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task
+from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.download import same_place
 from xstilts_hpc.tasks.lines import each_block, fields_of
 from xstilts_hpc.tasks.tagged import TaggedWord, tagged_sentence
@@ -49,6 +49,9 @@ CCG_PMB = Task(
     roles=INTERMEDIATE,
     metric=TOKEN_ACCURACY,
     training_set="ccg_pmb",
+    # As counted in the files that `downloads` names by their digests.
+    published=in_english(7_745, 1_174),
+    characters=24.7,
     sources=tuple(
         Source(split, (f"{folder}/{split}.conll",), parse)
         for split in (Split.TRAIN, Split.DEV, Split.TEST)
