@@ -125,6 +125,12 @@ def test_translated_sets_and_text_are_checked_only_where_they_are(tmp_path: Path
     assert (found.state, found.examples) == (State.FINE, 1)
 
 
+def test_it_tells_what_it_is_reading(tmp_path: Path) -> None:
+    told: list[str] = []
+    check_data(tmp_path, ["mnli", "anli"], told.append)
+    assert told == ["reading mnli", "reading anli_r1r2r3", "reading snli"]
+
+
 def test_checking_writes_nothing(tmp_path: Path) -> None:
     write_all_tiny_data(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}

@@ -1,6 +1,6 @@
 """Check a data folder without network: which files are there, how many examples, what changed, how to get the rest."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -104,17 +104,21 @@ def how_to_get(task: Task) -> str:
     return task.by_hand or f"xstilts data fetch {task.name}"
 
 
-def check_data(data: Path, names: Sequence[str] = ()) -> DataCheck:
+def check_data(data: Path, names: Sequence[str] = (), tell: Callable[[str], None] = lambda text: None) -> DataCheck:
     """Read all files of some tasks, or of every task; nothing is written, and nothing is believed that was read before.
 
-    Files are compared with the checksums that were recorded when they were fetched or imported (SOURCES.json).
+    Files are compared with the checksums that were recorded when they were fetched or imported (SOURCES.json). What is
+    being read is told, for large files take minutes.
     """
     tasks = parts_of(map(task_of, names)) if names else parts_of(TASKS.values())
     if not data.is_dir():
         return DataCheck(data, tasks, tuple(missing(task, *place) for task in tasks for place in wanted_places(task)))
     folder = DataFolder(data, Memory(Path()))
     recorded = {path: file for record in read_fetched(data).values() for path, file in record.files.items()}
-    found = [_check(folder, recorded, task, *place) for task in tasks for place in _places(folder, task)]
+    found: list[Finding] = []
+    for task in tasks:
+        tell(f"reading {task.name}")
+        found += [_check(folder, recorded, task, *place) for place in _places(folder, task)]
     return DataCheck(data, tasks, tuple(found))
 
 

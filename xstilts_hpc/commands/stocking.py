@@ -28,7 +28,7 @@ def check(tasks: TaskNames = None, root: Root = EXPERIMENTS, data: DataPath = Pa
     """
     from xstilts_hpc.data_check import check_data, check_table
 
-    found = check_data(data_of(root, data), tasks or ())
+    found = check_data(data_of(root, data), tasks or (), lambda text: typer.echo(text, err=True))
     if not as_json and not found.data.is_dir():
         typer.echo(f"there is no data folder {found.data}: nothing is here yet")
     print_value(found.to_json(), lambda: check_table(found), as_json=as_json)
