@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from tests.tiny import write_all_tiny_data
 from xstilts_hpc.cli import app
+from xstilts_hpc.languages import ENGLISH
 from xstilts_hpc.tasks import TASKS
 from xstilts_hpc.tasks.base import Split, Task
 
@@ -19,11 +20,12 @@ TEXT = PAGE.read_text(encoding="utf-8")
 
 def counted(task: Task, split: Split) -> str:
     """Return the examples of a split as the table has them: the sum, and over how many languages."""
-    counts = [count for count in task.published.get(split, {}).values() if count]
+    counts = {code: count for code, count in task.published.get(split, {}).items() if count}
     if not counts:
         return ""
+    languages = str(len(counts)) if len(counts) > 1 else "".join(counts)
     about = "about " if task.rough else ""
-    return f"{about}{sum(counts):,}" + (f" in {len(counts)}" if len(counts) > 1 else "")
+    return f"{about}{sum(counts.values()):,}" + (f" in {languages}" if languages != ENGLISH else "")
 
 
 def row(task: Task) -> str:
