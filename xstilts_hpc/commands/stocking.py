@@ -26,7 +26,7 @@ def check(tasks: TaskNames = None, root: Root = EXPERIMENTS, data: DataPath = Pa
 
     Example: xstilts data check mnli xnli
     """
-    from xstilts_hpc.data_check import check_data, check_table
+    from xstilts_hpc.stock.check import check_data, check_table
 
     found = check_data(data_of(root, data), tasks or (), lambda text: typer.echo(text, err=True))
     if not as_json and not found.data.is_dir():
@@ -54,8 +54,8 @@ def import_data(  # noqa: PLR0913 - a command has as many parameters as options
 
     Example: xstilts data import xnli /path/to/download --dry-run
     """
-    from xstilts_hpc.data_check import check_table
-    from xstilts_hpc.data_import import apply_import, not_used, plan_import
+    from xstilts_hpc.stock.check import check_table
+    from xstilts_hpc.stock.imports import apply_import, not_used, plan_import
     from xstilts_hpc.tasks import task_of
 
     plan = plan_import(task_of(task), folder, data_of(root, data), replacing=replace)

@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xstilts_hpc.clock import utc
-from xstilts_hpc.data_check import (
+from xstilts_hpc.errors import DataError
+from xstilts_hpc.files import Memory, sha256_of, whole_file
+from xstilts_hpc.lease import hold
+from xstilts_hpc.stock.check import (
     Counted,
     DataCheck,
     Finding,
@@ -18,10 +21,7 @@ from xstilts_hpc.data_check import (
     parts_of,
     wanted_places,
 )
-from xstilts_hpc.data_search import Found, find_files, seen
-from xstilts_hpc.errors import DataError
-from xstilts_hpc.files import Memory, sha256_of, whole_file
-from xstilts_hpc.lease import hold
+from xstilts_hpc.stock.search import Found, find_files, seen
 from xstilts_hpc.tasks.base import Task
 from xstilts_hpc.tasks.fetched import IMPORTED, Fetched, FetchedFile, fetch_lease, read_fetched, write_fetched
 from xstilts_hpc.tasks.folder import DataFolder, forms_of

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xstilts_hpc.data_check import places_of
+from xstilts_hpc.stock.check import places_of
 from xstilts_hpc.tasks.base import Source, Split, Task
 from xstilts_hpc.tasks.folder import Files, Located, fill, find_in, sources_of
 

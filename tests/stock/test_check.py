@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from tests.tiny import NLI, write_all_tiny_data
 from xstilts_hpc.cli import app
-from xstilts_hpc.data_check import Counted, Finding, State, check_data, count, how_to_get
 from xstilts_hpc.files import Memory, sha256_of
+from xstilts_hpc.stock.check import Counted, Finding, State, check_data, count, how_to_get
 from xstilts_hpc.tasks import TASKS
 from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.fetched import PUBLISHED, Fetched, FetchedFile, write_fetched

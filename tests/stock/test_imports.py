@@ -11,11 +11,11 @@ from tests.hub_copies import write_copy
 from tests.published import Files, folder_of, squad
 from tests.tiny import NLI, treebank, write_all_tiny_data
 from xstilts_hpc.cli import app
-from xstilts_hpc.data_check import State, check_data
-from xstilts_hpc.data_import import Import, apply_import, not_used, plan_import
 from xstilts_hpc.errors import DataError, LockError
 from xstilts_hpc.files import Memory
 from xstilts_hpc.lease import hold
+from xstilts_hpc.stock.check import State, check_data
+from xstilts_hpc.stock.imports import Import, apply_import, not_used, plan_import
 from xstilts_hpc.tasks import TASKS
 from xstilts_hpc.tasks.base import Split
 from xstilts_hpc.tasks.fetched import PUBLISHED, Fetched, FetchedFile, fetch_lease, read_fetched, write_fetched

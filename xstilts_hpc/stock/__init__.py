@@ -1,0 +1,1 @@
+"""What is in a data folder: checked, searched for, imported; without network."""
