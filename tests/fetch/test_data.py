@@ -14,7 +14,8 @@ from tests.fetch.conftest import AT_ONCE
 from tests.fetch.publishers import publish
 from tests.fetch.site import Site
 from xstilts_hpc.errors import DataError, FetchError, LockError
-from xstilts_hpc.fetch.data import Fetching, Outcome, State, fetch, jobs_of, needed_for, plan_fetch
+from xstilts_hpc.examples import SequenceExample
+from xstilts_hpc.fetch.data import Fetching, Outcome, State, fetch, jobs_of, needed_for, plan_fetch, with_translations
 from xstilts_hpc.fetch.room import FullDiskError
 from xstilts_hpc.fetch.watching import Watching
 from xstilts_hpc.files import Memory
@@ -72,19 +73,38 @@ def test_what_is_fetched_of_a_task_is_read_from_there(
 
 
 def test_every_download_is_stated_completely() -> None:
-    for job in jobs_of(FETCHED):
-        download = job.download
+    every = with_translations(FETCHED, sorted({code for task in FETCHED for code in task.translations}))
+    for download in (job.download for job in jobs_of(every)):
         assert all(url.startswith("https://") for url in download.urls)
-        assert bool(download.sha256) == bool(download.num_bytes)
-        assert re.fullmatch(r"[0-9a-f]{64}|", download.sha256)
+        assert re.fullmatch(r"[0-9a-f]{64}", download.sha256)
+        assert download.num_bytes > 0
         assert download.members or download.to
-    unknown = [job.download.url.rpartition("/")[2] for job in jobs_of(FETCHED) if not job.download.sha256]
-    assert unknown == ["tydiqa-goldp-v1.1-dev.tgz"]
 
 
 def test_every_task_can_be_fetched_or_says_what_to_do() -> None:
     for task in TASKS.values():
         assert task.downloads or task.union or task.by_hand, task.name
+
+
+def test_translations_are_fetched_on_request_and_read(site: Site, tmp_path: Path) -> None:
+    row = b"A\tB\tA auf Deutsch\tB auf Deutsch\tneutral\n"
+    german = replace(TASKS["mnli"].translations["de"], sha256=sha256(row), num_bytes=len(row))
+    site.put(f"/{german.url.partition('://')[2]}", row)
+    task = replace(TASKS["mnli"], downloads=(), translations={"de": german, "sw": TASKS["mnli"].translations["sw"]})
+    (found,) = run(with_translations([task], ["de"])[0], tmp_path, mirror=site.url)
+    assert found.state is State.FETCHED
+    (example,) = DataFolder(tmp_path, Memory(Path())).locate(TASKS["mnli"], Split.TRANSLATED, "de").examples()
+    assert example == SequenceExample("train-1", "A auf Deutsch", "B auf Deutsch", "neutral")
+
+
+def test_translations_are_those_that_readers_know() -> None:
+    for task in TASKS.values():
+        assert set(task.translations) == set(task.published.get(Split.TRANSLATED, ()))
+
+
+def test_a_language_without_translations_is_an_error() -> None:
+    with pytest.raises(DataError, match=r"no translation of mnli, squad_v1 into 'xx' is published; valid: ar, bg, de"):
+        with_translations([TASKS["mnli"], TASKS["squad_v1"]], ["de", "xx"])
 
 
 def test_a_task_needs_its_parts_and_its_training_set() -> None:

@@ -34,6 +34,9 @@ class Origin(StrEnum):
 
 
 Mirror = Annotated[str, typer.Option("--mirror", help="A mirror with a folder per host, instead of the publishers.")]
+Translated = Annotated[
+    list[str] | None, typer.Option("--translated", help="Training sets translated into a language too; repeat it.")
+]
 From = Annotated[Origin, typer.Option("--from", help="The publishers' files, or the parquet files of the hub.")]
 
 
@@ -42,6 +45,7 @@ def fetch_data(  # noqa: PLR0913 - a command has as many parameters as options
     root: Root = EXPERIMENTS,
     data: DataPath = Path(),
     origin: From = Origin.PUBLISHERS,
+    translated: Translated = None,
     mirror: Mirror = "",
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -52,9 +56,10 @@ def fetch_data(  # noqa: PLR0913 - a command has as many parameters as options
 
     Example: xstilts data fetch xnli hellaswag --dry-run
     """
-    from xstilts_hpc.fetch.data import Fetching, State, plan_fetch
+    from xstilts_hpc.fetch.data import Fetching, State, plan_fetch, with_translations
 
-    chosen, fetching = _chosen(tasks or [], origin), Fetching(data_of(root, data), mirror)
+    chosen = with_translations(_chosen(tasks or [], origin), translated or [])
+    fetching = Fetching(data_of(root, data), mirror)
     if dry_run:
         found = plan_fetch(chosen, fetching.data)
     else:

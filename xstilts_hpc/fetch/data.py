@@ -2,14 +2,14 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from xstilts_hpc.byte_sizes import in_bytes
 from xstilts_hpc.clock import utc
-from xstilts_hpc.errors import FetchError
+from xstilts_hpc.errors import DataError, FetchError, nearest
 from xstilts_hpc.fetch.room import FullDiskError, check_room, disk_errors_are_clear
 from xstilts_hpc.fetch.transfer import Patience, Wanted, transfer
 from xstilts_hpc.fetch.unpack import lacking, unpack
@@ -80,6 +80,20 @@ def needed_for(tasks: Iterable[Task]) -> list[Task]:
         for part in (*(task.union or (task,)), *needed_for(trained_on)):
             found[part.name] = part
     return list(found.values())
+
+
+def with_translations(tasks: Sequence[Task], languages: Sequence[str]) -> list[Task]:
+    """Return the tasks with the translations of their training sets into some languages among their downloads."""
+    known = {code for task in tasks for code in task.translations}
+    for code in languages:
+        if code not in known:
+            names = ", ".join(task.name for task in tasks)
+            raise DataError(f"no translation of {names} into {code!r} is published; {nearest(code, known)}")
+    return [replace(task, downloads=(*task.downloads, *_translated(task, languages))) for task in tasks]
+
+
+def _translated(task: Task, languages: Sequence[str]) -> list[Download]:
+    return [task.translations[code] for code in languages if code in task.translations]
 
 
 def jobs_of(tasks: Iterable[Task]) -> list[Job]:

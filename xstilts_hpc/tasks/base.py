@@ -95,10 +95,11 @@ class Task:
     language, of which it is a translation. `strata`: what the `group` of its examples is, where subsets keep the shares
     of that as well as of the labels. `published` counts the examples of the publishers' files by split and language,
     `characters` is the mean length of one in a sample of them: what a plan without the data goes by. `downloads` are
-    the publishers' files, `hub` copies on the hub; `by_hand` says what to do where a licence or a dead link leaves
-    nothing to download. `rough` says why the numbers of `published` need not be those that are read, "" where
-    they are; `departures` are the numbers of copies that are known to differ. `code` is the digest of the code of a
-    task that another package defines ("" for those that ship): it is part of what pins data.
+    the publishers' files, `translations` those of the training set by language, `hub` copies on the hub; `by_hand`
+    says what to do where a licence or a dead link leaves nothing to download. `rough` says why the numbers of
+    `published` need not be those that are read, "" where they are; `departures` are the numbers of copies that are
+    known to differ. `code` is the digest of the code of a task that another package defines ("" for those that ship):
+    it is part of what pins data.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Task:
     published: Mapping[Split, Mapping[str, int]] = field(default_factory=dict)
     characters: float = 0.0
     downloads: tuple[Download, ...] = ()
+    translations: Mapping[str, Download] = field(default_factory=dict)
     hub: tuple[HubFiles, ...] = ()
     by_hand: str = ""
     rough: str = ""
