@@ -1,5 +1,5 @@
 # Each target works on a fresh clone: it makes the environment in .venv and installs what it needs first.
-.PHONY: demo test check bench clean
+.PHONY: demo test check fuzz bench clean
 .DEFAULT_GOAL := demo
 
 VENV := .venv
@@ -21,6 +21,9 @@ test: $(ENVIRONMENT)   ## tools/check, then every test; Slurm and Chromium are i
 	tools/setup browser
 	tools/check
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+fuzz: $(ENVIRONMENT)   ## 25,000 damaged grids, profiles, data sets and records: each is read or refused by one readable error
+	$(BIN)/python -m pytest -m fuzz -n auto tests/fuzz
 
 bench: $(ENVIRONMENT)  ## figures of docs/performance.md, as JSON (others need a cluster, data or hours)
 	$(BIN)/python tools/bench_help.py

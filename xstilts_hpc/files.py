@@ -4,12 +4,17 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from xstilts_hpc.errors import RunError
+
+T = TypeVar("T")
+# What reading a JSON value of another form than expected raises.
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 
 def partial_of(target: Path) -> Path:
@@ -47,12 +52,41 @@ def write_json(target: Path, value: Any, *, indent: int | None = 1) -> None:
     write_text(target, json.dumps(value, indent=indent, sort_keys=True, ensure_ascii=False) + "\n")
 
 
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON text; ValueError where it is none, or is nested too deeply to be read."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file; a damaged one is a RunError that names the file."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError) as error:
         raise RunError(f"{path}: not valid JSON ({error}); delete it and repeat the command that wrote it") from error
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object; any other is a RunError that names the file."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        found = type(value).__name__
+        raise RunError(f"{path}: expected a JSON object, found {found}; delete it and repeat the command that wrote it")
+    return value
+
+
+def made_of(kind: type[T], value: Mapping[str, Any]) -> T:
+    """Return the dataclass that a JSON object holds; TypeError where a text, a number, true or false is no such."""
+    made = kind(**value)
+    for item in fields(kind):  # type: ignore[arg-type]
+        found = getattr(made, item.name)
+        wanted = (int, float) if item.type is float else item.type
+        strange = item.type in (int, float) and isinstance(found, bool)
+        if item.type in (str, int, float, bool) and (strange or not isinstance(found, wanted)):  # type: ignore[arg-type]
+            raise TypeError(f"{item.name} is {found!r}, expected {getattr(item.type, '__name__', item.type)}")
+    return made
 
 
 def append_json_line(path: Path, value: Any) -> None:
@@ -92,7 +126,7 @@ class Memory:
         self._changed = False
         if path.is_file():
             try:
-                self._facts = dict(json.loads(path.read_text(encoding="utf-8")))
+                self._facts = dict(parse_json(path.read_text(encoding="utf-8")))
             except (ValueError, TypeError):
                 self._facts = {}
 

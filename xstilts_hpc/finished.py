@@ -48,12 +48,12 @@ class Finished:
         try:
             products = run_folder(self._root, run_id).committed(request)
             return {"covers": True, "products": [[product["path"], product["bytes"]] for product in products]}
-        except (FileNotFoundError, RunError, KeyError, TypeError):
+        except (FileNotFoundError, RunError):
             return {"covers": False, "products": []}  # a damaged record commits nothing: the run is done again
 
 
 def _has(path: str, size: int) -> bool:
     try:
         return os.stat(path).st_size == size  # noqa: PTH116
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no path at all
         return False

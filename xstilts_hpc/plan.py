@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.errors import RunError
-from xstilts_hpc.files import digest_of, read_json, write_json
+from xstilts_hpc.files import MALFORMED, digest_of, made_of, read_record, write_json
 from xstilts_hpc.finished import Finished
 from xstilts_hpc.run import Request, Run
 from xstilts_hpc.tasks import task_of
@@ -143,43 +143,39 @@ def _run_json(planned: PlannedRun) -> dict[str, Any]:
 
 
 def _run_from_json(value: Mapping[str, Any]) -> PlannedRun:
-    return PlannedRun(
-        Run.from_json(value["run"]),
-        Stage(value["stage"]),
-        Request.from_json(value["request"]),
-        value["train_examples"],
-        value["train_characters"],
-        {task: (examples, characters) for task, (examples, characters) in value.get("predicted", {}).items()},
-    )
+    run, stage, request = Run.from_json(value["run"]), Stage(value["stage"]), Request.from_json(value["request"])
+    predicted = {task: (examples, characters) for task, (examples, characters) in value.get("predicted", {}).items()}
+    sizes = {name: value[name] for name in ("train_examples", "train_characters")}
+    return made_of(PlannedRun, {"run": run, "stage": stage, "request": request, "predicted": predicted, **sizes})
 
 
 def load_plan(path: Path) -> Plan:
     """Read a plan that `submit` wrote (`<root>/grids/<name>/plan.json`); RunError where it is not there or damaged."""
     if not path.is_file():
         raise RunError(f"{path}: no plan there; submit the grid first, or check --root")
-    value = read_json(path)
-    schema = value.get("schema") if isinstance(value, dict) else None
+    value = read_record(path)
+    schema = value.get("schema")
     if schema != SCHEMA:
         raise RunError(f"{path}: schema {schema!r}, this version reads {SCHEMA}; submit the grid again")
     try:
         return _plan_from_json(value)
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise RunError(f"{path}: not a plan ({type(error).__name__}: {error}); submit the grid again") from error
 
 
 def _plan_from_json(value: Mapping[str, Any]) -> Plan:
-    runs = [_run_from_json(item) for item in value["runs"]]
-    return Plan(
-        name=value["name"],
-        question=value["question"],
-        data=value["data"],
-        runs={planned.run.id: planned for planned in runs},
-        cells=tuple(Cell(**cell) for cell in value["cells"]),
-        excluded=tuple(Excluded(Cell(**item["cell"]), item["reason"]) for item in value["excluded"]),
-        absent={target: tuple(languages) for target, languages in value["absent"].items()},
-        digest=value["digest"],
-        left_out={task: tuple(rows) for task, rows in value.get("left_out", {}).items()},
-    )
+    runs = {planned.run.id: planned for planned in map(_run_from_json, value["runs"])}
+    cells = tuple(made_of(Cell, cell) for cell in value["cells"])
+    unknown = {cell.run for cell in cells} - runs.keys()
+    if unknown:
+        raise ValueError(f"cells of run {min(unknown)}, which it does not have")
+    lists = {
+        "excluded": tuple(Excluded(made_of(Cell, item["cell"]), item["reason"]) for item in value["excluded"]),
+        "absent": {target: tuple(languages) for target, languages in value["absent"].items()},
+        "left_out": {task: tuple(rows) for task, rows in value.get("left_out", {}).items()},
+    }
+    texts = {name: value[name] for name in ("name", "question", "data", "digest")}
+    return made_of(Plan, {"runs": runs, "cells": cells, **lists, **texts})
 
 
 @dataclass(frozen=True)

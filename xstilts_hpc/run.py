@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xstilts_hpc.errors import RunError
-from xstilts_hpc.files import digest_of
+from xstilts_hpc.files import MALFORMED, digest_of, made_of
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.training import Training
 
@@ -78,14 +78,12 @@ class Run:
         """Return the run of a JSON value; one whose id does not follow from it is refused."""
         try:
             training = Training.from_json(value["training"]) if value["training"] else None
-            recipe, model = Recipe(**value["recipe"]), ModelSource(**value["model"])
-            run = Run(model, training, recipe, value["parent"], value["parent_name"])
-        except (KeyError, TypeError) as error:
+            recipe, model = made_of(Recipe, value["recipe"]), made_of(ModelSource, value["model"])
+            run, wanted = Run(model, training, recipe, value["parent"], value["parent_name"]), value["id"]
+        except MALFORMED as error:
             raise RunError(f"not the description of a run of this version ({error}); submit its grid again") from error
-        if run.id != value["id"]:
-            raise RunError(
-                f"run {value['id']}: its description gives id {run.id}; it was edited or is of another version"
-            )
+        if run.id != wanted:
+            raise RunError(f"run {wanted}: its description gives id {run.id}; it was edited or is of another version")
         return run
 
 
@@ -101,6 +99,14 @@ class Prediction:
     def languages(self) -> tuple[str, ...]:
         """Return the languages asked for."""
         return tuple(self.data)
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "Prediction":
+        """Return the predictions of a JSON value; TypeError where it is of another form."""
+        made = made_of(Prediction, value)
+        if not isinstance(made.data, dict) or not all(isinstance(digest, str) for digest in made.data.values()):
+            raise TypeError(f"data is {made.data!r}, expected a digest by language")
+        return made
 
 
 @dataclass(frozen=True)
@@ -123,9 +129,11 @@ class Request:
     def from_json(value: Mapping[str, Any]) -> "Request":
         """Return the request of a JSON value."""
         try:
-            predictions = tuple(Prediction(**p) for p in value["predictions"])
-            return Request(predictions, value["data"], value["keep_encoder"])
-        except (KeyError, TypeError) as error:
+            predictions = tuple(Prediction.from_json(p) for p in value["predictions"])
+            return made_of(
+                Request, {"predictions": predictions, "data": value["data"], "keep_encoder": value["keep_encoder"]}
+            )
+        except MALFORMED as error:
             raise RunError(f"not what a run is asked, in this version ({error}); submit its grid again") from error
 
     def union(self, other: "Request") -> "Request":

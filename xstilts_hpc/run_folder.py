@@ -8,11 +8,20 @@ from types import MappingProxyType
 from typing import Any
 
 from xstilts_hpc.errors import RunError
-from xstilts_hpc.files import read_json, sha256_of, write_json
+from xstilts_hpc.files import MALFORMED, made_of, read_record, sha256_of, write_json
 from xstilts_hpc.run import SCHEMA, Request, Run
 
 # Markers that are written last: of the trained model, and of the newest checkpoint.
 READY, CURRENT = "READY.json", "CURRENT.json"
+
+
+@dataclass(frozen=True)
+class Product:
+    """A file that a run left, as its commit record has it; `path` is relative to the run's folder."""
+
+    path: str
+    bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ class RunFolder:
     def rank_failures(self, attempt: int) -> list[dict[str, Any]]:
         """Return why ranks other than the main one failed, by the time they did."""
         paths = self.provenance(attempt).parent.glob(f"{attempt}.rank*.json")
-        return sorted(map(read_json, paths), key=lambda failure: str(failure["time"]))
+        return sorted(map(read_record, paths), key=lambda failure: str(failure.get("time")))
 
     @property
     def lease(self) -> Path:
@@ -99,7 +108,7 @@ class RunFolder:
 
     def attempts(self) -> list[dict[str, Any]]:
         """Return the records of all attempts, oldest first."""
-        return [read_json(self.provenance(number)) for number in self._numbers()]
+        return [read_record(self.provenance(number)) for number in self._numbers()]
 
     def next_attempt(self) -> int:
         """Return the number of the attempt that begins now."""
@@ -112,13 +121,13 @@ class RunFolder:
         if (self.trained / READY).is_file():
             return [-1, languages]
         try:
-            return [int(read_json(self.checkpoints / CURRENT)["step"]), languages]
-        except (RunError, OSError, KeyError, TypeError, ValueError):
+            return [int(read_record(self.checkpoints / CURRENT)["step"]), languages]
+        except (RunError, OSError, *MALFORMED):
             return [0, languages]
 
     def amend(self, attempt: int, more: Mapping[str, Any]) -> None:
         """Add to the record of an attempt what was found out about it later."""
-        write_json(self.provenance(attempt), {**read_json(self.provenance(attempt)), **more})
+        write_json(self.provenance(attempt), {**read_record(self.provenance(attempt)), **more})
 
     def _numbers(self) -> list[int]:
         found = (self.path / "provenance").glob("*.json")
@@ -128,11 +137,11 @@ class RunFolder:
         """Return the run this folder belongs to."""
         if not self.run_json.is_file():
             raise RunError(f"{self.path}: no run.json, so no run was prepared here; submit its grid first")
-        return Run.from_json(read_json(self.run_json))
+        return Run.from_json(read_record(self.run_json))
 
     def request(self) -> Request:
         """Return what grids asked of this run so far."""
-        return Request.from_json(read_json(self.request_json)) if self.request_json.is_file() else Request(())
+        return Request.from_json(read_record(self.request_json)) if self.request_json.is_file() else Request(())
 
     def prepare(self, run: Run, request: Request) -> None:
         """Write the description and what is asked, adding to what was asked before."""
@@ -171,15 +180,18 @@ class RunFolder:
         """
         try:
             return all(self._intact(product, verify=verify) for product in self.committed(request))
-        except (FileNotFoundError, RunError, KeyError, TypeError):
+        except (OSError, RunError):
             return False  # a damaged record commits nothing: the run is done again
 
     def committed(self, request: Request) -> list[dict[str, Any]]:
         """Return the products (path, bytes, sha256) of a commit record; RunError where a request is not covered."""
-        record = read_json(self.done_json)
+        record = read_record(self.done_json)
         if not _covers(Request.from_json(record), request):
             raise RunError(f"{self.done_json} does not hold what was asked; submit the grid again")
-        return list(record["files"])
+        try:
+            return [vars(made_of(Product, product)) for product in record["files"]]
+        except MALFORMED as error:
+            raise RunError(f"{self.done_json}: damaged ({error}); delete it and submit the grid again") from error
 
     def set_aside(self) -> None:
         """Rename the commit record of a run whose files are damaged, so that the run is done again."""
@@ -188,11 +200,14 @@ class RunFolder:
 
     def scores(self) -> dict[str, Any]:
         """Return the scores the run itself computed: task → language → part → value in [0, 1]."""
-        return dict(read_json(self.done_json)["scores"])
+        scores = read_record(self.done_json).get("scores")
+        if not isinstance(scores, dict):
+            raise RunError(f"{self.done_json}: damaged (scores are {scores!r}); delete it and submit the grid again")
+        return scores
 
     def _intact(self, product: Mapping[str, Any], *, verify: bool) -> bool:
         path = self.path / product["path"]
-        if not path.is_file() or path.stat().st_size != product["bytes"]:
+        if "\0" in product["path"] or not path.is_file() or path.stat().st_size != product["bytes"]:
             return False
         return not verify or sha256_of(path) == product["sha256"]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from xstilts_hpc.files import made_of
 from xstilts_hpc.languages import ENGLISH
 from xstilts_hpc.recipe import Recipe
 
@@ -118,8 +119,8 @@ class Training:
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> "Training":
         """Return the training of a JSON value."""
-        parts = tuple(Part(**{**part, "languages": tuple(part["languages"])}) for part in value["parts"])
-        return Training(**{**value, "parts": parts, "sampling": Sampling(**value["sampling"])})
+        parts = tuple(made_of(Part, {**part, "languages": tuple(part["languages"])}) for part in value["parts"])
+        return made_of(Training, {**value, "parts": parts, "sampling": made_of(Sampling, value["sampling"])})
 
 
 def training_on(task: str, data: str, *, size: int = 0, data_seed: int = 0, train_seed: int = 0) -> Training:

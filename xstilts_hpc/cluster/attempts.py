@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.errors import RunError
-from xstilts_hpc.files import Memory, read_json
+from xstilts_hpc.files import Memory, read_record
 from xstilts_hpc.run_folder import RunFolder, run_folder
 
 Attempt = Mapping[str, Any]
@@ -68,7 +68,7 @@ def last_line(text: str) -> str:
 
 def _short(folder: RunFolder, number: int, names: Sequence[str]) -> Attempt:
     try:
-        record = read_json(folder.provenance(number))
+        record = read_record(folder.provenance(number))
     except (RunError, FileNotFoundError):
         return {"attempt": number, "start": "", "end": "?", "cause": "", "error": "its record is damaged"}
     kept = {name: record[name] for name in _KEPT if name in record}
@@ -79,4 +79,6 @@ def _of_ranks(folder: RunFolder, number: int, names: Sequence[str]) -> Attempt:
     """Return what other ranks than the main one wrote of their failure, the first to fail first."""
     if not any(name.startswith(f"{number}.rank") for name in names):
         return {}
-    return {"ranks_failed": [[item["rank"], last_line(str(item["error"]))] for item in folder.rank_failures(number)]}
+    return {
+        "ranks_failed": [[item.get("rank"), last_line(str(item.get("error")))] for item in folder.rank_failures(number)]
+    }

@@ -11,7 +11,7 @@ from typing import Any
 from xstilts_hpc.clock import utc
 from xstilts_hpc.cluster.arrays import element_id
 from xstilts_hpc.errors import LockError, RunError
-from xstilts_hpc.files import read_json, write_json
+from xstilts_hpc.files import MALFORMED, made_of, read_record, write_json
 from xstilts_hpc.lease import hold
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.ownership import require_trusted
@@ -152,27 +152,35 @@ class Submission:
 
 def read_submission(path: Path) -> Submission:
     """Read a submission.json; RunError where it is damaged or of another schema."""
-    value = read_json(path)
+    value = read_record(path)
     if value.get("schema") != SCHEMA:
         raise RunError(f"{path}: schema {value.get('schema')!r}, this version reads {SCHEMA}; submit the grid again")
-    return Submission(
-        folder=path.parent,
-        grid=value["grid"],
-        root=Path(value["root"]),
-        profile=value["profile"],
-        machine=Machine(**value["machine"]),
-        arrays=tuple(_array_from_json(array) for array in value["arrays"]),
-        created=value["created"],
-        entry=value["entry"],
-        collect=value["collect"],
-        collector=value["collector"],
-        code=value["code"],
-        later=value["later"],
-    )
+    try:
+        return _submission_from_json(path.parent, value)
+    except MALFORMED as error:
+        raise RunError(
+            f"{path}: not a submission ({type(error).__name__}: {error}); move the file away and submit the grid again"
+        ) from error
+
+
+def _submission_from_json(folder: Path, value: Mapping[str, Any]) -> Submission:
+    parts = {
+        "folder": folder,
+        "root": Path(value["root"]),
+        "profile": dict(value["profile"]),
+        "machine": made_of(Machine, value["machine"]),
+        "arrays": tuple(_array_from_json(array) for array in value["arrays"]),
+    }
+    names = ("grid", "created", "entry", "collect", "collector", "code", "later")
+    return made_of(Submission, {**parts, **{name: value[name] for name in names}})
 
 
 def _array_from_json(value: Mapping[str, Any]) -> SubmittedArray:
-    return SubmittedArray(**{**value, "packs": tuple(tuple(pack) for pack in value["packs"])})
+    array = made_of(SubmittedArray, {**value, "packs": tuple(tuple(pack) for pack in value["packs"])})
+    strange = [run_id for run_id in array.runs if not isinstance(run_id, str)]
+    if strange:
+        raise TypeError(f"a run is {strange[0]!r}, expected its id")
+    return array
 
 
 def trusted_submission(path: Path) -> Submission:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from xstilts_hpc.errors import IncompleteError, LogitsError, XstiltsError
-from xstilts_hpc.files import read_json, sha256_of
+from xstilts_hpc.files import read_record, sha256_of
 from xstilts_hpc.logits import Logits, RetrievalLogits, SequenceLogits, SpanLogits, TokenLogits
 from xstilts_hpc.logits_file import LogitsFile, open_logits
 from xstilts_hpc.results.kept import FileScore, Kept, LanguageScore, pinned
@@ -97,7 +97,7 @@ class _OtherFileError(XstiltsError):
 def _recorded(job: LogitsJob) -> str:
     """Return the SHA-256 that DONE.json has for the logits file, which must be there."""
     path = job.folder.logits(job.prediction.task)
-    record = read_json(job.folder.done_json)
+    record = read_record(job.folder.done_json)
     if record["run"] != job.run:
         raise _OtherFileError(f"file damaged: {job.folder.done_json} is the record of run {record['run']}")
     products = {product["path"]: product for product in record["files"]}

@@ -56,7 +56,11 @@ class Located:
         for part in self.parts:
             read = part.source.parse(part.paths, self.language)
             for row in checked_rows(self.task, part.paths, read) if self.task.code else read:
-                yield _named(row, part.name) if self.task.union else row
+                if isinstance(row, BadRowError) or is_sound(row):
+                    yield _named(row, part.name) if self.task.union else row
+                else:
+                    names = ", ".join(map(str, part.paths))
+                    yield BadRowError(f"{names}: the id {row.id!r} cannot be stored; fetch the file again")
 
     def changed(self) -> str:
         """Return what to say where the data are no longer those of a plan."""
@@ -70,6 +74,14 @@ class Located:
                 yield row
             elif not self.split.trains:
                 raise row
+
+
+def is_sound(row: Example) -> bool:
+    """Say whether the id of an example can be stored: it has no zero, and no half of a surrogate pair."""
+    try:
+        return b"\0" not in row.id.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _named(row: Example | BadRowError, name: str) -> Example | BadRowError:

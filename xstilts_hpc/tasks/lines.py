@@ -1,13 +1,13 @@
 """Read the lines, rows, records and JSON objects of published files exactly as they stand."""
 
 import csv
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Example
+from xstilts_hpc.files import parse_json
 from xstilts_hpc.tasks.base import BadRowError
 from xstilts_hpc.tasks.values import check_values
 
@@ -95,7 +95,7 @@ def fields_of(line: str, columns: Sequence[int]) -> list[str]:
 def object_of(line: str, texts: Sequence[str], **others: type) -> dict[str, Any]:
     """Return the JSON object of a line; it must have the keys, those in `texts` a text, others what is said here."""
     try:
-        value = json.loads(line)
+        value = parse_json(line)
     except ValueError as error:
         raise DataError(f"not valid JSON ({error})") from error
     if not isinstance(value, dict):
@@ -148,7 +148,10 @@ def each_record(
     lines = [line for _, line in _numbered(path)]
     # A byte that is not UTF-8 becomes a lone surrogate here, and a DataError when its record is made.
     reader = csv.reader((line.decode(errors="surrogateescape") + "\n" for line in lines), strict=True)
-    header = next(reader)
+    try:
+        header = next(reader)
+    except csv.Error as error:
+        raise DataError(f"{path}:1: the header is not valid CSV ({error}); fetch it again") from error
     missing = [column for column in columns if column not in header]
     if missing:
         raise DataError(f"{path}:1: no column {', '.join(missing)} in the header {','.join(header)!r}; fetch it again")
@@ -175,7 +178,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
     """Return the object of a JSON file; a truncated one is a DataError that names line and column."""
     content = read_bytes(path)
     try:
-        value = json.loads(content.decode("utf-8-sig"))
+        value = parse_json(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise DataError(f"{path}:{line}: not UTF-8 ({error.reason}); fetch the file again or convert it") from error
