@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,13 +81,19 @@ def read_record(path: Path) -> dict[str, Any]:
 def made_of(kind: type[T], value: Mapping[str, Any]) -> T:
     """Return the dataclass that a JSON object holds; TypeError where a text, a number, true or false is no such."""
     made = kind(**value)
-    for item in fields(kind):  # type: ignore[arg-type]
-        found = getattr(made, item.name)
-        wanted = (int, float) if item.type is float else item.type
-        strange = item.type in (int, float) and isinstance(found, bool)
-        if item.type in (str, int, float, bool) and (strange or not isinstance(found, wanted)):  # type: ignore[arg-type]
-            raise TypeError(f"{item.name} is {found!r}, expected {getattr(item.type, '__name__', item.type)}")
+    form: Any = kind
+    for name, types in _plain_fields(form):
+        if type(getattr(made, name)) not in types:
+            expected = " or ".join(one.__name__ for one in types)
+            raise TypeError(f"{name} is {getattr(made, name)!r}, expected {expected}")
     return made
+
+
+@cache
+def _plain_fields(kind: Any) -> list[tuple[str, tuple[type, ...]]]:
+    """Return the fields of a dataclass that hold one plain value, and the types that JSON may give for each."""
+    types = {str: (str,), int: (int,), bool: (bool,), float: (float, int)}
+    return [(item.name, types[item.type]) for item in fields(kind) if item.type in types]
 
 
 def append_json_line(path: Path, value: Any) -> None:

@@ -58,7 +58,7 @@ def read_examples(parse: Parser, paths: tuple[Path, ...], language: str) -> None
     """Read all rows: examples whose texts can be encoded and stored, and bad rows."""
     for row in parse(paths, language):
         if isinstance(row, BadRowError):
-            assert str(row)
+            assert str(row).encode()
             continue
         assert isinstance(row, Example)
         assert text_length(row) >= 0

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.published import folder_of, question, read, squad
+from xstilts_hpc.errors import DataError
 from xstilts_hpc.tasks import TASKS
 from xstilts_hpc.tasks.base import BadRowError, Split
 
@@ -98,3 +99,40 @@ def test_a_context_that_is_no_text_makes_its_questions_bad_rows(tmp_path: Path) 
 def test_a_number_for_the_id_of_a_question_becomes_text(tmp_path: Path) -> None:
     (example,) = read(tmp_path, "xquad test en", {"xquad.en.json": squad({**question("", ("Ann", 0)), "id": 7})})
     assert example.id == "7"
+
+
+def test_half_a_surrogate_pair_is_a_bad_row(tmp_path: Path) -> None:
+    name, row = ROWS["snli"]
+    text = "".join(json.dumps({**PAIR, key: "a\ud800b"}) + "\n" for key in ("sentence1", "pairID"))
+    first, second, good = folder_of(tmp_path, {name: text + json.dumps(row)}).locate(TASKS["snli"], Split.DEV).rows()
+    shown = r'"a\ud800b", with half a surrogate pair, which is no character'
+    assert f"dev.jsonl:1: sentence1 is {shown}" in str(first) and f"dev.jsonl:2: pairID is {shown}" in str(second)
+    assert not isinstance(good, BadRowError)
+
+
+def test_an_id_that_a_logits_file_cannot_hold_is_a_bad_row(tmp_path: Path) -> None:
+    files: Any = {
+        "bucc2018/de-en.dev.de": "a\0\tein\n",
+        "bucc2018/de-en.dev.en": "b\tone\n",
+        "bucc2018/de-en.dev.gold": "",
+    }
+    files["bucc2018/de-en.dev.gold"] = "a\0\tb\n"
+    bad, good = folder_of(tmp_path, files).locate(TASKS["bucc2018"], Split.DEV, "de").rows()
+    assert r"the id 'a\x00' cannot be stored; fetch the file again" in str(bad)
+    assert not isinstance(good, BadRowError)
+
+
+@pytest.mark.parametrize("deep", ["[" * 100_000, '{"a":' * 100_000])
+def test_json_that_is_nested_too_deeply_is_a_bad_row_or_an_error(tmp_path: Path, deep: str) -> None:
+    name, row = ROWS["snli"]
+    bad, good = folder_of(tmp_path, {name: f"{deep}\n{json.dumps(row)}\n"}).locate(TASKS["snli"], Split.DEV).rows()
+    assert "not valid JSON (nested too deeply)" in str(bad) and not isinstance(good, BadRowError)
+    folder = folder_of(tmp_path, {"squad/dev-v1.1.json": deep})
+    with pytest.raises(DataError, match=r"dev-v1.1.json: not valid JSON \(nested too deeply\)"):
+        list(folder.locate(TASKS["squad_v1"], Split.DEV).rows())
+
+
+def test_a_header_that_is_no_csv_is_an_error(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, {"cosmosqa/valid.csv": "id\r,context\r\n1,2\r\n"})
+    with pytest.raises(DataError, match=r"valid.csv:1: the header is not valid CSV"):
+        list(folder.locate(TASKS["cosmosqa"], Split.DEV).rows())

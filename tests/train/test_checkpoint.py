@@ -7,6 +7,7 @@ import pytest
 
 from tests.train.test_zero import train_on_ranks
 from xstilts_hpc.errors import RunError
+from xstilts_hpc.files import read_json, write_json
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.train.checkpoint import Checkpoints
 from xstilts_hpc.train.ranks import Ranks, join_ranks
@@ -76,6 +77,10 @@ def test_nothing_saved_begins_at_the_beginning(tmp_path: Path, alone: Ranks) -> 
     assert (resumed.step, resumed.passed_over) == (0, ())
 
 
+def change(path: Path, **values: Any) -> None:
+    write_json(path, {**read_json(path), **values})
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
@@ -85,8 +90,10 @@ def test_nothing_saved_begins_at_the_beginning(tmp_path: Path, alone: Ranks) -> 
         (lambda slot: (slot / "state" / "shard.pt").write_text("wEights after 20"), "differs from its SHA-256"),
         (lambda slot: (slot / "state" / "more.pt").write_text("x"), "state/more.pt is not in its manifest"),
         (lambda slot: (slot / "MANIFEST.json").write_text("[]"), "no manifest, so its writing was cut off"),
+        (lambda slot: change(slot / "MANIFEST.json", step="20"), "step is '20', expected int"),
+        (lambda slot: change(slot / "MANIFEST.json", files=[{"path": "state/shard.pt"}]), "missing 2 required"),
     ],
-    ids=["manifest gone", "file gone", "truncated", "flipped", "file added", "manifest not a mapping"],
+    ids=["manifest gone", "file gone", "truncated", "flipped", "file added", "no mapping", "step", "files"],
 )
 def test_a_damaged_slot_is_passed_over_for_the_older_one(
     tmp_path: Path, alone: Ranks, damage: Any, reason: str

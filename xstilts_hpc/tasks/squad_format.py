@@ -1,6 +1,5 @@
 """Read SQuAD's JSON, the form of SQuAD, XQuAD, MLQA and TyDiQA-GoldP."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from xstilts_hpc.examples import Answer, Example, SpanExample
 from xstilts_hpc.tasks.base import BadRowError
 from xstilts_hpc.tasks.hub import parse_spans
 from xstilts_hpc.tasks.lines import read_json_object
-from xstilts_hpc.tasks.values import check_items, check_type, check_values
+from xstilts_hpc.tasks.values import check_items, check_type, check_values, shown
 
 
 def parse_squad(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
@@ -59,7 +58,12 @@ def _example(question: dict[str, Any], context: Any, path: Path) -> Example | Ba
         check_values(question, ("question",))
         return SpanExample(str(name), question["question"], context, _answers(question, context))
     except DataError as error:
-        return BadRowError(f"{path}: question {name if isinstance(name, str) else json.dumps(name)}: {error}")
+        return BadRowError(f"{path}: question {_name(name)}: {error}")
+
+
+def _name(value: Any) -> str:
+    """Return an id as a message names it."""
+    return value if isinstance(value, str) and value.isprintable() else shown(value)
 
 
 def _answers(question: dict[str, Any], context: str) -> tuple[Answer, ...] | None:

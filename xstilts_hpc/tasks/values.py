@@ -1,12 +1,15 @@
 """Check what stands in a JSON object: that a key is there, and that its value is of its type."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from xstilts_hpc.errors import DataError
 
 _SHOWN = 40
+# JSON can write half a pair, as an escape: no tokenizer and no file in UTF-8 can hold it.
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 _NAMES = {str: "a text", int: "a whole number", list: "a list", dict: "an object"}
 
 
@@ -30,7 +33,17 @@ def check_items(name: str, items: Iterable[Any], kind: type) -> None:
 
 
 def check_type(name: str, value: Any, *kinds: type) -> None:
-    """Refuse a value that is of none of the types; true and false are no numbers."""
+    """Refuse a value that is of none of the types, and a text that is none in UTF-8; true and false are no numbers."""
     if not isinstance(value, kinds) or isinstance(value, bool):
         expected = " or ".join(_NAMES[kind] for kind in kinds)
-        raise DataError(f"{name} is {json.dumps(value, ensure_ascii=False)[:_SHOWN]}, expected {expected}")
+        raise DataError(f"{name} is {shown(value)}, expected {expected}")
+    if isinstance(value, str) and not value.isascii() and _HALF_PAIR.search(value):
+        raise DataError(f"{name} is {shown(value)}, with half a surrogate pair, which is no character")
+
+
+def shown(value: Any) -> str:
+    """Return the beginning of a value as JSON, in characters that can be printed."""
+    try:
+        return json.dumps(value, ensure_ascii=False)[:_SHOWN].encode(errors="backslashreplace").decode()
+    except RecursionError:
+        return f"a {type(value).__name__} nested too deeply"

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from xstilts_hpc.errors import RunError, XstiltsError
-from xstilts_hpc.files import fsync, read_json, sha256_of, stat_key, write_json
+from xstilts_hpc.files import MALFORMED, fsync, made_of, read_record, sha256_of, stat_key, write_json
 from xstilts_hpc.ownership import require_trusted_tree
-from xstilts_hpc.run_folder import CURRENT
+from xstilts_hpc.run_folder import CURRENT, Product
 from xstilts_hpc.train.ranks import Ranks
 
 _SLOTS = ("a", "b")
@@ -99,15 +99,15 @@ class Checkpoints:
             path = self.folder / slot / _MANIFEST
             if (self.folder / slot).is_dir():
                 try:
-                    manifests.append({**read_json(path), "slot": slot})
-                except (XstiltsError, OSError, TypeError) as error:
+                    manifests.append({**_manifest(path), "slot": slot})
+                except (XstiltsError, OSError, *MALFORMED) as error:
                     passed_over.append(f"{slot}: no manifest, so its writing was cut off ({error})")
-        for manifest in sorted(manifests, key=lambda found: -int(found.get("step", 0))):
+        for manifest in sorted(manifests, key=lambda found: -found["step"]):
             problem = self._problem(manifest)
             if not problem:
-                tokens = int(manifest["micro_batch_tokens"])
-                return str(manifest["slot"]), Resumed(int(manifest["step"]), tuple(passed_over), tokens)
-            passed_over.append(f"{manifest.get('slot')}: {problem}")
+                resumed = Resumed(manifest["step"], tuple(passed_over), manifest["micro_batch_tokens"])
+                return str(manifest["slot"]), resumed
+            passed_over.append(f"{manifest['slot']}: {problem}")
         return "", Resumed(0, tuple(passed_over))
 
     def _problem(self, manifest: Mapping[str, Any]) -> str:
@@ -150,6 +150,14 @@ def _without_crc() -> Iterator[None]:
         yield
     finally:
         torch.serialization.set_crc32_options(before)
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """Return the manifest of a slot; TypeError or LookupError where it is of another form."""
+    manifest = read_record(path)
+    made_of(Resumed, {name: manifest[name] for name in ("step", "micro_batch_tokens")})
+    files = [vars(made_of(Product, file)) for file in manifest["files"]]
+    return {**manifest, "files": files}
 
 
 def _shards(slot: Path) -> set[str]:
