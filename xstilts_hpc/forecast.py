@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xstilts_hpc.cost import FEWEST, Sample, Took, median_tflops, speeds_of, took
-from xstilts_hpc.errors import GridError, ModelError, RunError
+from xstilts_hpc.errors import GridError, RunError
 from xstilts_hpc.examples import Kind
-from xstilts_hpc.files import read_json
+from xstilts_hpc.families import check_config
 from xstilts_hpc.memory_rule import Trained
+from xstilts_hpc.model_files import model_config
 from xstilts_hpc.plan import Plan, PlannedRun, load_plan, plan_files
 from xstilts_hpc.run import ModelSource, Run
 from xstilts_hpc.tasks import task_of
@@ -55,6 +56,7 @@ class ModelSize:
 _KNOWN = {
     "FacebookAI/xlm-roberta-base": ModelSize(12, 768, 3072, 250_002),
     "FacebookAI/xlm-roberta-large": ModelSize(24, 1024, 4096, 250_002),
+    "facebook/xlm-roberta-xl": ModelSize(36, 2560, 10_240, 250_880),  # the defaults of transformers' XLMRobertaXLConfig
 }
 
 
@@ -134,20 +136,20 @@ def _size_of(plan: Plan, root: Path) -> ModelSize:
 
 
 def model_size(source: ModelSource, root: Path) -> ModelSize:
-    """Return the size of a model from its config.json, or of a hub model that is known."""
+    """Return the size of a model from its config.json, or of a hub model that is known; else that of XLM-R Large."""
     if source.id in _KNOWN:
         return _KNOWN[source.id]
-    if not source.path:
+    config = model_config(source, root)
+    if not config and source.id:
         return _KNOWN["FacebookAI/xlm-roberta-large"]
-    path = root / Path(source.path).expanduser() / "config.json"
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file; put the model there, or copy it with the runs (config.json is enough)")
-    config = read_json(path)
+    path = root / Path(source.path).expanduser() / "config.json" if source.path else Path("config.json")
     names = ("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size")
     missing = [name for name in names if name not in config]
     if missing:
         raise RunError(f"{path}: no {', '.join(missing)}; it is not the configuration of an encoder like XLM-R")
-    return ModelSize(*(int(config[name]) for name in names))
+    layers, hidden, intermediate, vocabulary = (int(config[name]) for name in names)
+    gate = intermediate // 2 if check_config(config, str(path)).gated else 0  # half as many parameters again
+    return ModelSize(layers, hidden, intermediate + gate, vocabulary)
 
 
 def trained_size(size: ModelSize, runs: Iterable[Run], *, compact_vocabulary: bool) -> Trained:

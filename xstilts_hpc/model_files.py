@@ -1,15 +1,18 @@
 """The model's files, without the training packages: what pins them, how long a text may be, are they here?"""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from xstilts_hpc.errors import ModelError
+from xstilts_hpc.families import check_config
 from xstilts_hpc.files import Memory, digest_of, read_json, sha256_of, stat_key
 from xstilts_hpc.grid import ModelEntry
 from xstilts_hpc.run import ModelSource
 
-# XLM-R's positions start behind the padding index, so two of max_position_embeddings are never used.
-_UNUSED_POSITIONS = 2
+# What XLM-R takes; of another model on the hub it is known once its config.json is in the local cache.
+_USUAL_TEXT = 512
 
 
 def model_source(entry: ModelEntry, *, root: Path, memory: Memory) -> ModelSource:
@@ -21,6 +24,7 @@ def model_source(entry: ModelEntry, *, root: Path, memory: Memory) -> ModelSourc
         raise ModelError(f"model folder {folder} has no config.json; set model.path to a folder saved by transformers")
     if any(folder.glob("*.bin")) and not any(folder.glob("*.safetensors")):
         raise ModelError(f"model folder {folder} has its weights as .bin only; save them as safetensors")
+    check_config(read_json(folder / "config.json"), str(folder / "config.json"))
     files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors", ".model"))
     pinned = digest_of(["model", stat_key(files)])
     digest = memory.recall(pinned, lambda: digest_of([sha256_of(path) for path in files]))
@@ -28,11 +32,28 @@ def model_source(entry: ModelEntry, *, root: Path, memory: Memory) -> ModelSourc
 
 
 def longest_text(source: ModelSource, *, root: Path) -> int:
-    """Return the number of tokens that a model takes, special ones included; 512 for XLM-R on the hub."""
-    if not source.path:
-        return 512
-    config = read_json(root / Path(source.path).expanduser() / "config.json")
-    return int(config.get("max_position_embeddings", 514)) - _UNUSED_POSITIONS
+    """Return the number of tokens that a model takes, special ones included."""
+    config = model_config(source, root)
+    if not config:
+        return _USUAL_TEXT
+    unused = check_config(config, _said(source)).unused_positions
+    return int(config.get("max_position_embeddings", _USUAL_TEXT + unused)) - unused
+
+
+def model_config(source: ModelSource, root: Path) -> Mapping[str, Any]:
+    """Return the config.json of a model, from its folder or the local cache of the hub; empty where neither has it."""
+    folder = root / Path(source.path).expanduser() if source.path else _snapshot(source)
+    path = folder / "config.json"
+    if source.id and not path.is_file():
+        return {}
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; put the model there, or copy it with the runs (config.json is enough)")
+    found: Mapping[str, Any] = read_json(path)
+    return found
+
+
+def _said(source: ModelSource) -> str:
+    return source.path or f"{source.id} (revision {source.revision})"
 
 
 def require_model(source: ModelSource) -> None:

@@ -9,11 +9,12 @@ from torch.nn import functional
 from tests.train.zero_ranks import RECIPE, training_of
 from xstilts_hpc.data.batch import Batch
 from xstilts_hpc.data.rows import rows_of
-from xstilts_hpc.model.vocabulary import WEIGHT, CompactVocabulary, compact
+from xstilts_hpc.model.vocabulary import CompactVocabulary, compact
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.train.zero import decay_by_end, decay_groups, warmup_decay
 
 STEPS = 100
+WEIGHT = "encoder.embeddings.word_embeddings.weight"
 
 
 def trained(root: Path, recipe: Recipe, *, compacted: bool, cut: int = 0) -> dict[str, torch.Tensor]:

@@ -15,7 +15,7 @@ from xstilts_hpc.data.columns import Columns, Integers, cut, gather, join_rows, 
 from xstilts_hpc.data.ragged import Ragged, ragged_of
 from xstilts_hpc.data.span import encode_spans
 from xstilts_hpc.data.store import shared_table
-from xstilts_hpc.data.tokens import tokenize
+from xstilts_hpc.data.tokens import specials_of, tokenize
 from xstilts_hpc.data.words import encode_words
 from xstilts_hpc.examples import (
     ChoiceExample,
@@ -167,20 +167,22 @@ def _encode_texts(
 ) -> Columns:
     ids, rows = tokenize(tokenizer, [example.text for example in examples]), np.arange(len(examples))
     kept = cut(ids, rows, np.zeros_like(rows), np.minimum(ids.lengths(), recipe.max_length - 2))
-    whole = join_rows([tokenizer.cls_token_id], kept, [tokenizer.sep_token_id])
+    specials = specials_of(tokenizer)
+    whole = join_rows([specials.before], kept, [specials.after])
     return Columns(whole, ragged_from([()] * len(rows)), rows)
 
 
 def _pairs(tokenizer: Any, first: Ragged, second: Ragged, max_length: int, *, keep_end: bool = False) -> Ragged:
-    """Return `<s> first </s></s> second </s>`, cut to the length by shortening the longer text a token at a time.
+    """Return both texts with special tokens, cut to the length by shortening the longer text a token at a time.
 
     Pairs lose their end; with `keep_end` (multiple choice) both texts lose their beginning, as in the study's code.
     """
-    a, b = _kept(first.lengths(), second.lengths(), max_length - 4)
+    specials = specials_of(tokenizer)
+    a, b = _kept(first.lengths(), second.lengths(), max_length - specials.of_pair)
     rows = np.arange(len(first))
     from_a, from_b = (first.lengths() - a, second.lengths() - b) if keep_end else (0 * a, 0 * b)
-    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
-    return join_rows([cls], cut(first, rows, from_a, a), [sep, sep], cut(second, rows, from_b, b), [sep])
+    texts = cut(first, rows, from_a, a), cut(second, rows, from_b, b)
+    return join_rows([specials.before], texts[0], list(specials.between), texts[1], [specials.after])
 
 
 def _kept(a: Integers, b: Integers, room: int) -> tuple[Integers, Integers]:

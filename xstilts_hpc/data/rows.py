@@ -50,12 +50,18 @@ class Rows:
 
     def padded(self, values: Tensor, fill: float) -> Tensor:
         """Return [tokens, ...] as [rows, longest, ...], filled up behind the end of each row."""
-        width, row = self.longest, torch.arange(len(self.lengths), device=values.device)
-        counts = self.first.diff()
-        places = torch.repeat_interleave(row * width - self.starts, counts, output_size=len(values))
-        places = places + torch.arange(len(values), device=values.device)
-        whole = values.new_full((len(row) * width, *values.shape[1:]), fill).index_copy(0, places, values)
-        return whole.view(len(row), width, *values.shape[1:])
+        rows, width = len(self.lengths), self.longest
+        whole = values.new_full((rows * width, *values.shape[1:]), fill).index_copy(0, self.places(), values)
+        return whole.view(rows, width, *values.shape[1:])
+
+    def places(self) -> Int[Tensor, " tokens"]:
+        """Return the place of each token in padded rows one behind the other."""
+        row = torch.arange(len(self.lengths), device=self.first.device) * self.longest
+        return self.position + torch.repeat_interleave(row, self.first.diff(), output_size=len(self.position))
+
+    def real(self) -> Bool[Tensor, "rows longest"]:
+        """Return which places of padded rows hold a token."""
+        return torch.arange(self.longest, device=self.first.device) < self.first.diff()[:, None]
 
     def to(self, device: torch.device | str) -> "Rows":
         """Return the rows on a device; the blocks stay behind, since only attention on a CPU reads them."""

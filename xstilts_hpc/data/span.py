@@ -9,14 +9,11 @@ from numpy.typing import NDArray
 
 from xstilts_hpc.data.columns import Columns, Integers, cut, first_of, join_rows, runs
 from xstilts_hpc.data.ragged import Ragged
-from xstilts_hpc.data.tokens import tokenize, tokenize_with_offsets
+from xstilts_hpc.data.tokens import specials_of, tokenize, tokenize_with_offsets
 from xstilts_hpc.errors import GridError
 from xstilts_hpc.examples import SpanExample
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.tasks.base import Task
-
-_SPECIALS = 4  # <s> question </s></s> context </s>
-_HEAD = 3  # those before the context
 
 
 @dataclass(frozen=True)
@@ -38,17 +35,14 @@ def encode_spans(tokenizer: Any, task: Task, examples: Sequence[SpanExample], re
     contexts, offsets = _contexts(tokenizer, list(index_of))
     questions = tokenize(tokenizer, [example.question for example in examples])
     asked = np.minimum(questions.lengths(), recipe.max_query_length)
-    windows = _windows(contexts.lengths()[context_of], _room(asked, recipe), recipe.doc_stride)
+    specials = specials_of(tokenizer)
+    windows = _windows(contexts.lengths()[context_of], _room(asked, specials.of_pair, recipe), recipe.doc_stride)
     context, rows = context_of[windows.example], np.arange(len(windows.example))
     shown = offsets[runs(contexts.first[context] + windows.start, windows.length)]
-    begin = asked[windows.example] + _HEAD
+    begin = asked[windows.example] + 1 + len(specials.between)
     question = cut(questions, windows.example, np.zeros_like(rows), asked[windows.example])
-    ids, cls, sep = (
-        cut(contexts, context, windows.start, windows.length),
-        tokenizer.cls_token_id,
-        tokenizer.sep_token_id,
-    )
-    whole = join_rows([cls], question, [sep, sep], ids, [sep])
+    ids = cut(contexts, context, windows.start, windows.length)
+    whole = join_rows([specials.before], question, list(specials.between), ids, [specials.after])
     more: dict[str, Ragged | Integers] = {
         "context_begin": begin,
         "offsets": Ragged(shown.reshape(-1), ids.first * 2),
@@ -57,13 +51,13 @@ def encode_spans(tokenizer: Any, task: Task, examples: Sequence[SpanExample], re
     return Columns(whole, _gold(examples, windows, shown, begin), windows.example, more)
 
 
-def _room(questions: Integers, recipe: Recipe) -> Integers:
-    """Return how many context tokens fit beside questions of so many tokens."""
-    room = recipe.max_length - questions - _SPECIALS
+def _room(questions: Integers, specials: int, recipe: Recipe) -> Integers:
+    """Return how many context tokens fit beside questions of so many tokens, and special ones."""
+    room = recipe.max_length - questions - specials
     if (room < 1).any():
         raise GridError(
             f"recipe.max_length {recipe.max_length} leaves no room for a context beside a question of "
-            f"{questions.max()} tokens and {_SPECIALS} special ones; raise it, or lower max_query_length"
+            f"{questions.max()} tokens and {specials} special ones; raise it, or lower max_query_length"
         )
     return room
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from xstilts_hpc.data.columns import Columns, Integers, first_of, gather, join_rows
 from xstilts_hpc.data.ragged import Ragged
-from xstilts_hpc.data.tokens import tokenize
+from xstilts_hpc.data.tokens import specials_of, tokenize, word_mark
 from xstilts_hpc.examples import TokenExample
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.tasks.base import Task
@@ -32,7 +32,8 @@ def encode_words(tokenizer: Any, task: Task, examples: Sequence[TokenExample], r
     row_words = np.diff(row_word)
     before = np.repeat(first_piece[row_word[:-1]], row_words)
     ids = Ragged(pieces.values, first_piece[row_word])
-    whole = join_rows([tokenizer.cls_token_id], ids, [tokenizer.sep_token_id])
+    specials = specials_of(tokenizer)
+    whole = join_rows([specials.before], ids, [specials.after])
     position = Ragged(first_piece[:-1] - before + 1, row_word)
     return Columns(whole, _gold(task, examples, example, row_words), example, {"word_position": position})
 
@@ -44,7 +45,8 @@ def _pieces(tokenizer: Any, examples: Sequence[TokenExample], *, longest: int) -
     """
     index_of: dict[str, int] = {}
     words = [index_of.setdefault(word, len(index_of)) for example in examples for word in example.words]
-    pieces = tokenize(tokenizer, list(index_of))
+    mark = word_mark(tokenizer)
+    pieces = tokenize(tokenizer, [mark + word for word in index_of])
     lengths = pieces.lengths()
     usable = (lengths > 0) & (lengths <= longest)
     # <unk> stands behind the pieces of the last word, as a row of its own that the others point at.

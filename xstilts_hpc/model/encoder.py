@@ -1,5 +1,7 @@
 """Load an encoder and its tokenizer from a hub id (already fetched) or a folder."""
 
+import logging
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -8,9 +10,12 @@ import transformers
 from torch import nn
 
 from xstilts_hpc.errors import ModelError
+from xstilts_hpc.families import check_config, family_of
 from xstilts_hpc.model.libraries import settle_libraries
 from xstilts_hpc.model.packed import ATTENTION
 from xstilts_hpc.run import ModelSource
+
+logger = logging.getLogger(__name__)
 
 _POOLER = "pooler."
 
@@ -23,10 +28,16 @@ def model_location(source: ModelSource, root: Path) -> tuple[str, str]:
 def load_encoder(location: str, revision: str = "main", *, seed: int = 0) -> nn.Module:
     """Return the encoder in fp32, without a head, to be read by model/packed.py; nothing is downloaded.
 
+    ModelError where it is of a family that is not supported (families.py), with those that are.
     A checkpoint without a pooler (one saved with a language-model head) gets a fresh one, drawn from the seed; any
     other missing weight is a ModelError, since it would silently be random.
     """
-    options = {"dtype": torch.float32, "attn_implementation": ATTENTION, "use_safetensors": True}
+    config = load_pretrained(transformers.AutoConfig, location, revision)
+    family = check_config(config.to_dict(), location)
+    if not family.packed:
+        _say_padded(family.name)
+    attention = ATTENTION if family.packed else "eager"
+    options = {"dtype": torch.float32, "attn_implementation": attention, "use_safetensors": True}
     model, report = load_pretrained(transformers.AutoModel, location, revision, output_loading_info=True, **options)
     missing = {str(name) for name in report["missing_keys"]}
     wrong = sorted(name for name in missing if not name.startswith(_POOLER)) + sorted(
@@ -37,6 +48,12 @@ def load_encoder(location: str, revision: str = "main", *, seed: int = 0) -> nn.
     if missing:
         _draw_pooler(model, seed)
     return cast(nn.Module, model)
+
+
+@cache
+def _say_padded(name: str) -> None:
+    """Say once in a process that rows are padded, since attention of this family cannot be confined to packed rows."""
+    logger.info("encoders of model_type %s read rows padded to the longest of those of like length", name)
 
 
 def _draw_pooler(model: Any, seed: int) -> None:
@@ -68,9 +85,13 @@ def load_pretrained(loader: Any, location: str, revision: str, **options: Any) -
 def keep_layers(encoder: nn.Module, fraction: float) -> nn.Module:
     """Drop the layers above a fraction of the depth, so that the last hidden state is the one wanted.
 
-    14 / 24 of XLM-R Large keeps 14 layers: hidden_states[14], the output of the 14th of 24.
+    14 / 24 of XLM-R Large keeps 14 layers: hidden_states[14], the output of the 14th of 24. A norm behind the last
+    layer goes with the layers that do.
     """
-    layers = encoder.encoder.layer  # type: ignore[union-attr]
-    kept = round(fraction * len(layers))  # type: ignore[arg-type]
-    encoder.encoder.layer = layers[:kept]  # type: ignore[union-attr,index]
+    family = family_of(encoder.config.model_type)  # type: ignore[union-attr,arg-type]
+    layers: Any = encoder.get_submodule(family.layers)
+    kept = round(fraction * len(layers))
+    encoder.set_submodule(family.layers, layers[:kept])
+    if kept < len(layers) and family.final_norm:
+        encoder.set_submodule(family.final_norm, nn.Identity())
     return encoder

@@ -7,10 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers.activations import ACT2FN
 
 from xstilts_hpc.data.batch import Batch
 from xstilts_hpc.data.rows import rows_of
+from xstilts_hpc.errors import ModelError
 from xstilts_hpc.examples import Kind
+from xstilts_hpc.families import family_of
 from xstilts_hpc.model.packed import Read, read
 from xstilts_hpc.tasks.base import Task
 
@@ -18,19 +21,28 @@ _SPAN_SIDES = 2
 
 
 class PooledHead(nn.Module):
-    """Pooler output, dropout, dense, tanh, dropout, linear; for choices one score per row, compared within an item."""
+    """The vector of a row, dropout, dense, tanh, dropout, linear; for choices one score per row, within an item.
 
-    def __init__(self, hidden: int, labels: int, dropout: float, *, choices: bool = False) -> None:
+    For encoders without a pooler what stands between is what transformers' classifiers of these have: GELU for DeBERTa,
+    GELU and a norm for ModernBERT.
+    """
+
+    def __init__(self, encoder: nn.Module, labels: int, *, choices: bool = False) -> None:
         """Make a fresh head; the choice head scores each of `labels` choices by itself."""
         super().__init__()
+        config: Any = encoder.config
+        family = family_of(config.model_type)
         self.choices = labels if choices else 0
-        self.dropout = nn.Dropout(dropout)
-        self.dense = nn.Linear(hidden, hidden)
-        self.out = nn.Linear(hidden, 1 if choices else labels)
+        self.dropout = nn.Dropout(dropout_of(encoder))
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.activation = ACT2FN[getattr(config, family.activation, family.activation)]
+        self.layer_norm = _norm(encoder) if family.head_norm else nn.Identity()
+        self.out = nn.Linear(config.hidden_size, 1 if choices else labels)
 
     def forward(self, tokens: Tensor, pooled: Tensor, batch: Batch) -> Float[Tensor, "rows labels"]:
         """Return logits per row, or per item over its choices."""
-        logits: Tensor = self.out(self.dropout(torch.tanh(self.dense(self.dropout(pooled)))))
+        inner = self.layer_norm(self.activation(self.dense(self.dropout(pooled))))
+        logits: Tensor = self.out(self.dropout(inner))
         return logits.view(-1, self.choices) if self.choices else logits
 
 
@@ -64,16 +76,28 @@ class SpanHead(nn.Module):
 
 
 class MaskedHead(nn.Module):
-    """XLM-R's language-model head at the masked tokens: dense, GELU, layer norm, and the embedding matrix itself."""
+    """The encoder's language-model head at the masked tokens: dense, GELU, layer norm, and the embedding matrix itself.
+
+    Those of all families are of this form, some without biases: these begin as zeros.
+    """
 
     def __init__(self, encoder: nn.Module) -> None:
-        """Make a head whose output matrix is the encoder's embedding matrix."""
+        """Make a head whose output matrix is the encoder's embedding matrix; ModelError where that cannot be."""
         super().__init__()
         config: Any = encoder.config
+        family = family_of(config.model_type)
+        matrix: Any = encoder.get_submodule(family.embedding).weight
+        activation = getattr(config, family.text_activation)
+        if activation != "gelu" or matrix.shape[-1] != config.hidden_size:
+            raise ModelError(
+                f"masked-language modelling with {config.model_type}: {family.text_activation} {activation!r} and "
+                f"embeddings of {matrix.shape[-1]} of {config.hidden_size} units; supported: 'gelu', and as many; "
+                "leave `mlm` out of the grid, or use another model"
+            )
         self.dense = nn.Linear(config.hidden_size, config.hidden_size)
-        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.layer_norm = _norm(encoder)
         self.out = nn.Linear(config.hidden_size, config.vocab_size)
-        self.out.weight = encoder.embeddings.word_embeddings.weight  # type: ignore[union-attr,assignment]
+        self.out.weight = matrix
 
     def forward(self, tokens: Tensor, pooled: Tensor, batch: Batch) -> Float[Tensor, "words vocabulary"]:
         """Return logits over the vocabulary for each masked token."""
@@ -82,15 +106,24 @@ class MaskedHead(nn.Module):
         return logits
 
 
-def _pooled(encoder: nn.Module, task: Task) -> nn.Module:
+def dropout_of(encoder: nn.Module) -> float:
+    """Return the dropout of a head on an encoder."""
     config: Any = encoder.config
-    choices = task.kind is Kind.CHOICE
-    return PooledHead(config.hidden_size, len(task.labels), config.hidden_dropout_prob, choices=choices)
+    return float(getattr(config, family_of(config.model_type).dropout))
+
+
+def _norm(encoder: nn.Module) -> nn.LayerNorm:
+    config: Any = encoder.config
+    return nn.LayerNorm(config.hidden_size, eps=getattr(config, family_of(config.model_type).norm_eps))
+
+
+def _pooled(encoder: nn.Module, task: Task) -> nn.Module:
+    return PooledHead(encoder, len(task.labels), choices=task.kind is Kind.CHOICE)
 
 
 def _token(encoder: nn.Module, task: Task) -> nn.Module:
     config: Any = encoder.config
-    return TokenHead(config.hidden_size, len(task.labels), config.hidden_dropout_prob)
+    return TokenHead(config.hidden_size, len(task.labels), dropout_of(encoder))
 
 
 def _span(encoder: nn.Module, task: Task) -> nn.Module:

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-# The matrix, as TaskModel names it.
-WEIGHT = "encoder.embeddings.word_embeddings.weight"
+from xstilts_hpc.families import family_of
 
 
 class CompactEmbedding(nn.Module):
@@ -52,9 +51,15 @@ class CompactVocabulary:
         return matrix
 
 
+def weight_of(encoder: Any) -> str:
+    """Return the name of an encoder's matrix of embeddings, as TaskModel has it."""
+    return f"encoder.{family_of(encoder.config.model_type).embedding}.weight"
+
+
 def compact(encoder: Any, pieces: NDArray[np.int64]) -> CompactVocabulary:
     """Replace the word embedding of an encoder by one of some pieces alone; return what restores it."""
-    before = encoder.embeddings.word_embeddings.weight.detach()
+    name = family_of(encoder.config.model_type).embedding
+    before = encoder.get_submodule(name).weight.detach()
     kept = torch.from_numpy(pieces)
-    encoder.embeddings.word_embeddings = CompactEmbedding(before, kept)
+    encoder.set_submodule(name, CompactEmbedding(before, kept))
     return CompactVocabulary(kept, before)

@@ -13,7 +13,7 @@ from xstilts_hpc.lease import BEAT_S
 from xstilts_hpc.model.encoder import load_encoder
 from xstilts_hpc.model.heads import TaskModel
 from xstilts_hpc.model.text_head import fill_text_head
-from xstilts_hpc.model.vocabulary import WEIGHT, CompactVocabulary, compact
+from xstilts_hpc.model.vocabulary import CompactVocabulary, compact, weight_of
 from xstilts_hpc.train.board import board
 from xstilts_hpc.train.checkpoint import Checkpoints, Resumed
 from xstilts_hpc.train.loop import Step, TrainingSet, fine_tune
@@ -45,7 +45,8 @@ def fit(work: Work) -> None:
     if work.ranks.is_main():
         work.check_lease()
         if vocabulary:
-            weights[WEIGHT] = vocabulary.whole(weights[WEIGHT], decay_by_end(work.run.recipe, steps))
+            name = weight_of(model.encoder)
+            weights[name] = vocabulary.whole(weights[name], decay_by_end(work.run.recipe, steps))
         save_trained(work.folder.trained, model, weights, work.tokenizer, subsets=chosen)
         shutil.rmtree(work.folder.checkpoints, ignore_errors=True)
     engine.destroy()

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from xstilts_hpc import memory_rule
+from xstilts_hpc.families import family_of
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.memory_rule import Trained
 from xstilts_hpc.model.heads import MaskedHead, TaskModel
@@ -26,7 +27,7 @@ def fitting_tokens(model: TaskModel, machine: Machine, ranks: Ranks) -> int:
 def trained_of(model: TaskModel) -> Trained:
     """Return what a model is to the rule; weights that ZeRO-3 has sharded count as a whole."""
     config: Any = model.encoder.config
-    layers: Any = model.encoder.encoder
+    layers = model.encoder.get_submodule(family_of(config.model_type).layers)
     masked = any(isinstance(head, MaskedHead) for head in model.heads.values())
     return Trained(
         parameters=sum(map(_size, model.parameters())),

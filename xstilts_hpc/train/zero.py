@@ -15,7 +15,7 @@ from xstilts_hpc.recipe import Recipe
 # Larger buckets cost memory and bring nothing at fine-tuning batch sizes.
 _BUCKET = 50_000_000
 # By name, since a sharded weight has no shape: biases and layer norms, ours and those of the encoder.
-_NOT_DECAYED = ("bias", "LayerNorm.weight", "layer_norm.weight")
+_NOT_DECAYED = ("bias", "LayerNorm.weight", "norm.weight")
 
 
 def zero_config(recipe: Recipe, machine: Machine, world: int) -> dict[str, Any]:

@@ -1,0 +1,91 @@
+"""The families of encoders that can be trained, and in what they differ.
+
+Read from the classes of transformers 5.23 (modeling_xlm_roberta, _xlm_roberta_xl, _deberta_v2, _modernbert); names are
+those of its modules and of config.json.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from xstilts_hpc.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Family:
+    """What is particular to the encoders of one `model_type`; `examples` are models of it.
+
+    `packed`: attention goes through transformers' interface, so that it can be confined to rows without padding.
+    `unused_positions` of max_position_embeddings are never used: where there are any, positions begin behind the
+    padding id. `final_norm` follows the last layer, and no hidden state before it. `pooler`: the encoder has one.
+    `activation` is that of the classification head, or names where the configuration says it, as `dropout`, `norm_eps`
+    and `text_activation` do; `head_norm`: that head has a norm. `gated`: the feed-forward part has a third matrix.
+    `text_heads` are where a language model may have its dense layer, norm and bias.
+    """
+
+    name: str
+    examples: str
+    packed: bool = True
+    unused_positions: int = 0
+    embedding: str = "embeddings.word_embeddings"
+    layers: str = "encoder.layer"
+    final_norm: str = ""
+    pooler: bool = False
+    activation: str = "tanh"
+    head_norm: bool = False
+    dropout: str = "hidden_dropout_prob"
+    norm_eps: str = "layer_norm_eps"
+    gated: bool = False
+    text_activation: str = "hidden_act"
+    text_heads: tuple[tuple[str, str, str], ...] = (("lm_head.dense", "lm_head.layer_norm", "lm_head.bias"),)
+
+
+_XLMR = Family("xlm-roberta", "XLM-R Base and Large", unused_positions=2, pooler=True)
+_XL = Family("xlm-roberta-xl", "XLM-R XL and XXL", unused_positions=2, pooler=True, final_norm="encoder.LayerNorm")
+_DEBERTA = Family(
+    "deberta-v2",
+    "mDeBERTa v3",
+    packed=False,
+    activation="pooler_hidden_act",
+    text_heads=(
+        ("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions.bias"),
+        ("lm_predictions.lm_head.dense", "lm_predictions.lm_head.LayerNorm", "lm_predictions.lm_head.bias"),
+    ),
+)
+_MODERNBERT = Family(
+    "modernbert",
+    "mmBERT",
+    embedding="embeddings.tok_embeddings",
+    layers="layers",
+    final_norm="final_norm",
+    activation="classifier_activation",
+    head_norm=True,
+    dropout="classifier_dropout",
+    norm_eps="norm_eps",
+    gated=True,
+    text_activation="classifier_activation",
+    text_heads=(("head.dense", "head.norm", "decoder.bias"),),
+)
+FAMILIES: Mapping[str, Family] = {family.name: family for family in (_XLMR, _XL, _DEBERTA, _MODERNBERT)}
+
+
+def family_of(model_type: str) -> Family:
+    """Return the family of encoders of a `model_type`; ModelError that lists them where it is none of them."""
+    if model_type not in FAMILIES:
+        known = ", ".join(f"{family.name} ({family.examples})" for family in FAMILIES.values())
+        raise ModelError(f"encoders of model_type {model_type!r} are not supported; those that are: {known}")
+    return FAMILIES[model_type]
+
+
+def check_config(config: Mapping[str, Any], where: str) -> Family:
+    """Return the family of a config.json; ModelError where one of its encoders asks for what is not given to it."""
+    try:
+        family = family_of(str(config.get("model_type", _XLMR.name)))
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}") from error
+    if int(config.get("type_vocab_size") or 0) > 1:
+        raise ModelError(
+            f"{where}: type_vocab_size {config['type_vocab_size']}: the encoder tells two texts apart by token types, "
+            "which are not supported; use one that tells them apart by separators alone (type_vocab_size 0 or 1)"
+        )
+    return family
