@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from xstilts_hpc.data.batch import Batch
 from xstilts_hpc.data.rows import rows_of
 from xstilts_hpc.errors import ModelError
-from xstilts_hpc.model.encoder import keep_layers, load_encoder
+from xstilts_hpc.model.encoder import keep_layers, load_encoder, load_tokenizer
 from xstilts_hpc.model.packed import read_tokens
 
 
@@ -41,6 +41,24 @@ def test_a_missing_pooler_is_drawn_from_the_seed(tiny_model: Path, tmp_path: Pat
 def test_a_model_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"compute nodes do not download: fetch it on the login node"):
         load_encoder(str(tmp_path / "nowhere"))
+
+
+def test_a_folder_without_a_tokenizer_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model, tmp_path / "model", ignore=shutil.ignore_patterns("tokenizer*"))
+    with pytest.raises(
+        ModelError, match=r"model cannot be loaded \(AutoTokenizer\.from_pretrained: no tokenizer\.json"
+    ):
+        load_tokenizer(str(tmp_path / "model"))
+
+
+def test_a_truncated_file_of_weights_is_a_message(tiny_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model, tmp_path / "model")
+    weights = tmp_path / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(
+        ModelError, match=r"model cannot be loaded \(AutoModel\.from_pretrained: .*; copy or save it again"
+    ):
+        load_encoder(str(tmp_path / "model"))
 
 
 def test_the_last_state_of_a_cut_encoder_is_the_hidden_state_of_that_depth(tiny_model: Path) -> None:

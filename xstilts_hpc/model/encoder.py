@@ -7,12 +7,14 @@ from typing import Any, cast
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import nn
 
 from xstilts_hpc.errors import ModelError
 from xstilts_hpc.families import check_config, family_of
 from xstilts_hpc.model.libraries import settle_libraries
 from xstilts_hpc.model.packed import ATTENTION
+from xstilts_hpc.model_files import hub_cache
 from xstilts_hpc.run import ModelSource
 
 logger = logging.getLogger(__name__)
@@ -67,19 +69,36 @@ def _draw_pooler(model: Any, seed: int) -> None:
 
 
 def load_tokenizer(location: str, revision: str = "main") -> Any:
-    """Return the tokenizer of a model; nothing is downloaded."""
-    return load_pretrained(transformers.AutoTokenizer, location, revision)
+    """Return the tokenizer of a model; nothing is downloaded.
+
+    ModelError where its files are missing: transformers then makes one of special tokens alone, to which every text is
+    unknown.
+    """
+    loader = transformers.AutoTokenizer
+    tokenizer = load_pretrained(loader, location, revision)
+    if not tokenizer.get_vocab().keys() - set(tokenizer.all_special_tokens):
+        raise _unloaded(loader, location, revision, "no tokenizer.json, nor pieces to make it of")
+    return tokenizer
 
 
 def load_pretrained(loader: Any, location: str, revision: str, **options: Any) -> Any:
+    """Return what a class of transformers makes of a model's files; ModelError that names the call where it cannot."""
     settle_libraries()
     try:
         return loader.from_pretrained(location, revision=revision, local_files_only=True, **options)
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"model {location} (revision {revision}) cannot be loaded: {error}; compute nodes do not download: "
-            "fetch it on the login node first (xstilts model fetch), or set model.path to a folder that holds it"
-        ) from error
+    except (OSError, ValueError, SafetensorError) as error:
+        raise _unloaded(loader, location, revision, str(error)) from error
+
+
+def _unloaded(loader: Any, location: str, revision: str, why: str) -> ModelError:
+    call = f"{loader.__name__}.from_pretrained: {why}"
+    if Path(location).is_dir():
+        return ModelError(f"model folder {location} cannot be loaded ({call}); copy or save it again")
+    return ModelError(
+        f"model {location} (revision {revision}) cannot be loaded from {hub_cache()} ({call}); compute nodes do "
+        f"not download: fetch it on the login node first (xstilts model fetch {location} --revision {revision}), "
+        "or set model.path to a folder that holds it"
+    )
 
 
 def keep_layers(encoder: nn.Module, fraction: float) -> nn.Module:

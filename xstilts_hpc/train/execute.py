@@ -13,6 +13,7 @@ from xstilts_hpc.lease import Lease, hold
 from xstilts_hpc.logits_file import read_header, read_logits
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.model.encoder import load_tokenizer, model_location
+from xstilts_hpc.model_files import require_model
 from xstilts_hpc.ownership import require_trusted, require_trusted_tree
 from xstilts_hpc.run import Request, Run
 from xstilts_hpc.run_folder import RunFolder, run_folder
@@ -93,6 +94,7 @@ def _held(folder: RunFolder, ranks: Ranks) -> Iterator[Lease | None]:
 def _start(root: Path, run: Run) -> tuple[str, str]:
     """Return where weights and tokenizer come from: the encoder of the parent, which must be done, or the model."""
     if not run.parent:
+        require_model(run.model)
         return model_location(run.model, root)
     parent, wanted = run_folder(root, run.parent), Request((), keep_encoder=True)
     if not parent.done(wanted):
