@@ -23,6 +23,8 @@ NOT_EXECUTED = {
     r"^xstilts (submit|doctor|retry) .*--profile (mycluster|devcluster)": NEEDS_SLURM,
     r"--write-profile|^sbatch ": NEEDS_SLURM,
     r"^tools/devcluster": "starts daemons; tests/cluster/test_devcluster_verbs.py gives every verb",
+    r"^xstilts (data|model) fetch": "needs the network; tests/fetch has a site of its own",
+    r"^xstilts data check": "ends with 4 where data are missing; tests/test_data_check.py has all outcomes",
     r"^make (demo|test|check|bench|docs|fuzz)|^xstilts demo": f"{_HOURS}; tests/test_demo.py runs the demonstration",
     r"^python tools/bench_": f"{_HOURS}; the benchmarks of `make bench` and a GPU",
     r"^python -m pytest": "are the tests themselves",
