@@ -24,6 +24,7 @@ NOT_EXECUTED = {
     r"--write-profile|^sbatch ": NEEDS_SLURM,
     r"^tools/devcluster": "starts daemons; tests/cluster/test_devcluster_verbs.py gives every verb",
     r"^xstilts (data|model) fetch": "needs the network; tests/fetch has a site of its own",
+    r"^xstilts data import": "needs a folder of real data; tests/test_data_import.py imports small ones",
     r"^xstilts data check": "ends with 4 where data are missing; tests/test_data_check.py has all outcomes",
     r"^make (demo|test|check|bench|docs|fuzz)|^xstilts demo": f"{_HOURS}; tests/test_demo.py runs the demonstration",
     r"^python tools/bench_": f"{_HOURS}; the benchmarks of `make bench` and a GPU",
