@@ -77,9 +77,8 @@ def test_the_commands_of_a_page_work(world: tuple[Path, Done], page: Path) -> No
 def test_the_python_of_the_readme_works(world: tuple[Path, Done]) -> None:
     (code,) = (block.text for block in blocks(TOP / "README.md") if block.language == "python")
     (file,) = (world[0] / "experiments" / "runs").glob("mnli_300_d0_s0-*/logits/mnli.h5")
-    code = code.replace("path_to_h5", repr(file)).replace('"sw"', '"en"')
-    lines = ["from pathlib import PosixPath", code, "print(len(scores.frame), logits)"]
-    answer = execute(f"python -c {shlex.quote(chr(10).join(lines))}", world[0])
+    code = code.replace("path_to_h5", repr(str(file))).replace('"sw"', '"en"')
+    answer = execute(f"python -c {shlex.quote(code + chr(10) + 'print(len(scores.frame), logits)')}", world[0])
     assert answer.returncode == 0, answer.stderr
     assert int(answer.stdout.split()[0]) > 0
 

@@ -226,7 +226,7 @@ def test_an_empty_language_file_is_an_error_that_names_it(tiny_root: Path) -> No
 def test_a_plan_is_read_back_as_it_was_written(tiny_root: Path) -> None:
     plan = plan_of(tiny_root)
     plan.save(tiny_root / "plan.json")
-    assert load_plan(tiny_root / "plan.json") == plan
+    assert load_plan(str(tiny_root / "plan.json")) == plan
 
 
 @pytest.mark.parametrize("text", ["[]", '{"schema": 1}', "{", '{"schema": 99}'])

@@ -111,12 +111,12 @@ def open_logits(path: Path) -> Iterator[LogitsFile]:
         yield LogitsFile(path, file)
 
 
-def read_logits(path: Path, languages: Iterable[str] | None = None) -> dict[str, Logits]:
+def read_logits(path: Path | str, languages: Iterable[str] | None = None) -> dict[str, Logits]:
     """Return the logits of a file by language (all of them, or those named).
 
     Raises LogitsError where the file is missing, damaged, of another schema, or has no such language.
     """
-    with open_logits(path) as file:
+    with open_logits(Path(path)) as file:
         return file.read(languages)
 
 

@@ -149,8 +149,9 @@ def _run_from_json(value: Mapping[str, Any]) -> PlannedRun:
     return made_of(PlannedRun, {"run": run, "stage": stage, "request": request, "predicted": predicted, **sizes})
 
 
-def load_plan(path: Path) -> Plan:
+def load_plan(path: Path | str) -> Plan:
     """Read a plan that `submit` wrote (`<root>/grids/<name>/plan.json`); RunError where it is not there or damaged."""
+    path = Path(path)
     if not path.is_file():
         raise RunError(f"{path}: no plan there; submit the grid first, or check --root")
     value = read_record(path)
