@@ -87,3 +87,5 @@ def test_every_reason_not_to_execute_is_still_needed() -> None:
     given = [filled_in(command) for page in pages() for command in commands(page)]
     used = {reason for text in given if (reason := reason_not_to(text))}
     assert {reason for reason in NOT_EXECUTED.values() if reason not in used} == set()
+    named = [path for reason in used for path in re.findall(r"tests/[\w/]+(?:\.py)?", reason)]
+    assert [path for path in named if not (TOP / path).exists()] == []
