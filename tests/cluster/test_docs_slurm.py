@@ -22,10 +22,10 @@ def world(tmp_path: Path) -> Iterator[Path]:
 
 
 def needing_slurm() -> list[str]:
-    """Return the commands that need Slurm, each once: drafts, the doctor, then what keeps nodes busy."""
+    """Return the commands that need Slurm, each once: drafts, the doctor, what keeps nodes busy, a job that does."""
     shown = [filled_in(command) for page in pages() for command in commands(page) if command.whole]
     chosen = dict.fromkeys(text for text in shown if reason_not_to(text) == NEEDS_SLURM)
-    return sorted(chosen, key=lambda text: (DRAFT not in text, "doctor" not in text))
+    return sorted(chosen, key=lambda text: (DRAFT not in text, "doctor" not in text, text.startswith("sbatch")))
 
 
 @pytest.mark.slurm
