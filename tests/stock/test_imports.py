@@ -14,6 +14,7 @@ from xstilts_hpc.cli import app
 from xstilts_hpc.errors import DataError, LockError
 from xstilts_hpc.files import Memory
 from xstilts_hpc.lease import hold
+from xstilts_hpc.stock import search
 from xstilts_hpc.stock.check import State, check_data
 from xstilts_hpc.stock.imports import Import, apply_import, not_used, plan_import
 from xstilts_hpc.tasks import TASKS
@@ -139,6 +140,25 @@ def test_where_nothing_fits_what_is_there_is_listed(tmp_path: Path) -> None:
         DataError, match=r"no file of MNLI; expected one of\n  MNLI/train.tsv(.|\n)*1 other files: a/notes"
     ):
         plan_import(TASKS["mnli"], tmp_path / "mine", tmp_path / "data")
+
+
+def test_no_folder_and_too_many_folders_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        DataError, match="mine is not a folder that you may read; name the one that holds the files of MN"
+    ):
+        plan_import(TASKS["mnli"], tmp_path / "mine", tmp_path / "data")
+    for number in range(4):
+        (tmp_path / "mine" / str(number)).mkdir(parents=True)
+    monkeypatch.setattr(search, "MOST_FOLDERS", 4)
+    with pytest.raises(DataError, match="mine has more than 4 folders; name one that is nearer"):
+        plan_import(TASKS["mnli"], tmp_path / "mine", tmp_path / "data")
+
+
+def test_folders_that_link_to_themselves_end(tmp_path: Path) -> None:
+    folder_of(tmp_path / "mine", {"xnli/dev-de.tsv": PAIRS})
+    (tmp_path / "mine" / "again").symlink_to(tmp_path / "mine")
+    plan = plan_import(TASKS["xnli"], tmp_path / "mine", tmp_path / "data")
+    assert plan.targets == {"xnli/dev-de.tsv": tmp_path / "mine/xnli/dev-de.tsv"}
 
 
 def test_other_files_are_replaced_only_on_request(tmp_path: Path) -> None:

@@ -70,8 +70,10 @@ def plan_import(task: Task, folder: Path, data: Path, *, replacing: bool = False
     A DataError where there is none, where one cannot be read, or where a name in the data folder holds another content
     that may not be replaced.
     """
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder; name the one that holds the files of {task.title}")
+    if not (folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)):
+        raise DataError(
+            f"{folder} is not a folder that you may read; name the one that holds the files of {task.title}"
+        )
     tasks = parts_of([task])
     splits = [_fullest(candidates) for part in tasks for candidates in find_files(part, folder)]
     if not splits:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xstilts_hpc.errors import DataError
 from xstilts_hpc.stock.check import places_of
 from xstilts_hpc.tasks.base import Source, Split, Task
 from xstilts_hpc.tasks.folder import Files, Located, fill, find_in, sources_of
@@ -13,6 +14,8 @@ from xstilts_hpc.tasks.folder import Files, Located, fill, find_in, sources_of
 _DEEPEST = 5
 # The name of the folder itself, or of one above it, may be the beginning of a published name: MLQA_V1/test.
 _ABOVE = 3
+# More folders are somebody's home rather than data; looking in each for every name would take very long.
+MOST_FOLDERS = 5_000
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ def _below(folder: Path) -> list[Path]:
     level = [folder]
     for _ in range(_DEEPEST + 1):
         found += level
+        if len(found) > MOST_FOLDERS:
+            raise DataError(f"{folder} has more than {MOST_FOLDERS:,} folders; name one that is nearer to the files")
         level = [path for inside in level for path in sorted(inside.iterdir()) if _is_open_folder(path)]
     return found
 
