@@ -1,5 +1,6 @@
 """Grid files: what is read, and what is said of a bad one."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,11 @@ def test_what_is_no_yaml_mapping_is_an_error(tmp_path: Path, text: str) -> None:
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(GridError, match="no such file"):
         load_grid(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize("deep", ["[" * 5_000, "[" * 5_000 + "]" * 5_000, "{a: " * 5_000, "[" * 100_000])
+def test_brackets_without_end_are_refused_at_once(tmp_path: Path, deep: str) -> None:
+    started = time.process_time()
+    with pytest.raises(GridError, match=r"x.yaml:1: not valid YAML: nested too deeply"):
+        load(tmp_path, grid_text(question=deep))
+    assert time.process_time() - started < 1

@@ -3,6 +3,7 @@
 import inspect
 import typing
 from collections.abc import Iterator
+from itertools import accumulate
 from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,8 @@ Location = tuple[int | str, ...]
 
 # A few aliases of aliases can stand for more values than fit any memory.
 _MOST_VALUES = 1_000_000
+# The parser's time grows with the square of the open brackets: 5,000 took half a minute.
+_MOST_OPEN = 100
 
 
 def load_yaml(path: Path, model: type[Model], error: type[XstiltsError]) -> Model:
@@ -55,7 +58,10 @@ def _parse(path: Path, error: type[XstiltsError]) -> Any:
         raise error(f"{path}: no such file")
     yaml = YAML(typ="rt")
     try:
-        return yaml.load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if _most_open(text) > _MOST_OPEN:
+            raise RecursionError
+        return yaml.load(text)
     except DuplicateKeyError as duplicate:
         line = duplicate.problem_mark.line + 1 if duplicate.problem_mark else 1
         raise error(
@@ -70,6 +76,12 @@ def _parse(path: Path, error: type[XstiltsError]) -> Any:
         raise error(f"{path}:1: not valid YAML: {broken}") from None
     except RecursionError:
         raise error(f"{path}:1: not valid YAML: nested too deeply") from None
+
+
+def _most_open(text: str) -> int:
+    """Return how many brackets are open at once, wherever they stand."""
+    changes = ((character in "[{") - (character in "]}") for character in text if character in "[]{}")
+    return max(accumulate(changes), default=0)
 
 
 def _size(value: Any, known: dict[int, float]) -> float:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -15,7 +16,23 @@ _TEXT_OF = {
 }
 _HOSTILE: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2**31, 2**63, 10**400, 0.5, -0.0, 1e308, float("nan"), float("inf"), float("-inf")),
-    *("", " ", "\0", "a\0", "\ud800", "\ufeff", "\u2028", "..", "/", "../../etc/passwd", "x" * 10_000, "none", "full"),
+    *(
+        "",
+        " ",
+        "\0",
+        "a\0",
+        "\ud800",
+        "\udfff",
+        "é\ud800",
+        "\ufeff",
+        "\u2028",
+        "..",
+        "/",
+        "../../etc/passwd",
+        "x" * 10_000,
+        "none",
+        "full",
+    ),
     *([], {}, [[]], [None], {"": None}, {"a": {"a": {}}}, *_TEXT_OF),
 )
 _BYTES = (
@@ -92,50 +109,58 @@ def _file(valid: bytes, grammar: str) -> st.SearchStrategy[bytes]:
     return structured | structured | plain | both
 
 
-@st.composite
-def _changed_bytes(draw: st.DrawFn, content: bytes, tokens: tuple[bytes, ...]) -> bytes:
+# Choices are made by a random generator that hypothesis seeds: its own prefer the first and the simplest, and repeat.
+_CHANCE = st.integers(0, 2**62).map(Random)
+
+
+def _changed_bytes(content: bytes, tokens: tuple[bytes, ...]) -> st.SearchStrategy[bytes]:
     """Cut, repeat, overwrite and insert, at borders of fields and lines or anywhere."""
-    for _ in range(draw(st.integers(1, _MOST_CHANGES))):
-        borders = [i for i, byte in enumerate(content[:100_000]) if byte in b'\t\n ,:"{}[]()']
-        places = st.integers(0, len(content))
-        first, last = sorted(draw(st.tuples(*[st.sampled_from(borders) | places if borders else places] * 2)))
-        token = draw(st.sampled_from(tokens))
-        content = draw(
-            st.sampled_from(
-                (
-                    content[:first],
-                    content[:first] + content[last:],
-                    content[:last] + content[first:],
-                    content[:first] + token + content[first:],
-                    content[:first] + token + content[last:],
-                    content[:first] + bytes([draw(st.integers(0, 255))]) + content[first + 1 :],
-                    content.replace(b"\n", b"\r\n"),
-                    token + content,
-                    content + token,
-                )
+    return _CHANCE.map(lambda chance: _bytes_by(chance, content, tokens))
+
+
+def _bytes_by(chance: Random, content: bytes, tokens: tuple[bytes, ...]) -> bytes:
+    for _ in range(chance.randint(1, _MOST_CHANGES)):
+        borders = [i for i, byte in enumerate(content[:100_000]) if byte in b'\t\n ,:"{}[]()'] or [0]
+        places = (chance.choice(borders), chance.randint(0, len(content)), chance.choice(borders))
+        first, last = sorted(chance.sample(places, 2))
+        token = chance.choice(tokens)
+        content = chance.choice(
+            (
+                content[:first],
+                content[:first] + content[last:],
+                content[:last] + content[first:],
+                content[:first] + token + content[first:],
+                content[:first] + token + content[last:],
+                content[:first] + chance.randbytes(1) + content[first + 1 :],
+                content.replace(b"\n", b"\r\n"),
+                token + content,
+                content + token,
             )
         )
     return content
 
 
-@st.composite
-def _changed_values(draw: st.DrawFn, content: bytes) -> bytes:
+def _changed_values(content: bytes) -> st.SearchStrategy[bytes]:
     """Swap, remove, repeat and replace parts of a JSON value (which is YAML as well)."""
-    tree = {"root": json.loads(content)}
-    for _ in range(draw(st.integers(1, _MOST_CHANGES))):
+    return _CHANCE.map(lambda chance: _values_by(chance, content))
+
+
+def _values_by(chance: Random, content: bytes) -> bytes:
+    tree = json.loads(content)
+    for _ in range(chance.randint(1, _MOST_CHANGES)):
         places = list(_places(tree))
         if not places:
             break
-        holder, key = draw(st.sampled_from(places))
-        other, other_key = draw(st.sampled_from(places))
-        _change(draw(st.integers(0, 6)), holder, key, json.loads(json.dumps(other[other_key])), draw(_VALUES))
-    text = json.dumps(tree.get("root"), ensure_ascii=draw(st.booleans()))
+        (holder, key), (other, other_key) = chance.choice(places), chance.choice(places)
+        _change(chance.randint(0, 7), holder, key, _copied(other[other_key]), chance.choice(_HOSTILE))
+    text = json.dumps(tree, ensure_ascii=chance.random() < 0.5)
     for name, meant in _TEXT_OF.items():
         text = text.replace(json.dumps(name), meant)
     return text.encode(errors="surrogatepass")
 
 
-_VALUES = st.sampled_from(_HOSTILE)
+def _copied(value: Any) -> Any:
+    return json.loads(json.dumps(value))
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -159,14 +184,19 @@ def _change(what: int, holder: Any, key: Any, other: Any, value: Any) -> None:
         holder.insert(key, other)
     elif what == 4 and isinstance(holder, dict):
         holder[str(value)[:20]] = holder.pop(key)
+    elif what == 5 and isinstance(holder[key], str):
+        holder[key] += str(value)
     else:
-        holder[key] = json.loads(json.dumps(value))
+        holder[key] = _copied(value)
 
 
-@st.composite
-def _changed_lines(draw: st.DrawFn, content: bytes) -> bytes:
+def _changed_lines(content: bytes) -> st.SearchStrategy[bytes]:
     """Change the value of one line of JSON Lines."""
+    return _CHANCE.map(lambda chance: _lines_by(chance, content))
+
+
+def _lines_by(chance: Random, content: bytes) -> bytes:
     lines = content.splitlines(keepends=True)
-    place = draw(st.integers(0, len(lines) - 1))
-    lines[place] = draw(_changed_values(lines[place])).replace(b"\n", b" ") + b"\n"
+    place = chance.randrange(len(lines))
+    lines[place] = _values_by(chance, lines[place]).replace(b"\n", b" ") + b"\n"
     return b"".join(lines)

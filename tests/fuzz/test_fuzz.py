@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.formats import FORMATS
@@ -74,6 +74,7 @@ def cases(strategy: st.SearchStrategy[Any], check: Callable[[Any], None], number
         deadline=_HANGS,
         derandomize=known,
         database=None,
+        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
     few(given(strategy)(check))()
