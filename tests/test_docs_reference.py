@@ -1,6 +1,7 @@
 """Pages that list something have all of it: commands, errors, keys of a profile, what is where, links, YAML."""
 
 import ast
+import itertools
 import re
 import tomllib
 from collections.abc import Iterator
@@ -98,9 +99,12 @@ def the_map() -> str:
 
 
 def named_in(lines: list[str]) -> Iterator[str]:
-    """Yield the names at the beginning of the lines of the map, up to the comment after two spaces."""
+    """Yield the names at the beginning of the lines of the map: up to two spaces, and on while names follow."""
     for line in lines:
-        yield from re.split(r"\s{2,}", line.strip())[0].replace(",", " ").split()
+        first, *others = re.split(r"\s{2,}", line.strip())
+        yield from first.replace(",", " ").split()
+        named = itertools.takewhile(lambda piece: all(re.search(r"\w[./]", word) for word in piece.split()), others)
+        yield from (word for piece in named for word in piece.split())
 
 
 def under(folder: str, depth: int = 2) -> list[str]:
