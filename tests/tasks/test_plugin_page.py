@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,25 @@ def test_its_tasks_go_from_grid_to_scores(environment: dict[str, str], root: Pat
     (run,) = (root / "runs").glob("mood_full_s0-*")
     (attempt,) = run_folder(root, run.name).attempts()
     assert attempt["tasks_of"] == {"mood": rows["mood"]["package"], "mood_x": rows["mood_x"]["package"]}
+
+
+def test_a_run_whose_reader_was_edited_meanwhile_computes_nothing(
+    environment: dict[str, str], root: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(root, tmp_path / "root", ignore=shutil.ignore_patterns("runs", "grids"), symlinks=True)
+    command = [sys.executable, "-m", "xstilts_hpc.cli", "run", "mood_3", "--root", str(tmp_path / "root")]
+    plan = "from xstilts_hpc.commands.options import expand_grid; from xstilts_hpc.one_run import find_run\n"
+    plan += "from pathlib import Path; root = Path(sys.argv[1]); plan = expand_grid(root / 'moods.yaml', root)\n"
+    say(environment, "-c", f"import sys\n{plan}find_run('mood_3', root, plan)", tmp_path / "root")
+    module = Path(environment["PYTHONPATH"].split(os.pathsep)[1]) / "mood_task.py"
+    before = module.read_text(encoding="utf-8")
+    module.write_text(before.replace('text, ""', 'text.upper(), ""'), encoding="utf-8")
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    finally:
+        module.write_text(before, encoding="utf-8")
+    assert found.returncode == 3
+    assert "train-en.tsv: changed, or the code of task mood did, since the run was planned" in found.stderr
 
 
 def test_what_collects_needs_no_torch(environment: dict[str, str]) -> None:

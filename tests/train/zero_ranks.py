@@ -48,8 +48,6 @@ def _without_dropout(model: TaskModel) -> None:
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    for layer in model.encoder.encoder.layer:
-        layer.attention.self.dropout.p = 0.0
 
 
 def main(root: Path, out: Path, machine: Machine, cases: list[str]) -> None:
