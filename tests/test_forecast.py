@@ -128,7 +128,7 @@ def plan_with(root: Path, *examples: int) -> Plan:
     sizes = {training_on("mnli", "d", train_seed=seed): size for seed, size in enumerate(examples)}
     runs = [PlannedRun(Run(MODEL, t, RECIPE), Stage.TARGET, Request(()), size, 16) for t, size in sizes.items()]
     plan = plan_of(root, intermediate="[{task: none}]", target="{task: xnli}")
-    return replace(plan, runs={item.run.id: item for item in runs})
+    return replace(plan, runs={item.run.id: item for item in runs}, cells=())
 
 
 def test_speed_under_the_same_profile_comes_first(tiny_root: Path) -> None:

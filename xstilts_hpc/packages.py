@@ -12,6 +12,7 @@ def require_training_packages() -> None:
     missing = [name for name in TRAINING if find_spec(name) is None]
     if missing:
         raise PackageError(
-            f"runs need {', '.join(missing)}, not installed for this Python; install torch for your GPUs, then "
-            "pip install 'xstilts-hpc[train]' (README, Quick start); plan, collect and report work without"
+            f"runs need {', '.join(missing)}, not installed for this Python; install torch for your GPUs, then, in "
+            "the checkout, pip install -e '.[train]' -c constraints.txt (docs/install.md); plan, collect and report "
+            "work without"
         )

@@ -1,7 +1,11 @@
 """A valid file of every format that readers take: a new format is one more line in FORMATS."""
 
+import io
 import json
 from typing import Any
+
+import pyarrow
+from pyarrow.parquet import write_table
 
 from tests.published import conllu, question, squad
 from tests.tiny import treebank
@@ -26,6 +30,13 @@ def _lines(*rows: Any) -> bytes:
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
+def parquet(*rows: Any) -> bytes:
+    """Return a parquet file; ArrowException, ValueError or OverflowError where such rows are none."""
+    file = io.BytesIO()
+    write_table(pyarrow.Table.from_pylist(list(rows)), file)
+    return file.getvalue()
+
+
 def _release(language: str, label: str) -> list[str]:
     return [language, label, "", "", "", "", "a b", "c", "p", "7", "fiction", *["x"] * 8]
 
@@ -44,6 +55,7 @@ _COSMOS = (
     b"id,context,question,answer0,answer1,answer2,answer3,label\r\n"
     b'3#1,"a, ""b""\nc",b?,c,d,e,f,2\r\n4,a,b?,c,d,e,f,0\r\n'
 )
+_COSMOS_ROW = {"id": "3#1", "context": "a", "question": "b?", **{f"answer{i}": "c" for i in range(4)}, "label": 2}
 _PMB = (
     b"### x\n# newdoc id = p00/d0001\nAnn\tAnn\tx\tPER\tn\t_\t_\n"
     b"sat~in\tsat\tx\tEPS\ts\\np\t_\t_\n\nHe\tx\tx\tx\tn\t_\t_\n"
@@ -53,8 +65,11 @@ _POOLS = (b"de-1\tein\nde-3\tzwei\n", b"en-2\ttwo\nen-4\tsix\n")
 _ALIGNED = (b"ein\nzwei drei\n", b"one\ntwo three\n")
 _CONLLU = treebank() + conllu("1 a^b NOUN 2", "2 \u200cc VERB 0")
 
-# Module and name of the reader -> its language, how its file is written (json, jsonl, or "" for columns and lines) and
-# the content of its files.
+_SPAN = {"id": "q", "question": "who?", "context": "Ann sat", "answers": {"text": ["Ann"], "answer_start": [0]}}
+_LETTERS = {"label": list("ABCDE"), "text": list("abcde")}
+
+# Module and name of the reader -> its language, how its file is written (json, jsonl, parquet, or "" for columns and
+# lines) and the content of its files.
 FORMATS: dict[str, tuple[str, str, tuple[bytes, ...]]] = {
     "mnli.parse_glue": ("en", "", (_glue(12),)),
     "mnli.parse_xtreme": ("en", "", (_PAIRS,)),
@@ -93,5 +108,18 @@ FORMATS: dict[str, tuple[str, str, tuple[bytes, ...]]] = {
     "tatoeba.parse_aligned": ("de", "", _ALIGNED),
     "tatoeba.parse_sorted_with_labels": ("de", "", (*_ALIGNED, b"1\n0\n")),
     "tatoeba.parse_sorted": ("de", "", _ALIGNED),
+    "hub.Pairs.parse": ("en", "parquet", (parquet({"premise": "a", "hypothesis": "b", "label": 1, "idx": 7}),)),
+    "hub.parse_spans": ("en", "parquet", (parquet(_SPAN, {**_SPAN, "id": "q2"}),)),
+    "squad_format.parse_hub_answered": ("en", "parquet", (parquet(_SPAN),)),
+    "stripped_squad.parse_hub_evaluation": ("de", "parquet", (parquet(_SPAN),)),
+    "hellaswag.parse_hub": ("en", "parquet", (parquet({**_STORY, "label": "2"}),)),
+    "cosmosqa.parse_hub": ("en", "parquet", (parquet(_COSMOS_ROW),)),
+    "commonsenseqa.parse_hub": (
+        "en",
+        "parquet",
+        (parquet({"id": "q", "question": "why?", "choices": _LETTERS, "answerKey": "A"}),),
+    ),
+    "panx.parse_hub": ("de", "parquet", (parquet({"tokens": ["Ann", "sat"], "ner_tags": [1, 0]}),)),
+    "tatoeba.parse_hub": ("de", "parquet", (parquet({"source_sentence": "ein\n", "target_sentence": "one\n"}),)),
     "mlm.parse": ("de", "", ("Ein Satz.\n\nNoch einer\u2028.\n".encode(),)),
 }

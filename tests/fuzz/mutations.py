@@ -5,7 +5,11 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+import pyarrow
 from hypothesis import strategies as st
+from pyarrow.parquet import read_table
+
+from tests.fuzz.formats import parquet
 
 # Texts in a JSON value that become, once it is written, what json.dumps cannot write.
 _TEXT_OF = {
@@ -93,7 +97,8 @@ _MOST_CHANGES = 3
 
 
 def damaged(valid: tuple[bytes, ...], *, grammar: str = "") -> st.SearchStrategy[tuple[bytes, ...]]:
-    """Return a strategy of the files of an input with one of them damaged; `grammar` is json, jsonl, yaml or ""."""
+    """Return a strategy of the files of an input with one of them damaged; `grammar` is json, jsonl,
+    yaml, parquet or ""."""
     return st.integers(0, len(valid) - 1).flatmap(
         lambda place: _file(valid[place], grammar).map(lambda file: (*valid[:place], file, *valid[place + 1 :]))
     )
@@ -104,9 +109,24 @@ def _file(valid: bytes, grammar: str) -> st.SearchStrategy[bytes]:
     plain = _changed_bytes(valid, tokens) | st.binary(max_size=40)
     if not grammar:
         return plain
+    if grammar == "parquet":
+        return _changed_row(valid) | _changed_row(valid) | plain
     structured = _changed_lines(valid) if grammar == "jsonl" else _changed_values(valid)
     both = structured.flatmap(lambda text: _changed_bytes(text, tokens))
     return structured | structured | plain | both
+
+
+def _changed_row(content: bytes) -> st.SearchStrategy[bytes]:
+    """Change parts of the first row of a parquet file; where none can hold what comes out, change bytes."""
+    row = json.dumps(read_table(pyarrow.BufferReader(content)).to_pylist()[0]).encode()
+
+    def changed(chance: Random) -> bytes:
+        try:
+            return parquet(json.loads(_values_by(chance, row)))
+        except (pyarrow.ArrowException, ValueError, TypeError, OverflowError, AttributeError, RecursionError):
+            return _bytes_by(chance, content, _BYTES)
+
+    return _CHANCE.map(changed)
 
 
 # Choices are made by a random generator that hypothesis seeds: its own prefer the first and the simplest, and repeat.

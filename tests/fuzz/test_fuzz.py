@@ -27,9 +27,10 @@ from xstilts_hpc.tasks.folder import is_sound
 _MANY, _FEW = 600, 60
 _HANGS = timedelta(seconds=30)
 PARSERS: dict[str, Parser] = {
-    f"{source.parse.__module__.rpartition('.')[2]}.{source.parse.__name__}": source.parse
+    f"{source.parse.__module__.rpartition('.')[2]}.{source.parse.__qualname__}": source.parse
     for task in TASKS.values()
     for source in task.sources
+    if source.usable
 }
 
 
@@ -81,8 +82,11 @@ def cases(strategy: st.SearchStrategy[Any], check: Callable[[Any], None], number
 
 
 def places(folder: Path, number: int) -> tuple[Path, ...]:
-    """Return where to write some files: CCGbank's test set has three, each in the folder of its section."""
-    paths = tuple(folder / str(22 + place) / "file.test" for place in range(number))
+    """Return where to write some files: CCGbank's test set has three, each in the folder of its section.
+
+    Readers of parquet take the split from a name.
+    """
+    paths = tuple(folder / str(22 + place) / "train-file.test" for place in range(number))
     for path in paths:
         path.parent.mkdir()
     return paths

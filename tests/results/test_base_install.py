@@ -74,5 +74,5 @@ def test_what_trains_names_the_packages_it_needs(python: Path, tmp_path: Path, a
     done = xstilts(python, *arguments, "--root", tmp_path)
     assert done.returncode == 3
     assert done.stderr.startswith("error: runs need torch, transformers, ")
-    assert "pip install 'xstilts-hpc[train]'" in done.stderr
+    assert "pip install -e '.[train]' -c constraints.txt" in done.stderr
     assert not list(tmp_path.iterdir())

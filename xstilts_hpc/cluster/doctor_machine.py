@@ -44,7 +44,7 @@ def check_packages(requirements: Iterable[Requirement], version: Callable[[str],
             wrong.append(f"{wanted.name} is {have}, wanted {wanted.specifier}")
     if wrong:
         return problem(
-            "packages", "; ".join(wrong), "install them: pip install 'xstilts-hpc[train]' -c constraints.txt"
+            "packages", "; ".join(wrong), "install them, in the checkout: pip install -e '.[train]' -c constraints.txt"
         )
     return fine("packages", "all that collecting and training need are here")
 
