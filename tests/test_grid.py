@@ -89,3 +89,17 @@ def test_brackets_without_end_are_refused_at_once(tmp_path: Path, deep: str) -> 
     with pytest.raises(GridError, match=r"x.yaml:1: not valid YAML: nested too deeply"):
         load(tmp_path, grid_text(question=deep))
     assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize("key", ["? {a: b}\n: c\n", "{{a: b}: c}: d\n", "? {a: {b: c}}\n: d\n"])
+def test_a_mapping_as_a_key_is_an_error(tmp_path: Path, key: str) -> None:
+    with pytest.raises(GridError, match=r"x.yaml:\d+: "):
+        load(tmp_path, grid_text() + key)
+
+
+def test_another_version_of_yaml_is_refused_and_ours_is_not(tmp_path: Path) -> None:
+    with pytest.raises(
+        GridError, match=r"x.yaml:1: not valid YAML: it asks for another version than 1.2.*remove %YAML"
+    ):
+        load(tmp_path, "%YAML 1.1\n---\n" + grid_text())
+    assert load(tmp_path, "%YAML 1.2\n---\n" + grid_text()).name == "tiny"

@@ -1,6 +1,7 @@
 """YAML 1.2 files checked against a pydantic model, with every problem at its line, all at once."""
 
 import inspect
+import re
 import typing
 from collections.abc import Iterator
 from itertools import accumulate
@@ -21,6 +22,9 @@ Location = tuple[int | str, ...]
 
 # A few aliases of aliases can stand for more values than fit any memory.
 _MOST_VALUES = 1_000_000
+# Not text, a number of 5,000 digits, a month 13, a mapping as a key: the parser lets Python's own errors through.
+_BROKEN = (YAMLError, ValueError, TypeError, LookupError, AttributeError, AssertionError, NotImplementedError)
+_OTHER_VERSION = re.compile(r"^\ufeff?%YAML(?![ \t]+1\.2[ \t\r]*$)", re.MULTILINE)
 # The parser's time grows with the square of the open brackets: 5,000 took half a minute.
 _MOST_OPEN = 100
 
@@ -61,6 +65,8 @@ def _parse(path: Path, error: type[XstiltsError]) -> Any:
         text = path.read_text(encoding="utf-8")
         if _most_open(text) > _MOST_OPEN:
             raise RecursionError
+        if _OTHER_VERSION.search(text):
+            raise ValueError("it asks for another version than 1.2, where no is false and 1e-5 a text; remove %YAML")
         return yaml.load(text)
     except DuplicateKeyError as duplicate:
         line = duplicate.problem_mark.line + 1 if duplicate.problem_mark else 1
@@ -72,7 +78,7 @@ def _parse(path: Path, error: type[XstiltsError]) -> Any:
         raise error(
             f"{path}:{mark.line + 1 if mark else 1}: not valid YAML: {marked.problem or marked.context}"
         ) from None
-    except (YAMLError, ValueError) as broken:  # not text, a number of 5,000 digits, a month 13
+    except _BROKEN as broken:
         raise error(f"{path}:1: not valid YAML: {broken}") from None
     except RecursionError:
         raise error(f"{path}:1: not valid YAML: nested too deeply") from None
