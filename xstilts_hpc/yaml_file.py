@@ -3,6 +3,7 @@
 import inspect
 import re
 import typing
+import warnings
 from collections.abc import Iterator
 from itertools import accumulate
 from math import inf
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
 
 from xstilts_hpc.errors import XstiltsError, nearest
 
@@ -23,7 +24,10 @@ Location = tuple[int | str, ...]
 # A few aliases of aliases can stand for more values than fit any memory.
 _MOST_VALUES = 1_000_000
 # Not text, a number of 5,000 digits, a month 13, a mapping as a key: the parser lets Python's own errors through.
-_BROKEN = (YAMLError, ValueError, TypeError, LookupError, AttributeError, AssertionError, NotImplementedError)
+_BROKEN = (
+    *(YAMLError, YAMLWarning, ValueError, TypeError),
+    *(LookupError, AttributeError, AssertionError, NotImplementedError),
+)
 _OTHER_VERSION = re.compile(r"^\ufeff?%YAML(?![ \t]+1\.2[ \t\r]*$)", re.MULTILINE)
 # The parser's time grows with the square of the open brackets: 5,000 took half a minute.
 _MOST_OPEN = 100
@@ -67,7 +71,9 @@ def _parse(path: Path, error: type[XstiltsError]) -> Any:
             raise RecursionError
         if _OTHER_VERSION.search(text):
             raise ValueError("it asks for another version than 1.2, where no is false and 1e-5 a text; remove %YAML")
-        return yaml.load(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", YAMLWarning)  # such as a name for two values
+            return yaml.load(text)
     except DuplicateKeyError as duplicate:
         line = duplicate.problem_mark.line + 1 if duplicate.problem_mark else 1
         raise error(
@@ -79,7 +85,7 @@ def _parse(path: Path, error: type[XstiltsError]) -> Any:
             f"{path}:{mark.line + 1 if mark else 1}: not valid YAML: {marked.problem or marked.context}"
         ) from None
     except _BROKEN as broken:
-        raise error(f"{path}:1: not valid YAML: {broken}") from None
+        raise error(f"{path}:1: not valid YAML: {str(broken).strip()}") from None
     except RecursionError:
         raise error(f"{path}:1: not valid YAML: nested too deeply") from None
 

@@ -200,6 +200,14 @@ def test_a_truncated_copy_is_named(tmp_path: Path) -> None:
         examples_of(tmp_path, "mnli train en")
 
 
+def test_a_text_that_is_no_utf_8_is_named(tmp_path: Path) -> None:
+    write_copy(tmp_path, "nyu-mll--glue/mnli/train", [{**ONE, "label": 0, "premise": "here it is"}])
+    (path,) = tmp_path.rglob("*.parquet")
+    path.write_bytes(path.read_bytes().replace(b"here", b"he\xffe"))
+    with pytest.raises(DataError, match=r"not a readable parquet file \(.*utf-8.*\); fetch it again"):
+        examples_of(tmp_path, "mnli train en")
+
+
 @pytest.mark.parametrize(
     ("place", "hub", "message"),
     [

@@ -62,7 +62,7 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
                 )
             for batch in file.iter_batches(columns=list(columns)):
                 yield from batch.to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:  # damaged texts and dates too
         raise DataError(f"{path}: not a readable parquet file ({error}); fetch it again") from error
 
 
