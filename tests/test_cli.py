@@ -155,7 +155,7 @@ def test_tasks_say_what_data_are_here(tiny_root: Path) -> None:
     assert (rows["xnli"]["trained_on"], rows["xnli"]["languages"]) == ("mnli", 15)
     assert rows["snli"]["data"] == {}
     shown = " ".join(xstilts("tasks", "--root", tiny_root).stdout.split())
-    assert "snli: get it from https://nlp.stanford.edu" in shown
+    assert "snli: to get it: xstilts data fetch snli" in shown
 
 
 def test_tasks_are_listed_without_any_data(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def _task_row(task: Task, folder: DataFolder | None) -> dict[str, Any]:
         "trained_on": task.training_set or "nothing",
         "data": {split: number for split, number in found.items() if number},
         "origin": task.origin,
+        "get": task.how_to_get,
         "licence": task.licence,
         "package": PLUGINS.described(task.name),
     }
@@ -78,7 +79,7 @@ def task_table(rows: Sequence[dict[str, Any]]) -> Table:
         for row in group:
             here = " ".join(f"{split} {number}" for split, number in row["data"].items())
             table.add_row(row["task"], row["kind"], str(row["languages"]), row["metric"], here or "no")
-    missing = [f"{row['task']}: get it from {row['origin']}" for row in rows if not row["data"]]
+    missing = [f"{row['task']}: to get it: {row['get']}" for row in rows if not row["data"]]
     table.caption = Text("\n".join(missing), style="default")
     return table
 

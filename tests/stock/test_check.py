@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from tests.tiny import NLI, write_all_tiny_data
 from xstilts_hpc.cli import app
 from xstilts_hpc.files import Memory, sha256_of
-from xstilts_hpc.stock.check import Counted, Finding, State, check_data, count, how_to_get
+from xstilts_hpc.stock.check import Counted, Finding, State, check_data, count
 from xstilts_hpc.tasks import TASKS
 from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.fetched import PUBLISHED, Fetched, FetchedFile, write_fetched
@@ -109,7 +109,7 @@ def test_what_is_missing_is_named_with_the_command_that_gets_it(tmp_path: Path) 
 
 
 def test_a_task_that_cannot_be_fetched_says_what_to_do_by_hand() -> None:
-    assert how_to_get(replace(MNLI, by_hand="ask for it")) == "ask for it"
+    assert replace(MNLI, by_hand="ask for it").how_to_get == "ask for it"
 
 
 def test_a_union_is_checked_by_its_parts_and_each_task_once(tmp_path: Path) -> None:

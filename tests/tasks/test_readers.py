@@ -268,7 +268,11 @@ DAMAGED: list[tuple[str, dict[str, str | bytes], str]] = [
         {"tatoeba/tatoeba.deu-eng.deu": "a\nb\n", "tatoeba/tatoeba.deu-eng.eng": "a\n"},
         r"tatoeba.deu-eng.deu: 2 sentences, but 1 in .*tatoeba.deu-eng.eng",
     ),
-    ("tatoeba test de", {"x": "y"}, r"Tatoeba: no test file for language de .*tatoeba.deu-eng.deu \+ .*get it from"),
+    (
+        "tatoeba test de",
+        {"x": "y"},
+        r"Tatoeba: no test file for language de .*tatoeba.deu-eng.deu \+ .*to get it: xstilts data fetch tatoeba",
+    ),
 ]
 
 

@@ -182,7 +182,11 @@ DAMAGED: list[tuple[str, Files, str]] = [
     ("bucc2018 dev zh", {**DEV_POOLS, "bucc2018/zh-en.dev.gold": "zh-1 en-1\n"}, r"dev.gold:1: expected a foreign id"),
     ("bucc2018 dev zh", {**DEV_POOLS, "bucc2018/zh-en.dev.zh": "zh-1\ta\nzh-1\tb\n"}, r"dev.zh:2: the id 'zh-1' is th"),
     ("bucc2018 dev zh", {**DEV_POOLS, "bucc2018/zh-en.dev.zh": "zh-1\ta\tb\n"}, r"dev.zh:1: 3 columns, expected 2"),
-    ("bucc2018 dev zh", POOLS, r"BUCC2018: no dev file for language zh .*zh-en.dev.gold.*get it from"),
+    (
+        "bucc2018 dev zh",
+        POOLS,
+        r"BUCC2018: no dev file for language zh .*zh-en.dev.gold.*to get it: xstilts data fetch bucc2018",
+    ),
     (
         "tatoeba test de",
         {**SORTED, "tatoeba/de-en.labels": "0\n1\n1\n"},

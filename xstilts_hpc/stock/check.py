@@ -96,12 +96,7 @@ class DataCheck:
     def how_to_get(self, task: Task) -> str:
         """Return what to do about a task of which something is missing or wrong; "" where nothing is."""
         wrong = {finding.state for finding in self.findings if finding.task == task.name}
-        return how_to_get(task) if State.MISSING in wrong or any(state.invalid for state in wrong) else ""
-
-
-def how_to_get(task: Task) -> str:
-    """Return the command that fetches a task, or what to do by hand where there is nothing to fetch."""
-    return task.by_hand or f"xstilts data fetch {task.name}"
+        return task.how_to_get if State.MISSING in wrong or any(state.invalid for state in wrong) else ""
 
 
 def check_data(data: Path, names: Sequence[str] = (), tell: Callable[[str], None] = lambda text: None) -> DataCheck:
@@ -256,10 +251,10 @@ def _cells(found: Sequence[Finding]) -> tuple[str, str, str, str]:
 
 def _said(task: Task, split: Split, found: Sequence[Finding]) -> list[str]:
     """Return a line for each thing that is to say of a split, with the languages that it is to say of."""
-    languages: dict[str, list[str]] = {}
+    languages: dict[tuple[State, str], list[str]] = {}
     for finding in found:
         if finding.says:
             other = finding.examples != finding.published > 0 and finding.state is not State.MISSING
             numbers = f" ({finding.examples:,} of {finding.published:,})" if other else ""
-            languages.setdefault(f"{finding.state}: {finding.says}", []).append(finding.language + numbers)
-    return [f"{task.name} {split}: {says}: {', '.join(codes)}" for says, codes in languages.items()]
+            languages.setdefault((finding.state, finding.says), []).append(finding.language + numbers)
+    return [f"{task.name} {split} {state} in {', '.join(codes)}: {says}" for (state, says), codes in languages.items()]

@@ -135,6 +135,12 @@ class Task:
         return self.mining and split is Split.TEST
 
     @property
+    def how_to_get(self) -> str:
+        """Return the command that fetches the files, or what to do where there is nothing to fetch."""
+        fetched = f"xstilts data fetch {self.name}" if self.downloads or self.union else ""
+        return self.by_hand or fetched or f"get it from {self.origin}"
+
+    @property
     def open_labels(self) -> bool:
         """Say whether the labels are known only from the training file."""
         return self.kind is Kind.TOKEN and not self.labels

@@ -200,7 +200,8 @@ class DataFolder:
         names = names or "(the task has no such split)"
         return (
             f"{task.title}: no {split} file for language {language} under {self.root}; expected {names}"
-            f" (also under download/, intermediate/ or {task.name}/); get it from {task.origin}"
+            f" (also under download/, intermediate/ or {task.name}/); to get it: {task.how_to_get}"
+            + (f" --translated {language}" if split is Split.TRANSLATED else "")
         )
 
 
