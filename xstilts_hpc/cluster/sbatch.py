@@ -8,6 +8,9 @@ from pathlib import Path
 import submitit
 
 _SBATCH_S = 60
+# The shell listens to no signal a millisecond after it starts, Python on a busy node a second later: one that came
+# in between killed the rank.
+_DEAF = ("sh", "-c", 'trap "" USR1 USR2; exec "$@"', "sh")
 _GUARD = Path("xstilts_hpc", "cluster", "guard.py")
 
 
@@ -34,7 +37,7 @@ def python_command(code: Path, module: str, arguments: Sequence[str]) -> str:
 
     `-P`: the folder that sbatch was called in, often the checkout, must not come before the code on PYTHONPATH.
     """
-    guard = [sys.executable, "-S", str(code / _GUARD)]
+    guard = [*_DEAF, sys.executable, "-S", str(code / _GUARD)]
     return shlex.join([*guard, sys.executable, "-u", "-P", "-m", module, *arguments])
 
 
