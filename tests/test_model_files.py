@@ -38,3 +38,19 @@ def test_a_fetched_model_is_found_and_one_without_weights_is_not(
         require_model(hub_model(tiny_root, COMMIT))
     (folder / "model.safetensors").write_bytes(b"x")
     require_model(hub_model(tiny_root, COMMIT))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("[]", "expected a JSON object, found list"),
+        ('{"type_vocab_size": "x"}', "type_vocab_size is 'x', expected a whole number"),
+        ('{"max_position_embeddings": "long"}', "max_position_embeddings is 'long', expected a whole number"),
+    ],
+)
+def test_a_damaged_configuration_is_one_message(tiny_root: Path, config: str, message: str) -> None:
+    (tiny_root / "models" / "damaged").mkdir()
+    (tiny_root / "models" / "damaged" / "config.json").write_text(config, encoding="utf-8")
+    (tiny_root / "grid.yaml").write_text(grid_text(model="{path: models/damaged}"), encoding="utf-8")
+    with pytest.raises(ModelError, match=message):
+        expand(load_grid(tiny_root / "grid.yaml"), root=tiny_root)

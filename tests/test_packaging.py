@@ -30,35 +30,43 @@ def run(*command: str, folder: Path | None = None, **variables: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of this checkout, without what is not committed."""
+    folder = tmp_path_factory.mktemp("checkout") / "xstilts_hpc"
+    run("git", "clone", "--quiet", str(CHECKOUT), str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A source archive, and the wheel that is built from it alone."""
     out = tmp_path_factory.mktemp("dist")
-    copy = tmp_path_factory.mktemp("checkout") / "xstilts_hpc"
-    run("git", "clone", "--quiet", str(CHECKOUT), str(copy))
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(copy))
     return out
 
 
 @pytest.mark.timeout(600)
-def test_the_wheel_says_which_commit_it_is_and_holds_what_the_commands_need(built: Path, tmp_path: Path) -> None:
+def test_the_wheel_says_which_commit_it_is_and_holds_what_commands_need(
+    built: Path, copy: Path, tmp_path: Path
+) -> None:
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         archive.extractall(tmp_path)
-    commit = run("git", "-C", str(CHECKOUT), "rev-parse", "HEAD").strip()
+    commit = run("git", "-C", str(copy), "rev-parse", "HEAD").strip()
     printed = run(sys.executable, "-P", "-m", "xstilts_hpc", "--version", folder=tmp_path, PYTHONPATH=str(tmp_path))
     assert printed == f"xstilts {VERSION} ({commit[:10]})\n"
-    assert set(run("git", "-C", str(CHECKOUT), "ls-files", "xstilts_hpc").splitlines()) <= set(names)
+    assert set(run("git", "-C", str(copy), "ls-files", "xstilts_hpc").splitlines()) <= set(names)
     data = {name.partition(".data/data/")[2] for name in names if ".data/data/" in name}
-    shipped = [*CHECKOUT.glob("grids/*.yaml"), *CHECKOUT.glob("slurm/**/*.*")]
-    assert data == {f"share/xstilts_hpc/{path.relative_to(CHECKOUT)}" for path in shipped}
+    shipped = run("git", "-C", str(copy), "ls-files", "grids", "slurm").splitlines()
+    assert data == {f"share/xstilts_hpc/{path}" for path in shipped}
 
 
-def test_the_source_archive_holds_the_checkout(built: Path) -> None:
+def test_the_source_archive_holds_the_checkout(built: Path, copy: Path) -> None:
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
         names = {name.partition("/")[2] for name in tar.getnames()}
-    tracked = run("git", "-C", str(CHECKOUT), "ls-files").splitlines()
+    tracked = run("git", "-C", str(copy), "ls-files").splitlines()
     assert {name for name in tracked if not name.startswith(".")} <= names
     assert f"xstilts_hpc/{CODE_RECORD}" in names
 

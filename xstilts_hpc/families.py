@@ -67,14 +67,17 @@ _MODERNBERT = Family(
     text_heads=(("head.dense", "head.norm", "decoder.bias"),),
 )
 FAMILIES: Mapping[str, Family] = {family.name: family for family in (_XLMR, _XL, _DEBERTA, _MODERNBERT)}
+# Classes of transformers that are XLM-R's under another name.
+_SAME = {"roberta": _XLMR.name, "camembert": _XLMR.name}
 
 
 def family_of(model_type: str) -> Family:
     """Return the family of encoders of a `model_type`; ModelError that lists them where it is none of them."""
-    if model_type not in FAMILIES:
+    name = _SAME.get(model_type, model_type)
+    if name not in FAMILIES:
         known = ", ".join(f"{family.name} ({family.examples})" for family in FAMILIES.values())
         raise ModelError(f"encoders of model_type {model_type!r} are not supported; those that are: {known}")
-    return FAMILIES[model_type]
+    return FAMILIES[name]
 
 
 def check_config(config: Mapping[str, Any], where: str) -> Family:
@@ -83,9 +86,17 @@ def check_config(config: Mapping[str, Any], where: str) -> Family:
         family = family_of(str(config.get("model_type", _XLMR.name)))
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from error
-    if int(config.get("type_vocab_size") or 0) > 1:
+    if whole_number(config, "type_vocab_size", 0, where) > 1:
         raise ModelError(
             f"{where}: type_vocab_size {config['type_vocab_size']}: the encoder tells two texts apart by token types, "
             "which are not supported; use one that tells them apart by separators alone (type_vocab_size 0 or 1)"
         )
     return family
+
+
+def whole_number(config: Mapping[str, Any], name: str, usual: int, where: str) -> int:
+    """Return a number of a config.json, `usual` where it states none; ModelError where it is no whole number."""
+    value = config.get(name)
+    if value is not None and type(value) is not int:
+        raise ModelError(f"{where}: {name} is {value!r}, expected a whole number; fetch the model again")
+    return usual if value is None else value

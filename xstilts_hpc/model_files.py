@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.errors import ModelError
-from xstilts_hpc.families import check_config
+from xstilts_hpc.families import check_config, whole_number
 from xstilts_hpc.files import Memory, digest_of, read_json, sha256_of, stat_key
 from xstilts_hpc.grid import ModelEntry
 from xstilts_hpc.run import ModelSource
@@ -20,11 +20,12 @@ def model_source(entry: ModelEntry, *, root: Path, memory: Memory) -> ModelSourc
     if entry.id:
         return ModelSource(id=entry.id, revision=entry.revision)
     folder = root / Path(entry.path).expanduser()
-    if not (folder / "config.json").is_file():
+    config = folder / "config.json"
+    if not config.is_file():
         raise ModelError(f"model folder {folder} has no config.json; set model.path to a folder saved by transformers")
     if any(folder.glob("*.bin")) and not any(folder.glob("*.safetensors")):
         raise ModelError(f"model folder {folder} has its weights as .bin only; save them as safetensors")
-    check_config(read_json(folder / "config.json"), str(folder / "config.json"))
+    check_config(_read_config(config), str(config))
     files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors", ".model"))
     pinned = digest_of(["model", stat_key(files)])
     digest = memory.recall(pinned, lambda: digest_of([sha256_of(path) for path in files]))
@@ -37,7 +38,7 @@ def longest_text(source: ModelSource, *, root: Path) -> int:
     if not config:
         return _USUAL_TEXT
     unused = check_config(config, _said(source)).unused_positions
-    return int(config.get("max_position_embeddings", _USUAL_TEXT + unused)) - unused
+    return whole_number(config, "max_position_embeddings", _USUAL_TEXT + unused, _said(source)) - unused
 
 
 def model_config(source: ModelSource, root: Path) -> Mapping[str, Any]:
@@ -48,7 +49,13 @@ def model_config(source: ModelSource, root: Path) -> Mapping[str, Any]:
         return {}
     if not path.is_file():
         raise ModelError(f"{path}: no such file; put the model there, or copy it with the runs (config.json is enough)")
-    found: Mapping[str, Any] = read_json(path)
+    return _read_config(path)
+
+
+def _read_config(path: Path) -> Mapping[str, Any]:
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise ModelError(f"{path}: expected a JSON object, found {type(found).__name__}; fetch the model again")
     return found
 
 

@@ -50,6 +50,12 @@ def test_zero_shards_by_itself_only_where_there_are_several_ranks(keys: dict[str
     assert profile.machine().zero_stage == stage
 
 
+def test_only_jobs_with_a_setup_may_have_packages_that_are_missing_here() -> None:
+    assert make_profile(setup=["module load torch"]).brings_packages
+    assert not make_profile().brings_packages
+    assert not load_profile("local").brings_packages
+
+
 def test_unknown_profile_lists_those_there_are() -> None:
     with pytest.raises(ProfileError, match=r"no profile 'jureca'.*there are: devcluster, example-a100"):
         load_profile("jureca")

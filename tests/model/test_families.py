@@ -119,12 +119,27 @@ def test_the_head_without_a_pooler_is_that_of_transformers_classifier(family: st
         assert torch.allclose(model(batch), expected, atol=1e-5)
 
 
-def test_rows_are_means_where_the_configuration_says_so(models: dict[str, Path]) -> None:
-    ours, batch = encoder(models, "modernbert"), batch_of()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_rows_are_means_where_the_configuration_says_so(models: dict[str, Path], dtype: torch.dtype) -> None:
+    ours, batch = encoder(models, "modernbert").to(dtype), batch_of()
     ours.config.classifier_pooling = "mean"
     with torch.no_grad():
         seen = read(ours, batch)
-    assert torch.allclose(seen.pooled[1], seen.tokens[30:58].mean(dim=0), atol=1e-6)
+    assert seen.pooled.dtype == dtype
+    mean = seen.tokens[30:58].float().mean(dim=0)
+    assert torch.allclose(seen.pooled[1].float(), mean, atol=1e-6 if dtype == torch.float32 else 1e-2)
+
+
+@pytest.mark.parametrize("kind", [transformers.RobertaConfig, transformers.CamembertConfig])
+def test_classes_that_are_xlm_rs_under_another_name_work(kind: Any, tmp_path: Path) -> None:
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    theirs = transformers.AutoModel.from_config(kind(vocab_size=200, type_vocab_size=1, pad_token_id=1, **sizes)).eval()
+    theirs.save_pretrained(tmp_path)
+    batch = batch_of()
+    whole = padded(batch, 1, max(LENGTHS))
+    with torch.no_grad():
+        expected = theirs(**whole).last_hidden_state[whole["attention_mask"].bool()]
+        assert torch.allclose(read_tokens(load_encoder(str(tmp_path)).eval(), batch), expected, atol=1e-5)
 
 
 @EVERY_FAMILY

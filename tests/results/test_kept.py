@@ -1,5 +1,6 @@
 """Scores that were kept: a second collect reads nothing again, and whatever changes is read again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from xstilts_hpc.results import rows
 from xstilts_hpc.results.collect import collect
 from xstilts_hpc.results.kept import Kept
 from xstilts_hpc.scoring.draws import DRAWS
+from xstilts_hpc.tasks import task_of
 
 
 def kept_files(root: Path) -> list[Path]:
@@ -73,6 +75,15 @@ def test_other_scoring_code_scores_again(
 ) -> None:
     collect("small", small.root)
     monkeypatch.setattr(kept_module, "scoring_digest", lambda: "another")
+    collect("small", small.root)
+    assert len(reads) == 8
+
+
+def test_other_code_of_a_task_of_another_package_scores_again(
+    small: GridBuilder, reads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collect("small", small.root)
+    monkeypatch.setattr(kept_module, "task_of", lambda name: replace(task_of(name), code="its metric was mended"))
     collect("small", small.root)
     assert len(reads) == 8
 

@@ -219,6 +219,11 @@ class Profile(_Strict):
         }
         return {**ours, **self.environment}
 
+    @property
+    def brings_packages(self) -> bool:
+        """Say whether what a job needs may come from its setup, such as a module with torch, and be missing here."""
+        return self.kind == "slurm" and bool(self.setup)
+
     def setup_lines(self) -> list[str]:
         """Return the shell lines of a batch job before its command: exports, quoted, then the profile's own."""
         exports = [f"export {name}={shlex.quote(value)}" for name, value in self.variables().items()]

@@ -98,9 +98,10 @@ def submit(grid: GridPath, profile: ProfileName, root: Root = EXPERIMENTS, dry_r
     from xstilts_hpc.model_files import require_model
     from xstilts_hpc.packages import require_training_packages
 
-    if not dry_run:
+    loaded = load_profile(profile)
+    if not (dry_run or loaded.brings_packages):
         require_training_packages()
-    loaded, expanded = load_profile(profile), expand_grid(grid, root)
+    expanded = expand_grid(grid, root)
     require_model(next(iter(expanded.runs.values())).run.model)
     if loaded.kind == "slurm":
         from xstilts_hpc.cluster.submit import submit as hand_over

@@ -52,9 +52,10 @@ def retry(
         typer.echo("nothing to retry: " + (f"no run ended as {' or '.join(causes)}" if causes else "no run failed"))
         say_next(f"xstilts status {shlex.quote(str(grid))}", root)
         return
-    if not dry_run:
+    chosen_profile = profile_for(view, profile)
+    if not (dry_run or chosen_profile.brings_packages):
         require_training_packages()
-    code = _hand_over(planned, root, profile_for(view, profile), only=chosen, dry_run=dry_run)
+    code = _hand_over(planned, root, chosen_profile, only=chosen, dry_run=dry_run)
     say_next(f"xstilts status {shlex.quote(str(grid))}", root)
     raise typer.Exit(code)
 

@@ -93,7 +93,8 @@ def read(encoder: Any, batch: Batch) -> Read:
     if family_of(encoder.config.model_type).pooler:
         return Read(tokens, encoder.pooler(tokens[batch.rows.starts][:, None]))
     if getattr(encoder.config, "classifier_pooling", "cls") == "mean":
-        return Read(tokens, torch.segment_reduce(tokens.float(), "mean", offsets=batch.rows.first, axis=0))
+        means = torch.segment_reduce(tokens.float(), "mean", offsets=batch.rows.first, axis=0)
+        return Read(tokens, means.to(tokens.dtype))
     return Read(tokens, tokens[batch.rows.starts])
 
 

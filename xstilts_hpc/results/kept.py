@@ -24,6 +24,7 @@ from xstilts_hpc.files import whole_file
 from xstilts_hpc.run import Prediction
 from xstilts_hpc.run_folder import RunFolder
 from xstilts_hpc.scoring.draws import Draws
+from xstilts_hpc.tasks import task_of
 
 # What a damaged file raises, and what scores depend on in this package.
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -108,7 +109,10 @@ def kept(root: Path, run: str, prediction: Prediction) -> Kept:
 
 
 def pinned(folder: RunFolder, prediction: Prediction, sha256: str) -> dict[str, Any]:
-    """Return what kept scores hold for: the logits file, what is asked of it, and the code that scores."""
+    """Return what kept scores hold for: the logits file, what is asked of it, and the code that scores.
+
+    Of a task of another package that is its code as well.
+    """
     found = folder.logits(prediction.task).stat()
     return {
         "sha256": sha256,
@@ -116,6 +120,7 @@ def pinned(folder: RunFolder, prediction: Prediction, sha256: str) -> dict[str, 
         "changed": found.st_mtime_ns,
         "data": dict(prediction.data),
         "scoring": scoring_digest(),
+        "task": task_of(prediction.task).code,
     }
 
 
