@@ -25,7 +25,7 @@ A run of a command ends with one of these, whichever command it is. [Errors](err
 """
 _MEANINGS = {
     0: "fine",
-    2: "usage: a mistyped command, option or argument",
+    2: "usage: a mistyped command or option, or an argument that is missing",
     3: "grid, profile or data invalid",
     4: "finished, but something is missing or failed",
     5: "the cluster refused",

@@ -236,7 +236,7 @@ def test_each_missing_task_is_named_with_where_to_get_it(tiny_root: Path) -> Non
     for file in (tiny_root / "data" / "MNLI").iterdir():
         file.unlink()
     found = diagnose(tiny_root / "grid.yaml", tiny_root).checks[0]
-    assert told(found, Level.PROBLEM, "mnli (training), from")
+    assert told(found, Level.PROBLEM, "mnli (training)", "xstilts data fetch mnli")
 
 
 def test_exit_codes_say_where_the_problem_is() -> None:

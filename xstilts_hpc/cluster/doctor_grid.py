@@ -46,12 +46,12 @@ def diagnose(path: Path, root: Path) -> Diagnosis:
 def check_data(grid: Grid, root: Path) -> Check:
     """Check that every task of a grid has the files that it is trained on and scored with."""
     folder = DataFolder(root / Path(grid.data).expanduser(), Memory(root / "cache" / "data.json"))
-    missing = [
-        f"{task.name} ({what}), from {task.origin}" for task, what in _wanted(grid) if not _here(folder, task, what)
-    ]
+    missing = [(task.name, what) for task, what in _wanted(grid) if not _here(folder, task, what)]
     names = {task.name for task, _ in _wanted(grid)}
     if missing:
-        return problem("data", f"not under {folder.root}: {'; '.join(missing)}", "xstilts tasks shows what is here")
+        said = "; ".join(f"{name} ({what})" for name, what in missing)
+        fetch = f"xstilts data fetch {' '.join(dict.fromkeys(name for name, _ in missing))}"
+        return problem("data", f"not under {folder.root}: {said}", f"{fetch}; xstilts data check says more")
     return fine("data", f"files of all {len(names)} tasks are under {folder.root}")
 
 

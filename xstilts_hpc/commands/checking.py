@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xstilts_hpc.commands import completion
 from xstilts_hpc.commands.options import EXPERIMENTS, AsJson, ProfileName, Root, print_value, say_next
 
 if TYPE_CHECKING:
@@ -14,7 +15,12 @@ if TYPE_CHECKING:
 
 def doctor(  # noqa: PLR0913 - a command has as many parameters as options
     profile: ProfileName = "local",
-    grid: Annotated[Path | None, typer.Option("--grid", help="Check data, model and room for this grid too.")] = None,
+    grid: Annotated[
+        Path | None,
+        typer.Option(
+            "--grid", help="Check data, model and room for this grid too.", autocompletion=completion.grid_files
+        ),
+    ] = None,
     root: Root = EXPERIMENTS,
     on_node: Annotated[bool, typer.Option("--on-node", help="Submit a short job that checks the nodes.")] = False,
     wait_min: Annotated[float, typer.Option(help="Minutes that the job on the nodes may wait for its start.")] = 10.0,

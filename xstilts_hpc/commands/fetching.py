@@ -2,7 +2,6 @@
 
 import json
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,7 +42,7 @@ From = Annotated[Origin, typer.Option("--from", help="The publishers' files, or 
 def fetch_data(  # noqa: PLR0913 - a command has as many parameters as options
     tasks: TaskNames = None,
     root: Root = EXPERIMENTS,
-    data: DataPath = Path(),
+    data: DataPath = None,
     origin: From = Origin.PUBLISHERS,
     translated: Translated = None,
     mirror: Mirror = "",
@@ -69,7 +68,7 @@ def fetch_data(  # noqa: PLR0913 - a command has as many parameters as options
     elif dry_run:
         typer.echo("\n".join(_plan_lines(found)))
     else:
-        say_next("xstilts data check", root)
+        say_next("xstilts data check", root, data)
     raise typer.Exit(4 if any(outcome.state is State.MISSING for outcome in found) else 0)
 
 

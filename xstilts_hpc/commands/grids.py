@@ -10,12 +10,14 @@ import typer
 from xstilts_hpc.commands.options import (
     EXPERIMENTS,
     AsJson,
+    DataPath,
     DryRun,
     GridPath,
     ProfileName,
     Root,
     RunId,
     console,
+    data_of,
     expand_grid,
     print_value,
     say_next,
@@ -37,16 +39,14 @@ def demo(
     raise typer.Exit(run_demo(root, console(), slots=slots))
 
 
-def tasks(
-    root: Root = EXPERIMENTS, data: Annotated[Path, typer.Option(help="Data folder.")] = Path(), as_json: AsJson = False
-) -> None:
+def tasks(root: Root = EXPERIMENTS, data: DataPath = None, as_json: AsJson = False) -> None:
     """List the tasks, those of other packages too: kind, role, languages, metric, and whether their data are here.
 
     Example: xstilts tasks --data experiments/data
     """
     from xstilts_hpc.listing import task_rows, task_table, usable_plugins
 
-    rows = task_rows(data if data != Path() else root / "data")
+    rows = task_rows(data_of(root, data))
     print_value(rows, lambda: task_table(rows), as_json=as_json)
     _, problems = usable_plugins()
     if problems:
@@ -86,7 +86,8 @@ def plan(
         if published:
             typer.echo("by the sizes that the publishers state: with the data here, the runs have other ids")
         console().print("\n".join(advice), end="\n" if advice else "", soft_wrap=True, highlight=False)
-        say_next(f"xstilts submit {shlex.quote(str(grid))} --profile {profile or 'local'}", root)
+        where = profile or ("PROFILE" if published else "local")  # a study's grid is not for a login node
+        say_next(f"xstilts submit {shlex.quote(str(grid))} --profile {where}", root)
 
 
 def submit(grid: GridPath, profile: ProfileName, root: Root = EXPERIMENTS, dry_run: DryRun = False) -> None:

@@ -43,7 +43,7 @@ TaskNames = Annotated[
     list[str] | None,
     typer.Argument(metavar="[TASK]...", help="Tasks; all if none is named.", autocompletion=completion.task_names),
 ]
-DataPath = Annotated[Path, typer.Option("--data", help="The data folder, if it is not ROOT/data.")]
+DataPath = Annotated[Path | None, typer.Option("--data", help="The data folder, if it is not ROOT/data.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
 Partial = Annotated[bool, typer.Option("--allow-partial", help="Accept missing cells: exit 0, averages marked n=k/N.")]
@@ -51,9 +51,9 @@ Partial = Annotated[bool, typer.Option("--allow-partial", help="Accept missing c
 EXPERIMENTS = Path("experiments")
 
 
-def data_of(root: Path, data: Path) -> Path:
+def data_of(root: Path, data: Path | None) -> Path:
     """Return the data folder: that of the root, unless another one is named."""
-    return data if data != Path() else root / "data"
+    return root / "data" if data is None else data
 
 
 def expand_grid(grid: Path, root: Path, *, published: bool = False) -> "Plan":
@@ -87,6 +87,7 @@ def print_value(value: Any, table: Callable[[], Any], *, as_json: bool) -> None:
         console().print(table())
 
 
-def say_next(command: str, root: Path) -> None:
-    """Print the next useful command."""
-    typer.echo(f"next: {command}" + ("" if root == EXPERIMENTS else f" --root {shlex.quote(str(root))}"))
+def say_next(command: str, root: Path, data: Path | None = None) -> None:
+    """Print the next useful command, for the same root and data folder."""
+    folders = ([("--root", root)] if root != EXPERIMENTS else []) + ([("--data", data)] if data is not None else [])
+    typer.echo(" ".join([f"next: {command}", *(f"{option} {shlex.quote(str(path))}" for option, path in folders)]))

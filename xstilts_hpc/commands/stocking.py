@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from xstilts_hpc.commands import completion
 from xstilts_hpc.commands.options import (
     EXPERIMENTS,
     AsJson,
@@ -19,7 +20,7 @@ from xstilts_hpc.commands.options import (
 )
 
 
-def check(tasks: TaskNames = None, root: Root = EXPERIMENTS, data: DataPath = Path(), as_json: AsJson = False) -> None:
+def check(tasks: TaskNames = None, root: Root = EXPERIMENTS, data: DataPath = None, as_json: AsJson = False) -> None:
     """Check data: files, counts, checksums, licences; say what is missing and how to get it. Reads all, writes nothing.
 
     Exit code 3 where files are short, changed or unreadable, 4 where some are missing.
@@ -38,10 +39,13 @@ def check(tasks: TaskNames = None, root: Root = EXPERIMENTS, data: DataPath = Pa
 
 
 def import_data(  # noqa: PLR0913 - a command has as many parameters as options
-    task: Annotated[str, typer.Argument(metavar="TASK", help="The task whose files they are.")],
+    task: Annotated[
+        str,
+        typer.Argument(metavar="TASK", help="The task whose files they are.", autocompletion=completion.task_names),
+    ],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that has them, at whatever depth.")],
     root: Root = EXPERIMENTS,
-    data: DataPath = Path(),
+    data: DataPath = None,
     link: Annotated[bool, typer.Option("--link", help="Link the files instead of copying them.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Replace other files of the same names.")] = False,
     dry_run: DryRun = False,
@@ -71,6 +75,6 @@ def import_data(  # noqa: PLR0913 - a command has as many parameters as options
         typer.echo(f"{len(plan.new):,} files {verb} into {plan.data}, {len(plan.same):,} were there already")
         for line in unused:
             typer.echo(line)
-        again = f"xstilts data import {task} {shlex.quote(str(folder))}{' --link' if link else ''}"
-        say_next(again if dry_run else f"xstilts data check {task}", root)
+        again = f"xstilts data import {task} {shlex.quote(str(folder))}{' --link' * link}{' --replace' * replace}"
+        say_next(again if dry_run else f"xstilts data check {task}", root, data)
     raise typer.Exit(4 if check.lacks_some else 0)

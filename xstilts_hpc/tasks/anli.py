@@ -59,7 +59,7 @@ ANLI_ROUNDS = Task(
     published=in_english(162_865, 3_200),
     characters=391.9,
     sources=(*_sources(Split.TRAIN), *_sources(Split.DEV)),
-    origin="https://dl.fbaipublicfiles.com/anli/anli_v1.0.zip (Nie et al. 2020)",
+    origin="https://dl.fbaipublicfiles.com/anli/anli_v0.1.zip (Nie et al. 2020; v1.0 is read too)",
     licence="CC BY-NC 4.0",
     downloads=(
         # The archive that jiant reads, and the only one whose digest is known.
