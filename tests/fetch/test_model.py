@@ -1,9 +1,11 @@
 """Models of the hub: pinned to a commit, verified, never a pickle, and read offline by the hub's own client."""
 
 import io
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,52 @@ def test_an_answer_that_is_not_the_hubs_is_an_error(site: Site, cache: Path) -> 
     site.put("/api/models/org/name/revision/main", b"<html>hello</html>")
     with pytest.raises(FetchError, match="not an answer of the hub"):
         fetch()
+
+
+@pytest.mark.parametrize(
+    "sibling",
+    [
+        "config.json",
+        {"rfilename": "config.json", "size": 2, "blobId": "../../../outside"},
+        {"rfilename": "config.json", "size": 2, "blobId": 7},
+        {"rfilename": "config.json", "lfs": {"sha256": "../../../outside", "size": 2}},
+        {"rfilename": "config.json", "lfs": "0" * 64},
+    ],
+)
+def test_an_answer_whose_files_have_other_names_than_digests_is_refused(
+    site: Site, cache: Path, tmp_path: Path, sibling: object
+) -> None:
+    weights = {"rfilename": "model.safetensors", "size": 2, "blobId": "0" * 40}
+    answer = {"sha": COMMIT, "siblings": [sibling, weights]}
+    site.put("/api/models/org/name/revision/main", json.dumps(answer).encode())
+    site.put(f"/org/name/resolve/{COMMIT}/config.json", b"{}")
+    with pytest.raises(FetchError, match="not an answer of the hub"):
+        fetch()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_that_is_right_is_left_alone_and_another_is_replaced_at_once(
+    site: Site, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_repository(site, "models", NAME, FILES)
+    right, wrong = (fetch().folder / name for name in ("config.json", "tokenizer.json"))
+    before = right.lstat()
+    wrong.unlink()
+    wrong.symlink_to("elsewhere")
+    monkeypatch.setattr(Path, "unlink", _must_not_go({right, wrong}, Path.unlink))
+    fetch()
+    assert right.lstat() == before
+    assert wrong.read_bytes() == FILES["tokenizer.json"]
+
+
+def _must_not_go(paths: set[Path], unlink: Callable[..., None]) -> Callable[..., None]:
+    """Return Path.unlink, except that some paths must never be missing."""
+
+    def checked(path: Path, *, missing_ok: bool = False) -> None:
+        assert path not in paths
+        unlink(path, missing_ok=missing_ok)
+
+    return checked
 
 
 def test_a_branch_with_a_slash_is_a_revision(site: Site, cache: Path) -> None:

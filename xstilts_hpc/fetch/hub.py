@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from xstilts_hpc.errors import FetchError
 from xstilts_hpc.fetch.transfer import Patience, Unwatched, Wanted, transfer
+from xstilts_hpc.files import MALFORMED
 from xstilts_hpc.tasks.base import Task
 from xstilts_hpc.tasks.download import Download, HubFiles
 
@@ -63,7 +64,7 @@ def repository(kind: str, name: str, revision: str, patience: Patience) -> Repos
             f"{kind}/{name} cannot be looked up on the hub: {error}\nis the id right, is {revision!r} a revision of "
             "it, and may everybody read it? (what needs a login: hf download, of huggingface_hub)"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except MALFORMED as error:
         raise FetchError(f"{url}: not an answer of the hub ({error!r}); check HF_ENDPOINT") from error
     if not re.fullmatch(r"[0-9a-f]{40}", found.commit):
         raise FetchError(f"{url}: expected a commit, got {found.commit!r}; check HF_ENDPOINT")
@@ -73,7 +74,11 @@ def repository(kind: str, name: str, revision: str, patience: Patience) -> Repos
 def _file(sibling: dict[str, Any]) -> HubFile:
     large = sibling.get("lfs") or {}
     size = int(large.get("size") or sibling.get("size") or 0)
-    return HubFile(str(sibling["rfilename"]), size, large.get("sha256", ""), "" if large else sibling.get("blobId", ""))
+    sha256, git_sha1 = large.get("sha256") or "", "" if large else sibling.get("blobId") or ""
+    # They become names of files in the cache.
+    if not (re.fullmatch(r"([0-9a-f]{64})?", sha256) and re.fullmatch(r"([0-9a-f]{40})?", git_sha1)):
+        raise ValueError(f"{sibling['rfilename']!r} has the digest {sha256 or git_sha1!r}")
+    return HubFile(str(sibling["rfilename"]), size, sha256, git_sha1)
 
 
 def with_hub_files(task: Task, patience: Patience | None = None) -> Task:

@@ -10,7 +10,7 @@ from xstilts_hpc.fetch.hub import HubFile, Repository, repository
 from xstilts_hpc.fetch.room import check_room, disk_errors_are_clear
 from xstilts_hpc.fetch.transfer import Patience, Wanted, transfer
 from xstilts_hpc.fetch.watching import Watching
-from xstilts_hpc.files import write_text
+from xstilts_hpc.files import whole_file, write_text
 from xstilts_hpc.lease import hold
 from xstilts_hpc.model_files import hub_cache
 
@@ -95,7 +95,9 @@ def _bring(file: HubFile, found: Repository, blobs: Path, watching: Watching, pa
 
 
 def _link(path: Path, blob: Path) -> None:
-    """Put a link where the hub's client looks for a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    path.symlink_to(Path("..") / ".." / "blobs" / blob.name)
+    """Put a link where the hub's client looks for a file, at once: a run that reads the model never misses it."""
+    content = Path("..") / ".." / "blobs" / blob.name
+    if path.is_symlink() and path.readlink() == content:
+        return
+    with whole_file(path, durable=False) as partial:
+        partial.symlink_to(content)
