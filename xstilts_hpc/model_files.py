@@ -74,9 +74,16 @@ def require_model(source: ModelSource) -> None:
 
 
 def hub_cache() -> Path:
-    """Return the folder in which the hub's client keeps models."""
-    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
-    return Path(os.environ.get("HF_HUB_CACHE", home / "hub")).expanduser()
+    """Return the folder in which the hub's client keeps models: of the variables that it reads, in its order."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
+    home = _expanded(os.environ.get("HF_HOME", caches / "huggingface"))
+    older = os.environ.get("HUGGINGFACE_HUB_CACHE", home / "hub")
+    return _expanded(os.environ.get("HF_HUB_CACHE", older))
+
+
+def _expanded(path: str | Path) -> Path:
+    """Return a path of the environment as the hub's client reads it: the home folder first, then variables."""
+    return Path(os.path.expandvars(Path(path).expanduser()))
 
 
 def _snapshot(source: ModelSource) -> Path:
