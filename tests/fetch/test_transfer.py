@@ -174,7 +174,7 @@ def test_a_failure_that_does_not_pass_ends_it(site: Site, tmp_path: Path, notes:
 def test_a_silent_server_is_not_waited_for_forever(site: Site, tmp_path: Path, notes: Notes) -> None:
     url = site.put("/file", CONTENT, failures=["silence"])
     wanted = Wanted((url,), len(CONTENT), SHA256)
-    transfer(wanted, tmp_path / "file", notes, Patience(tries=2, wait_s=0.0, silence_s=0.2))
+    transfer(wanted, tmp_path / "file", notes, Patience(tries=10, wait_s=0.0, silence_s=0.2))
     assert is_whole(tmp_path)
     assert f"{url}: no data for 0.2 s" in notes.said[0]
 
