@@ -15,14 +15,16 @@ def git_sha1(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
-def put_repository(site: Site, kind: str, name: str, files: Mapping[str, bytes], *, revision: str = "main") -> None:
+def put_repository(
+    site: Site, kind: str, name: str, files: Mapping[str, bytes], *, revision: str = "main", commit: str = COMMIT
+) -> None:
     """Put a repository on a site, at a revision: files of more than 20 bytes are large ones, with a SHA-256."""
     siblings = [_sibling(path, content) for path, content in files.items()]
-    answer = json.dumps({"id": name, "sha": COMMIT, "siblings": siblings}).encode()
-    for known in (revision.replace("/", "%2F"), COMMIT):
+    answer = json.dumps({"id": name, "sha": commit, "siblings": siblings}).encode()
+    for known in (revision.replace("/", "%2F"), commit):
         site.put(f"/api/{kind}/{name}/revision/{known}", answer)
     for path, content in files.items():
-        site.put(f"/{'' if kind == 'models' else kind + '/'}{name}/resolve/{COMMIT}/{path}", content)
+        site.put(f"/{'' if kind == 'models' else kind + '/'}{name}/resolve/{commit}/{path}", content)
 
 
 def _sibling(path: str, content: bytes) -> dict[str, object]:

@@ -23,7 +23,19 @@ from xstilts_hpc.lease import hold
 from xstilts_hpc.tasks import TASKS
 from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.download import Download
-from xstilts_hpc.tasks.fetched import check_fetched, fetch_lease, read_fetched, scratch_folder, sources_path
+from xstilts_hpc.tasks.fetched import (
+    IMPORTED,
+    PUBLISHED,
+    Fetched,
+    FetchedFile,
+    check_fetched,
+    fetch_lease,
+    read_fetched,
+    scratch_folder,
+    sources_path,
+    with_record,
+    write_fetched,
+)
 from xstilts_hpc.tasks.folder import DataFolder
 
 FETCHED = [task for task in TASKS.values() if task.downloads]
@@ -156,6 +168,44 @@ def test_an_unknown_digest_is_trusted_once_and_said_so(site: Site, tmp_path: Pat
     assert second.state is State.MISSING
     assert f"expected {sha256(TEXT)}" in second.says
     assert not (tmp_path / "hellaswag/a.jsonl").exists()
+
+
+@pytest.mark.parametrize("imported", [False, True])
+def test_what_a_user_put_there_is_not_replaced_and_what_came_is_kept(
+    site: Site, tmp_path: Path, *, imported: bool
+) -> None:
+    task = plain(site)
+    mine = tmp_path / "hellaswag/a.jsonl"
+    mine.parent.mkdir()
+    mine.write_bytes(b"mine\n")
+    if imported:
+        write_fetched(tmp_path, {"file:///home/me": record_of("hellaswag/a.jsonl", trusted=IMPORTED)})
+    (found,) = run(task, tmp_path)
+    assert "is there with other content" in found.says
+    assert mine.read_bytes() == b"mine\n"
+    mine.unlink()
+    assert [outcome.state for outcome in run(task, tmp_path)] == [State.FETCHED]
+    assert len(site.requests) == 1
+    assert list(scratch_folder(tmp_path).iterdir()) == []
+
+
+def test_what_was_fetched_of_another_task_is_not_replaced(site: Site, tmp_path: Path) -> None:
+    run(plain(site), tmp_path)
+    other = replace(plain(site, "/b.jsonl", b"texT\n"), name="other")
+    assert [outcome.state for outcome in run(other, tmp_path)] == [State.MISSING]
+    assert (tmp_path / "hellaswag/a.jsonl").read_bytes() == TEXT
+
+
+def record_of(*paths: str, trusted: str = PUBLISHED) -> Fetched:
+    """Return a record of files that hold TEXT."""
+    files = {path: FetchedFile(sha256(TEXT), len(TEXT)) for path in paths}
+    return Fetched(("hellaswag",), "u", sha256(TEXT), len(TEXT), trusted, "now", "MIT", files)
+
+
+def test_a_new_record_takes_its_own_files_only_from_another() -> None:
+    new, old, gone = record_of("a"), record_of("a", "b", "c"), record_of("a")
+    found = with_record({"old": old, "gone": gone, "new": old}, "new", new)
+    assert {url: list(record.files) for url, record in found.items()} == {"old": ["b", "c"], "new": ["a"]}
 
 
 def test_one_that_fails_stops_no_other(site: Site, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from xstilts_hpc.fetch.hub import with_hub_files
 from xstilts_hpc.tasks import TASKS
 from xstilts_hpc.tasks.base import Task
 from xstilts_hpc.tasks.download import HubFiles
+from xstilts_hpc.tasks.fetched import read_fetched
 
 PARQUET = b"PAR1" + bytes(100) + b"PAR1"
 CONVERTED = "refs/convert/parquet"
@@ -39,6 +40,17 @@ def test_files_of_the_configurations_are_fetched(site: Site, tmp_path: Path) -> 
     assert (download.sha256, download.num_bytes) == (sha256(PARQUET), len(PARQUET))
     assert [outcome.state for outcome in run(task, tmp_path)] == [State.FETCHED]
     assert (tmp_path / "hub/org--name" / names[0]).read_bytes() == PARQUET
+
+
+def test_after_the_hubs_main_moved_its_files_replace_those_of_before(site: Site, tmp_path: Path) -> None:
+    name = "mnli/train-00000-of-00001.parquet"
+    put_repository(site, "datasets", "org/name", {name: PARQUET})
+    run(found_on_hub("mnli"), tmp_path)
+    put_repository(site, "datasets", "org/name", {name: PARQUET * 2}, commit=COMMIT[::-1])
+    assert [outcome.state for outcome in run(found_on_hub("mnli"), tmp_path)] == [State.FETCHED]
+    assert (tmp_path / "hub/org--name" / name).read_bytes() == PARQUET * 2
+    (url,) = read_fetched(tmp_path)
+    assert COMMIT[::-1] in url
 
 
 def test_an_only_configuration_may_lie_in_the_folder_data(site: Site) -> None:

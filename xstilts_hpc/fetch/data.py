@@ -12,7 +12,7 @@ from xstilts_hpc.clock import utc
 from xstilts_hpc.errors import DataError, FetchError, nearest
 from xstilts_hpc.fetch.room import FullDiskError, check_room, disk_errors_are_clear
 from xstilts_hpc.fetch.transfer import Patience, Wanted, transfer
-from xstilts_hpc.fetch.unpack import lacking, unpack
+from xstilts_hpc.fetch.unpack import OccupiedError, lacking, unpack
 from xstilts_hpc.fetch.watching import Watching
 from xstilts_hpc.files import Memory
 from xstilts_hpc.lease import hold
@@ -21,6 +21,7 @@ from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.download import Download
 from xstilts_hpc.tasks.fetched import (
     FIRST_DOWNLOAD,
+    IMPORTED,
     PUBLISHED,
     Fetched,
     check_fetched,
@@ -186,9 +187,9 @@ def _record(job: Job, records: dict[str, Fetched], fetching: Fetching, watching:
     file = scratch_folder(data) / _scratch_name(download.url)
     received = transfer(_wanted(download, before, fetching.mirror), file, watching, fetching.patience)
     try:
-        files = unpack(file, download, data, owned=set(before.files) if before else set())
-    except FullDiskError:
-        raise
+        files = unpack(file, download, data, owned=_owned(job, records))
+    except (FullDiskError, OccupiedError):
+        raise  # what came is used by the next fetch
     except FetchError:
         file.unlink()
         raise
@@ -203,6 +204,16 @@ def _record(job: Job, records: dict[str, Fetched], fetching: Fetching, watching:
         licence=job.licence,
         files=files,
     )
+
+
+def _owned(job: Job, records: dict[str, Fetched]) -> set[str]:
+    """Return the files that a download may replace: those fetched for its tasks, from wherever they came then."""
+    return {
+        name
+        for url, record in records.items()
+        if record.trusted != IMPORTED and (url == job.download.url or not set(record.tasks).isdisjoint(job.tasks))
+        for name in record.files
+    }
 
 
 def _wanted(download: Download, before: Fetched | None, mirror: str) -> Wanted:

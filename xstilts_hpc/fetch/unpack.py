@@ -26,6 +26,10 @@ _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, lzma.LZM
 _Member = tuple[str, IO[bytes]]
 
 
+class OccupiedError(FetchError):
+    """Where a file belongs is something that was not fetched; what was downloaded is in order."""
+
+
 def unpack(file: Path, download: Download, data: Path, *, owned: Set[str]) -> dict[str, FetchedFile]:
     """Put the files of a download into a data folder; return what they are by path under it.
 
@@ -126,7 +130,7 @@ def _put(path: str, source: IO[bytes], data: Path, owned: Set[str]) -> FetchedFi
                 size += len(chunk)
         file = FetchedFile(digest.hexdigest(), size)
         if path not in owned and target.exists() and sha256_of(target) != file.sha256:
-            raise FetchError(
+            raise OccupiedError(
                 f"{target} is there with other content, and was not fetched; move it away and fetch again, or keep it "
                 "and do without this download"
             )

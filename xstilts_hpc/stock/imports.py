@@ -23,7 +23,15 @@ from xstilts_hpc.stock.check import (
 )
 from xstilts_hpc.stock.search import Found, find_files, seen
 from xstilts_hpc.tasks.base import Task
-from xstilts_hpc.tasks.fetched import IMPORTED, Fetched, FetchedFile, fetch_lease, read_fetched, write_fetched
+from xstilts_hpc.tasks.fetched import (
+    IMPORTED,
+    Fetched,
+    FetchedFile,
+    fetch_lease,
+    read_fetched,
+    with_record,
+    write_fetched,
+)
 from xstilts_hpc.tasks.folder import DataFolder, forms_of
 
 _SHOWN = 10
@@ -154,14 +162,7 @@ def _record(plan: Import) -> None:
         files = {name: FetchedFile(sha256_of(plan.data / name), size) for name, size in sizes.items()}
         place = plan.folder.resolve().as_uri()
         record = Fetched((task.name,), place, "", sum(sizes.values()), IMPORTED, utc(), task.licence, files)
-        records = {url: _without(old, names) for url, old in read_fetched(plan.data).items()}
-        write_fetched(
-            plan.data, {url: old for url, old in records.items() if old.files} | {f"{place}#{task.name}": record}
-        )
-
-
-def _without(record: Fetched, names: set[str]) -> Fetched:
-    return replace(record, files={name: file for name, file in record.files.items() if name not in names})
+        write_fetched(plan.data, with_record(read_fetched(plan.data), f"{place}#{task.name}", record))
 
 
 def _nothing(task: Task, folder: Path) -> str:

@@ -15,8 +15,8 @@ The file holds `{"schema": 1, "downloads": {URL: record}}`, a record per downloa
 A path stands in one record at most. Only who holds `fetch_lease(data)` may write it; `check_fetched` needs no network.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +91,13 @@ def write_fetched(data: Path, records: Mapping[str, Fetched]) -> None:
 
 
 def with_record(records: Mapping[str, Fetched], url: str, record: Fetched) -> dict[str, Fetched]:
-    """Return the records with a new one, whose files no longer belong to another."""
-    kept = {key: value for key, value in records.items() if key != url and not set(value.files) & set(record.files)}
-    return {**kept, url: record}
+    """Return the records with a new one, whose files no longer belong to others; one that has no more files goes."""
+    others = {key: _without(old, record.files) for key, old in records.items() if key != url}
+    return {key: old for key, old in others.items() if old.files} | {url: record}
+
+
+def _without(record: Fetched, names: Container[str]) -> Fetched:
+    return replace(record, files={name: file for name, file in record.files.items() if name not in names})
 
 
 def check_fetched(data: Path, record: Fetched) -> Iterator[str]:
