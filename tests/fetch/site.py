@@ -15,7 +15,7 @@ class Page:
     """What is at an address; `failures` are used up first, one a request.
 
     A failure is a status, "reset" or "silence" half-way, "change" (another content from then on), "shift" (another
-    part than was asked for), or "" for none.
+    part than was asked for), "redirect" (to what `headers` say), or "" for none.
     """
 
     content: bytes
@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
         if start and failure == "shift":
             start, failure = start // 2, ""
         content = page.content[start or 0 :]
-        self.send_response(200 if start is None else 206)
+        self.send_response(302 if failure == "redirect" else 200 if start is None else 206)
         if start is not None:
             self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
         if page.length:

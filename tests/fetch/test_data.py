@@ -13,6 +13,7 @@ from tests.fetch.archives import sha256, zip_of
 from tests.fetch.conftest import AT_ONCE
 from tests.fetch.publishers import publish
 from tests.fetch.site import Site
+from tests.fetch.test_sources import record_of
 from xstilts_hpc.errors import DataError, FetchError, LockError
 from xstilts_hpc.examples import SequenceExample
 from xstilts_hpc.fetch.data import Fetching, Outcome, State, fetch, jobs_of, needed_for, plan_fetch, with_translations
@@ -25,15 +26,11 @@ from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.download import Download
 from xstilts_hpc.tasks.fetched import (
     IMPORTED,
-    PUBLISHED,
-    Fetched,
-    FetchedFile,
     check_fetched,
     fetch_lease,
     read_fetched,
     scratch_folder,
     sources_path,
-    with_record,
     write_fetched,
 )
 from xstilts_hpc.tasks.folder import DataFolder
@@ -196,18 +193,6 @@ def test_what_was_fetched_of_another_task_is_not_replaced(site: Site, tmp_path: 
     assert (tmp_path / "hellaswag/a.jsonl").read_bytes() == TEXT
 
 
-def record_of(*paths: str, trusted: str = PUBLISHED) -> Fetched:
-    """Return a record of files that hold TEXT."""
-    files = {path: FetchedFile(sha256(TEXT), len(TEXT)) for path in paths}
-    return Fetched(("hellaswag",), "u", sha256(TEXT), len(TEXT), trusted, "now", "MIT", files)
-
-
-def test_a_new_record_takes_its_own_files_only_from_another() -> None:
-    new, old, gone = record_of("a"), record_of("a", "b", "c"), record_of("a")
-    found = with_record({"old": old, "gone": gone, "new": old}, "new", new)
-    assert {url: list(record.files) for url, record in found.items()} == {"old": ["b", "c"], "new": ["a"]}
-
-
 def test_one_that_fails_stops_no_other(site: Site, tmp_path: Path) -> None:
     lost = replace(plain(site).downloads[0], urls=(f"{site.url}/lost",), to="lost")
     task = replace(plain(site), downloads=(lost, *plain(site).downloads))
@@ -263,6 +248,12 @@ def test_a_mirror_has_a_folder_for_each_publisher(site: Site, tmp_path: Path) ->
     assert list(read_fetched(tmp_path)) == ["https://publisher.invalid/a.jsonl"]
 
 
+def test_a_mirror_that_is_no_address_is_said_so(site: Site, tmp_path: Path) -> None:
+    (found,) = run(plain(site), tmp_path, mirror="http://[bad")
+    assert found.state is State.MISSING
+    assert re.search(r"http://\[bad/127\.0\.0\.1.*: is not an address", found.says)
+
+
 def test_a_plan_neither_asks_nor_writes(site: Site, tmp_path: Path) -> None:
     (found,) = plan_fetch([plain(site)], tmp_path / "data")
     assert (found.state, found.num_bytes, found.licence) == (State.TO_FETCH, 5, "MIT")
@@ -278,15 +269,3 @@ def test_what_needs_a_licence_says_what_to_do_unless_it_is_here(tmp_path: Path) 
     (tmp_path / "ccg.train").write_text("a\tN\n", encoding="utf-8")
     (found,) = run(TASKS["ccg"], tmp_path)
     assert (found.state, found.says) == (State.HERE, "")
-
-
-def test_a_record_of_a_later_version_is_not_read(tmp_path: Path) -> None:
-    sources_path(tmp_path).write_text('{"schema": 2}', encoding="utf-8")
-    with pytest.raises(DataError, match="schema 2, this version reads 1"):
-        read_fetched(tmp_path)
-
-
-def test_a_damaged_record_is_an_error(tmp_path: Path) -> None:
-    sources_path(tmp_path).write_text('{"schema": 1, "downloads": {"u": {"files": []}}}', encoding="utf-8")
-    with pytest.raises(DataError, match="not a record of downloads"):
-        read_fetched(tmp_path)

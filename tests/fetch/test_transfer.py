@@ -211,12 +211,6 @@ def test_a_web_page_instead_of_a_file_is_not_believed(site: Site, tmp_path: Path
         fetch(url, tmp_path, notes, known=False)
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/x"])
-def test_only_http_is_spoken(tmp_path: Path, notes: Notes, url: str) -> None:
-    with pytest.raises(FetchError, match="not an http or https address"):
-        fetch(url, tmp_path, notes)
-
-
 def test_a_full_disk_is_an_error_and_what_came_is_gone_on_with(site: Site, tmp_path: Path, notes: Notes) -> None:
     url = site.put("/file", CONTENT)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -148,3 +148,23 @@ def test_a_file_of_the_users_own_is_not_overwritten(tmp_path: Path, data: Path) 
     assert written(data) == {"a.tsv": b"mine"}
     unpack(tmp_path / "new", wanted, data, owned={"a.tsv"})
     assert written(data) == {"a.tsv": b"new"}
+
+
+def test_an_encrypted_member_is_refused(tmp_path: Path, data: Path) -> None:
+    archive = zip_of(tmp_path / "a.zip", {"top/one.tsv": b"1"})
+    content = bytearray(archive.read_bytes())
+    for magic, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(magic) + place] |= 1
+    archive.write_bytes(content)
+    with pytest.raises(FetchError, match=r"the member 'top/one.tsv' is encrypted"):
+        unpack(archive, download("a.zip", "top/one.tsv"), data, owned=set())
+    assert written(data) == {}
+
+
+@pytest.mark.parametrize("owned", [set(), {"a.tsv"}])
+def test_a_folder_in_the_place_of_a_file_is_an_error(tmp_path: Path, data: Path, owned: set[str]) -> None:
+    (tmp_path / "new").write_bytes(b"new")
+    (data / "a.tsv").mkdir()
+    with pytest.raises(FetchError, match=r"a.tsv is a folder, expected a file; move it away and fetch again"):
+        unpack(tmp_path / "new", download("a.tsv", to="a.tsv"), data, owned=owned)
+    assert [path.name for path in data.iterdir()] == ["a.tsv"]

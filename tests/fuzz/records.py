@@ -21,6 +21,17 @@ from xstilts_hpc.results.kept import kept
 from xstilts_hpc.results.rows import LogitsJob, score_file
 from xstilts_hpc.run import ModelSource, Prediction, Request, Run
 from xstilts_hpc.run_folder import CURRENT, RunFolder, run_folder
+from xstilts_hpc.tasks.fetched import (
+    IMPORTED,
+    PUBLISHED,
+    Fetched,
+    FetchedFile,
+    check_fetched,
+    read_fetched,
+    sources_path,
+    with_record,
+    write_fetched,
+)
 from xstilts_hpc.training import Part, Sampling, Training, training_on
 
 _MODEL = ModelSource(path="models/tiny", digest="m")
@@ -96,6 +107,16 @@ def _submission() -> bytes:
     )
 
 
+def _sources() -> bytes:
+    """Return the record of a download and of an import as it is written."""
+    file = FetchedFile("e3b0", 0)
+    fetched = Fetched(("mnli", "xnli"), "https://x", "d", 9, PUBLISHED, "now", "MIT", {"a.tsv": file, "b/c.tsv": file})
+    imported = Fetched(("panx",), "file:///x", "", 0, IMPORTED, "now", "?", {"panx/train": file})
+    with TemporaryDirectory() as name:
+        write_fetched(Path(name), {"https://x": fetched, "file:///x#panx": imported})
+        return sources_path(Path(name)).read_bytes()
+
+
 def _as_written(write: Callable[[Path], None]) -> bytes:
     """Return what is written to a file that is called submission.json, whoever writes it."""
     with TemporaryDirectory() as name:
@@ -147,6 +168,12 @@ def _read_submission(path: Path) -> None:
     assert set(submission.elements) <= set(submission.runs)
 
 
+def _read_fetched(data: Path) -> None:
+    for url, record in read_fetched(data).items():
+        assert with_record({}, url, record) == {url: record}
+        assert all(check_fetched(data, record))
+
+
 def _in_run(*parts: str) -> str:
     return "/".join(("runs", _RUN.id, *parts))
 
@@ -177,5 +204,6 @@ RECORDS: dict[str, tuple[str, str, bytes, Callable[[Path], Any]]] = {
     "attempt": ("json", _in_run("provenance", "1.json"), _json(_ATTEMPT), _attempts),
     "plan": ("json", "plan.json", _plan(), lambda root: _load_plan(root / "plan.json")),
     "submission": ("json", "submission.json", _submission(), lambda root: _read_submission(root / "submission.json")),
+    "sources": ("json", "SOURCES.json", _sources(), _read_fetched),
     "lease": ("json", "LEASE", _json(asdict(_HOLDER)), lambda root: seems_held(root / "LEASE")),
 }

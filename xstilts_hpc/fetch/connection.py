@@ -52,13 +52,25 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
+def host_of(url: str) -> str:
+    """Return the host of a URL, with its port; LastingError where it is no address of a file on the web."""
+    try:
+        parts = urlsplit(url)
+        if parts.port == 0:
+            raise ValueError("port 0")
+    except ValueError as error:
+        raise LastingError(f"is not an address ({error}); one begins like https://example.org/") from error
+    if parts.scheme not in _SCHEMES:
+        raise LastingError("not an http or https address")
+    return parts.netloc
+
+
 def open_url(url: str, headers: dict[str, str], *, silence_s: float) -> http.client.HTTPResponse:
     """Return the answer to a GET; PassingError, LastingError or RangeError where it is none to read from.
 
     No data for `silence_s` is a TimeoutError, here and when the answer is read.
     """
-    if urlsplit(url).scheme not in _SCHEMES:
-        raise LastingError("not an http or https address")
+    host_of(url)
     sent = {"User-Agent": f"xstilts/{VERSION}", "Accept-Encoding": "identity", **headers}
     opener = urllib.request.build_opener(_Redirects)
     try:
@@ -68,6 +80,8 @@ def open_url(url: str, headers: dict[str, str], *, silence_s: float) -> http.cli
         raise _failure(error) from error
     except (OSError, http.client.HTTPException, UnicodeError) as error:  # URLError is an OSError
         raise _unreachable(error, silence_s) from error
+    except ValueError as error:
+        raise LastingError(f"is not an address, or redirects to what is none ({error})") from error
     coding = answer.headers.get("Content-Encoding", "identity")
     if coding != "identity":
         answer.close()

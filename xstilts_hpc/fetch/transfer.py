@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass, field
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from xstilts_hpc.errors import FetchError, RunError
-from xstilts_hpc.fetch.connection import LastingError, PassingError, RangeError, open_url, read_some
+from xstilts_hpc.fetch.connection import LastingError, PassingError, RangeError, host_of, open_url, read_some
 from xstilts_hpc.fetch.room import check_room, disk_errors_are_clear
 from xstilts_hpc.files import fsync, read_json, sha256_of, write_json
 
@@ -112,7 +111,7 @@ def transfer(wanted: Wanted, target: Path, watcher: Watcher, patience: Patience)
 
 
 def _from_url(url: str, wanted: Wanted, target: Path, watcher: Watcher, patience: Patience) -> Received:
-    failed, host = 0, urlsplit(url).netloc
+    failed, host = 0, host_of(url)
     growing = _Growing(target)
     while True:
         before, resumed = growing.size, growing.size > 0

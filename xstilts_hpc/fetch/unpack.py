@@ -23,6 +23,7 @@ from xstilts_hpc.tasks.fetched import FetchedFile
 _CHUNK = 1 << 20
 # What a damaged archive makes the standard library raise, besides OSErrors without a number.
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, lzma.LZMAError, NotImplementedError)
+_ENCRYPTED = 1  # a bit of a zip member's flags: PKWARE's APPNOTE.TXT, 4.4.4
 _Member = tuple[str, IO[bytes]]
 
 
@@ -72,6 +73,11 @@ def _zip_members(file: Path, download: Download) -> Iterator[_Member]:
                 path = _checked(
                     info.filename, download, is_file=not info.is_dir() and stat.S_IFMT(mode) in (0, stat.S_IFREG)
                 )
+                if info.flag_bits & _ENCRYPTED:
+                    raise FetchError(
+                        f"{download.url}: the member {info.filename!r} is encrypted, expected a plain file; ask the "
+                        "publisher how to get it, and bring it in with xstilts data import"
+                    )
                 with archive.open(info) as source:
                     yield path, source
 
@@ -121,6 +127,8 @@ def _checked(name: str, download: Download, *, is_file: bool) -> str:
 def _put(path: str, source: IO[bytes], data: Path, owned: Set[str]) -> FetchedFile:
     """Write a file as a whole, and return what it is."""
     target = data / path
+    if target.is_dir():
+        raise OccupiedError(f"{target} is a folder, expected a file; move it away and fetch again")
     with whole_file(target) as partial:
         digest, size = hashlib.sha256(), 0
         with partial.open("wb") as out:

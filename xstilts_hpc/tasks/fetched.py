@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.errors import DataError
-from xstilts_hpc.files import read_json, sha256_of, write_json
+from xstilts_hpc.files import MALFORMED, made_of, read_json, sha256_of, write_json
 
 SCHEMA = 1
 PUBLISHED, FIRST_DOWNLOAD, IMPORTED = "published", "first download", "imported"
@@ -76,13 +76,15 @@ def read_fetched(data: Path) -> dict[str, Fetched]:
         raise DataError(f"{path}: schema {found!r}, this version reads {SCHEMA}; move it away and fetch again")
     try:
         return {url: _record(record) for url, record in value["downloads"].items()}
-    except (KeyError, TypeError, AttributeError) as error:
+    except MALFORMED as error:
         raise DataError(f"{path}: not a record of downloads ({error!r}); move it away and fetch again") from error
 
 
 def _record(value: dict[str, Any]) -> Fetched:
-    files = {path: FetchedFile(str(file["sha256"]), int(file["bytes"])) for path, file in value["files"].items()}
-    return Fetched(**{**value, "tasks": tuple(value["tasks"]), "files": files})
+    if not (isinstance(value["tasks"], list) and all(isinstance(name, str) for name in value["tasks"])):
+        raise TypeError(f"tasks is {value['tasks']!r}, expected a list of names")
+    files = {path: made_of(FetchedFile, file) for path, file in value["files"].items()}
+    return made_of(Fetched, {**value, "tasks": tuple(value["tasks"]), "files": files})
 
 
 def write_fetched(data: Path, records: Mapping[str, Fetched]) -> None:
