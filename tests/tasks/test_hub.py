@@ -192,6 +192,45 @@ def test_rows_that_do_not_fit_say_what_is_wrong(
         examples_of(tmp_path, place)
 
 
+STORY = {"ctx_a": "a", "ctx_b": "b", "endings": ["c"] * 4, "label": "1", "source_id": "wikihow~1"}
+
+
+def hellaswag_files(data: Path, *names: str) -> None:
+    """Write a row as each of some files of HellaSwag."""
+    write_copy(data / "made", "a--b/c/train", [STORY])
+    (made,) = (data / "made").rglob("*.parquet")
+    folder_of(data, {f"hub/Rowan--hellaswag/{name}.parquet": made.read_bytes() for name in names})
+
+
+@pytest.mark.parametrize(
+    ("names", "number"),
+    [
+        (["data/train-00000-of-00001", "default/train-00000-of-00001"], 1),
+        (["data/train-00000-of-00002", "default/train-0000", "default/train-0001"], 2),
+        (["data/train-00000-of-00002-a1", "data/train-00001-of-00002-b2", "data/test-00000-of-00001"], 2),
+    ],
+)
+def test_a_copy_that_lies_in_two_folders_is_read_once(names: list[str], number: int, tmp_path: Path) -> None:
+    hellaswag_files(tmp_path, *names)
+    assert len(examples_of(tmp_path, "hellaswag train en")) == number
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["train-00000-of-00001", "train-00000-of-00001-ab12"],
+        ["train-00000-of-00002"],
+        ["train-00000-of-00002", "train-00001-of-00003"],
+        ["train-0000", "train-00000-of-00001"],
+    ],
+)
+def test_shards_that_are_not_one_set_are_named(names: list[str], tmp_path: Path) -> None:
+    hellaswag_files(tmp_path, *(f"data/{name}" for name in names))
+    listed = ", ".join(sorted(f"{name}.parquet" for name in names))
+    with pytest.raises(DataError, match=rf"{listed} are not one set of shards of train .*; move away"):
+        examples_of(tmp_path, "hellaswag train en")
+
+
 def test_a_truncated_copy_is_named(tmp_path: Path) -> None:
     write_copy(tmp_path, "nyu-mll--glue/mnli/train", [{**ONE, "label": 0}])
     (path,) = tmp_path.rglob("*.parquet")

@@ -9,6 +9,7 @@ from xstilts_hpc.errors import DataError
 from xstilts_hpc.stock.check import places_of
 from xstilts_hpc.tasks.base import Source, Split, Task
 from xstilts_hpc.tasks.folder import Files, Located, fill, find_in, sources_of
+from xstilts_hpc.tasks.hub import files_of_one_folder, is_hub
 
 # So deep a folder is looked through: a folder of data folders, download/, UD's release, UD_*/.
 _DEEPEST = 5
@@ -85,14 +86,13 @@ def _hub_copies(task: Task, folder: Path, folders: Sequence[Path], split: Split,
     """
     for source in sources_of(task, split, language):
         place, _, _ = source.patterns[0].removeprefix("hub/").partition("/")
-        if not source.patterns[0].startswith("hub/"):
+        if not is_hub(source):
             continue
         names = [fill(pattern.removeprefix(f"hub/{place}/"), language) for pattern in source.patterns]
         for base in folders:
             if _bears(base, place):
-                found = [sorted(base.glob(name)) for name in names]
-                paths = tuple(path for paths in found for path in paths)
-                if all(found) and all(path.is_relative_to(folder) for path in paths):
+                paths = files_of_one_folder(base, names)
+                if paths and all(path.is_relative_to(folder) for path in paths):
                     located = Located(task, split, language, (Files(task.name, source, paths),))
                     yield Found(located, {f"hub/{place}/{path.relative_to(base).as_posix()}": path for path in paths})
 

@@ -11,11 +11,12 @@ from xstilts_hpc.files import Memory, digest_of, sha256_of, stat_key
 from xstilts_hpc.languages import ENGLISH, LANGUAGES, MADE_UP
 from xstilts_hpc.tasks.base import BadRowError, Role, Source, Split, Task, has_gold, text_length, training_split_of
 from xstilts_hpc.tasks.checked import checked_rows
+from xstilts_hpc.tasks.hub import files_of_one_folder, is_hub
 
 # A data root may be XTREME's download/ folder, a folder above it, or one folder per task.
 _PREFIXES = ("", "download/", "intermediate/")
 # Raised when other facts are found out about the same files.
-_FACTS = 5
+_FACTS = 6
 
 
 # Of the rows of a training file so many may be unreadable; they are left out and listed.
@@ -229,16 +230,16 @@ def find_in(folders: Sequence[Path], task: Task, split: Split, language: str) ->
     for source in sources_of(task, split, language):
         names = [fill(pattern, language) for pattern in source.patterns]
         for folder in folders:
-            found = [_matching(folder, name) for name in names]
-            if all(found):
-                paths = tuple(path for files in found for path in files)
+            paths = files_of_one_folder(folder, names) if is_hub(source) else _matching(folder, names)
+            if paths:
                 yield folder, Located(task, split, language, (Files(task.name, source, paths),))
 
 
-def _matching(folder: Path, name: str) -> list[Path]:
-    """Return the file of a name, or all files of a pattern with "*" by file name, whatever folders they lie in."""
-    paths = folder.glob(name) if "*" in name else [folder / name]
-    return sorted((path for path in paths if path.is_file()), key=lambda path: (path.name, path))
+def _matching(folder: Path, names: Sequence[str]) -> tuple[Path, ...]:
+    """Return the files of some names, () where one has none; a name with "*" has those of all folders by file name."""
+    globbed = [folder.glob(name) if "*" in name else [folder / name] for name in names]
+    found = [sorted((p for p in paths if p.is_file()), key=lambda path: (path.name, path)) for paths in globbed]
+    return tuple(path for paths in found for path in paths) if all(found) else ()
 
 
 def fill(pattern: str, language: str) -> str:

@@ -4,8 +4,10 @@ They lie at `hub/<owner>--<name>/<configuration>/<split>-*.parquet` under a data
 are those of the data sets' cards; a label is a number there, and its order is not XTREME's.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from xstilts_hpc.tasks.values import check_items, check_type, check_values
 # The order of the labels of nyu-mll/glue (mnli), facebook/anli, stanfordnlp/snli and facebook/xnli.
 NLI_ORDER = ("entailment", "neutral", "contradiction")
 _NO_LABEL = -1
+_HUB = "hub/"
+# train-00000-of-00002.parquet, older copies with a digest after that; the hub's own conversions are train-0000.parquet.
+_SHARD = re.compile(r"-(\d+)(?:-of-(\d+))?(?:-[0-9a-f]+)?\.parquet")
 # google/xtreme, XNLI and the GLUE copies call the dev set so.
 DEV = "validation"
 SPLITS = {Split.TRAIN: "train", Split.DEV: DEV, Split.TEST: "test"}
@@ -31,13 +36,56 @@ Row = Mapping[str, Any]
 
 def hub_files(name: str, configuration: str, split: str) -> str:
     """Return the pattern of a split's files: of a data set `owner/name`, a configuration or "*", and a split."""
-    return f"hub/{name.replace('/', '--')}/{configuration}/{split}-*.parquet"
+    return f"{_HUB}{name.replace('/', '--')}/{configuration}/{split}-*.parquet"
+
+
+def is_hub(source: Source) -> bool:
+    """Say whether a form of a split is a copy on the hub."""
+    return source.patterns[0].startswith(_HUB)
+
+
+def files_of_one_folder(folder: Path, names: Sequence[str]) -> tuple[Path, ...]:
+    """Return the files of some patterns that lie in one folder; () where none has files of each.
+
+    Copies of the same rows may lie in several: `data/` of a clone, `default/` of the hub's conversion. The first by its
+    name that has a whole set of shards of each pattern is taken; where none has, the first.
+    """
+    found = [sorted(path for path in folder.glob(name) if path.is_file()) for name in names]
+    parents = sorted({path.parent for paths in found for path in paths})
+    groups = [[[path for path in paths if path.parent == parent] for paths in found] for parent in parents]
+    full = [group for group in groups if all(group)]
+    whole = [group for group in full if all(map(_is_whole, group))]
+    return tuple(path for paths in next(iter(whole + full), []) for path in paths)
+
+
+def _is_whole(paths: Sequence[Path]) -> bool:
+    """Say whether files are the shards of one set: each number from 0 once, up to the count where names state it."""
+    shards = [_SHARD.search(path.name) for path in paths]
+    counts = {shard[2] if shard else None for shard in shards}
+    numbers = sorted(int(shard[1]) if shard else 0 for shard in shards)
+    (count, *others) = counts
+    return not others and numbers == list(range(int(count) if count else len(numbers)))
+
+
+def _check_whole(paths: Sequence[Path]) -> None:
+    for (folder, split), group in groupby(paths, key=lambda path: (path.parent, split_of(path))):
+        files = list(group)
+        if not _is_whole(files):
+            raise DataError(
+                f"{folder}: {', '.join(path.name for path in files)} are not one set of shards of {split} (expected "
+                "those of one -of-N, numbered from 0 to N-1, each once); move away those of another set, or all "
+                "and fetch or import again"
+            )
 
 
 def each_row(
     paths: Sequence[Path], columns: Sequence[str], make: Callable[[Path, int, Row], Iterable[Example]]
 ) -> Iterator[Example | BadRowError]:
-    """Yield what `make` gives for (file, number from 1 over all files, row); its DataError becomes a BadRowError."""
+    """Yield what `make` gives for (file, number from 1 over all files, row); its DataError becomes a BadRowError.
+
+    Files that are not whole sets of shards are a DataError.
+    """
+    _check_whole(paths)
     number = 0
     for path in paths:
         for row in _rows(path, columns):
