@@ -12,7 +12,7 @@ from tests.published import Files, folder_of, squad
 from tests.tiny import NLI, treebank, write_all_tiny_data
 from xstilts_hpc.cli import app
 from xstilts_hpc.errors import DataError, LockError
-from xstilts_hpc.files import Memory
+from xstilts_hpc.files import Memory, sha256_of
 from xstilts_hpc.lease import hold
 from xstilts_hpc.stock import search
 from xstilts_hpc.stock.check import State, check_data
@@ -202,6 +202,32 @@ def test_an_import_is_recorded_and_checked_from_then_on(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"cat", b"cow"))
     (found,) = (f for f in check_data(tmp_path / "data", ["xnli"]).findings if (f.split, f.language) == ("dev", "de"))
     assert found.state is State.CHANGED
+
+
+def test_an_altered_file_is_not_made_right_by_importing_it(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    folder_of(tmp_path / "mine", {"xnli/dev-de.tsv": PAIRS})
+    imported("xnli", tmp_path / "mine", data)
+    before = read_fetched(data)
+    (data / "xnli/dev-de.tsv").write_bytes(PAIRS.encode().replace(b"cat", b"cow"))
+    for replacing in (False, True):
+        with pytest.raises(DataError, match=r"xnli/dev-de.tsv is not what SOURCES.json says .*data fetch xnli"):
+            plan_import(TASKS["xnli"], data, data, replacing=replacing)
+    assert read_fetched(data) == before
+
+
+def test_only_what_no_record_has_is_recorded_anew(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    folder_of(data, {f"xnli/dev-{code}.tsv": PAIRS for code in ("ar", "de")})
+    fetched = FetchedFile(sha256_of(data / "xnli/dev-ar.tsv"), len(PAIRS))
+    write_fetched(data, {"u": Fetched(("xnli",), "u", "", 0, PUBLISHED, "", "", {"xnli/dev-ar.tsv": fetched})})
+    imported("xnli", data, data)
+    folder_of(data, {"xnli/dev-fr.tsv": PAIRS})
+    imported("xnli", data, data)
+    records = read_fetched(data)
+    published, (record,) = records.pop("u"), records.values()
+    assert (list(published.files), published.trusted) == (["xnli/dev-ar.tsv"], PUBLISHED)
+    assert (list(record.files), record.bytes) == (["xnli/dev-de.tsv", "xnli/dev-fr.tsv"], 2 * len(PAIRS))
 
 
 def test_an_import_that_a_preferred_form_hides_is_named(tmp_path: Path) -> None:

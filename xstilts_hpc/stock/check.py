@@ -109,7 +109,7 @@ def check_data(data: Path, names: Sequence[str] = (), tell: Callable[[str], None
     if not data.is_dir():
         return DataCheck(data, tasks, tuple(missing(task, *place) for task in tasks for place in wanted_places(task)))
     folder = DataFolder(data, Memory(Path()))
-    recorded = {path: file for record in read_fetched(data).values() for path, file in record.files.items()}
+    recorded = recorded_files(data)
     found: list[Finding] = []
     for task in tasks:
         tell(f"reading {task.name}")
@@ -171,7 +171,7 @@ def _check(folder: DataFolder, recorded: Mapping[str, FetchedFile], task: Task, 
     located = folder.locate(task, split, language)
     paths = {str(path.relative_to(folder.root)): path for path in located.paths}
     counted = count(located)
-    changed = [name for name in paths if name in recorded and _differs(paths[name], recorded[name])]
+    changed = [name for name in paths if name in recorded and differs(paths[name], recorded[name])]
     state, says = counted.state, counted.says
     if changed:
         state, says = State.CHANGED, f"other content than was fetched: {', '.join(changed)}"
@@ -185,7 +185,13 @@ def finding_of(located: Located, counted: Counted, files: tuple[str, ...]) -> Fi
     return Finding(task.name, split, language, counted.state, counted.says, files, counted.examples, published)
 
 
-def _differs(path: Path, file: FetchedFile) -> bool:
+def recorded_files(data: Path) -> dict[str, FetchedFile]:
+    """Return what the files of a data folder must be, as SOURCES.json says, by their paths in it."""
+    return {path: file for record in read_fetched(data).values() for path, file in record.files.items()}
+
+
+def differs(path: Path, file: FetchedFile) -> bool:
+    """Say whether a file has another content than was recorded, reading it whole."""
     return path.stat().st_size != file.bytes or sha256_of(path) != file.sha256
 
 

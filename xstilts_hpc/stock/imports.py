@@ -16,9 +16,11 @@ from xstilts_hpc.stock.check import (
     Finding,
     State,
     count,
+    differs,
     finding_of,
     missing,
     parts_of,
+    recorded_files,
     wanted_places,
 )
 from xstilts_hpc.stock.search import Found, find_files, seen
@@ -75,8 +77,8 @@ class Import:
 def plan_import(task: Task, folder: Path, data: Path, *, replacing: bool = False) -> Import:
     """Find the files of a task in a folder and below it, read them all, and say what they become; nothing is written.
 
-    A DataError where there is none, where one cannot be read, or where a name in the data folder holds another content
-    that may not be replaced.
+    A DataError where there is none, where one cannot be read, where a name in the data folder holds another content
+    that may not be replaced, or the same content but not that of its record.
     """
     if not (folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)):
         raise DataError(
@@ -93,6 +95,7 @@ def plan_import(task: Task, folder: Path, data: Path, *, replacing: bool = False
     plan = Import(tasks, folder, data, tuple(found for found, _ in splits), findings)
     here = [name for name in plan.targets if (data / name).exists()]
     same = frozenset(name for name in here if _alike(plan.targets[name], data / name))
+    _check_same(task, data, same)
     different = [name for name in here if name not in same]
     if different and not replacing:
         shown = _some(different)
@@ -101,7 +104,7 @@ def plan_import(task: Task, folder: Path, data: Path, *, replacing: bool = False
 
 
 def apply_import(plan: Import, *, link: bool = False) -> None:
-    """Bring in the new files, each as a whole, and record all of them.
+    """Bring in the new files, each as a whole, and record them and those that no record has.
 
     A link is a hard link, or a symbolic one from one file system to another.
     """
@@ -152,17 +155,37 @@ def _put(path: Path, partial: Path, *, link: bool) -> None:
         partial.symlink_to(path)
 
 
+def _check_same(task: Task, data: Path, same: Iterable[str]) -> None:
+    """Refuse content that is in the data folder already and is not what was fetched or imported under its name."""
+    recorded = recorded_files(data)
+    changed = sorted(name for name in same if name in recorded and differs(data / name, recorded[name]))
+    if changed:
+        raise DataError(
+            f"{data}: {_some(changed)} is not what SOURCES.json says that it was, and what would be imported is the "
+            f"same; to get the right content: {task.how_to_get}; or move it out of {data} and import it from there"
+        )
+
+
 def _record(plan: Import) -> None:
-    """Record what was imported; what SOURCES.json said of files of these names no longer holds."""
+    """Record what was imported, and what was there already without a record.
+
+    What SOURCES.json said of files that were replaced no longer holds.
+    """
+    recorded = recorded_files(plan.data)
     for task in plan.tasks:
         names = {name for found in plan.found if found.located.task is task for name in found.targets}
+        names -= {name for name in plan.same if name in recorded}
         if not names:
             continue
+        place = plan.folder.resolve().as_uri()
+        key = f"{place}#{task.name}"
+        records = read_fetched(plan.data)
         sizes = {name: (plan.data / name).stat().st_size for name in sorted(names)}
         files = {name: FetchedFile(sha256_of(plan.data / name), size) for name, size in sizes.items()}
-        place = plan.folder.resolve().as_uri()
-        record = Fetched((task.name,), place, "", sum(sizes.values()), IMPORTED, utc(), task.licence, files)
-        write_fetched(plan.data, with_record(read_fetched(plan.data), f"{place}#{task.name}", record))
+        files = {**(records[key].files if key in records else {}), **files}
+        size = sum(file.bytes for file in files.values())
+        record = Fetched((task.name,), place, "", size, IMPORTED, utc(), task.licence, files)
+        write_fetched(plan.data, with_record(records, key, record))
 
 
 def _nothing(task: Task, folder: Path) -> str:
