@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.hub_copies import write_copy
 from tests.tiny import NLI, write_all_tiny_data
 from xstilts_hpc.cli import app
 from xstilts_hpc.files import Memory, sha256_of
@@ -106,6 +107,13 @@ def test_what_is_missing_is_named_with_the_command_that_gets_it(tmp_path: Path) 
     assert found.how_to_get(XNLI) == "xstilts data fetch xnli"
     says = "expected xnli/dev-{language}.tsv or XNLI-1.0/xnli.dev.tsv or 2 more"
     assert finding(tmp_path, "xnli", "dev", "ar").says == says
+
+
+def test_an_unsound_copy_is_no_data_and_the_reason_is_said(tmp_path: Path) -> None:
+    write_copy(tmp_path, "google--xtreme/bucc18.de/test", [{"a": "b"}])
+    found = finding(tmp_path, "bucc2018", "test", "de")
+    assert found.state is State.MISSING
+    assert "bucc18.de/test-00000-of-00001.parquet: google/xtreme has only the pairs" in found.says
 
 
 def test_a_task_that_cannot_be_fetched_says_what_to_do_by_hand() -> None:

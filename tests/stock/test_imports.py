@@ -88,6 +88,24 @@ def test_an_unsound_copy_is_not_imported_and_says_why(tmp_path: Path) -> None:
         plan_import(TASKS["bucc2018"], tmp_path / "mine", tmp_path / "data")
 
 
+def test_an_unsound_copy_beside_the_publishers_files_is_passed_over(tmp_path: Path) -> None:
+    write_all_tiny_data(tmp_path / "mine")
+    for split in ("train", "validation"):
+        write_copy(tmp_path / "mine", f"google--xtreme/tydiqa/{split}", [{"a": "b"}])
+    plan = imported("tydiqa", tmp_path / "mine", tmp_path / "data")
+    assert plan.targets
+    assert not [name for name in plan.targets if name.startswith("hub/")]
+
+
+def test_a_split_that_stands_only_in_an_unsound_copy_is_missing_with_the_reason(tmp_path: Path) -> None:
+    folder_of(tmp_path / "mine", {"udpos/de_gsd-ud-test.conllu": CONTENT["udpos"]})
+    write_copy(tmp_path / "mine", "google--xtreme/udpos.German/validation", [{"a": "b"}])
+    check = imported("udpos", tmp_path / "mine", tmp_path / "data").check
+    (dev,) = (f for f in check.findings if (f.split, f.language) == (Split.DEV, "de"))
+    assert dev.state is State.MISSING
+    assert "leaves out the fused words" in dev.says
+
+
 def test_the_folder_may_be_a_part_of_the_published_name(tmp_path: Path) -> None:
     folder_of(tmp_path, {"MLQA_V1/dev/dev-context-de-question-de.json": CONTENT["xquad"]})
     plan = imported("mlqa", tmp_path / "MLQA_V1" / "dev", tmp_path / "data")

@@ -24,6 +24,7 @@ from tests.hub_copies import (
     xtreme_squad,
 )
 from tests.published import folder_of
+from tests.tiny import write_all_tiny_data
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.files import Memory
 from xstilts_hpc.tasks import TASKS
@@ -267,6 +268,18 @@ def test_the_publishers_files_go_before_copies(tmp_path: Path) -> None:
     write_copy(tmp_path, "google--xtreme/PAWS-X.fr/validation", [{"a": "b"}])
     folder_of(tmp_path, {"x-final/fr/dev_2k.tsv": "id\tsentence1\tsentence2\tlabel\n1\ta\tb\t0\n"})
     assert [example.first for example in examples_of(tmp_path, "pawsx dev fr")] == ["a"]
+
+
+def test_an_unsound_copy_does_not_stand_for_a_split_that_nobody_has(tmp_path: Path) -> None:
+    write_all_tiny_data(tmp_path)
+    udpos = TASKS["udpos"]
+    before = DataFolder(tmp_path, Memory(Path())).evaluation_split(udpos)
+    for path in [*tmp_path.rglob("kk_*-dev*"), *tmp_path.rglob("dev-kk*")]:
+        path.unlink()
+    write_copy(tmp_path, "google--xtreme/udpos.English/validation", [{"a": "b"}])
+    folder = DataFolder(tmp_path, Memory(Path()))
+    assert not folder.has(udpos, Split.DEV, "kk")
+    assert folder.evaluation_split(udpos) == before
 
 
 def test_every_copy_that_is_fetched_is_read(tmp_path: Path) -> None:

@@ -153,11 +153,11 @@ def places_of(task: Task) -> Iterator[tuple[Split, str]]:
         yield from ((split, code) for code in codes)
 
 
-def missing(task: Task, split: Split, language: str) -> Finding:
-    """Return the finding that a split is not there, with the forms in which it may be."""
+def missing(task: Task, split: Split, language: str, refusal: str = "") -> Finding:
+    """Return the finding that a split is not there: the forms in which it may be, why a copy must not be used."""
     forms = forms_of(task, split, language)
     more = f" or {len(forms) - _FORMS} more" if len(forms) > _FORMS else ""
-    says = f"expected {' or '.join(forms[:_FORMS])}{more}"
+    says = f"expected {' or '.join(forms[:_FORMS])}{more}" + (f"; not used: {refusal}" if refusal else "")
     return Finding(task.name, split, language, State.MISSING, says, published=_published(task, split, language))
 
 
@@ -167,7 +167,7 @@ def _published(task: Task, split: Split, language: str) -> int:
 
 def _check(folder: DataFolder, recorded: Mapping[str, FetchedFile], task: Task, split: Split, language: str) -> Finding:
     if not folder.has(task, split, language):
-        return missing(task, split, language)
+        return missing(task, split, language, folder.refusal(task, split, language))
     located = folder.locate(task, split, language)
     paths = {str(path.relative_to(folder.root)): path for path in located.paths}
     counted = count(located)

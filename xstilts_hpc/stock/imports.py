@@ -2,8 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xstilts_hpc.clock import utc
@@ -23,8 +23,8 @@ from xstilts_hpc.stock.check import (
     recorded_files,
     wanted_places,
 )
-from xstilts_hpc.stock.search import Found, find_files, seen
-from xstilts_hpc.tasks.base import Task
+from xstilts_hpc.stock.search import Found, find_files, find_refused, seen
+from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.fetched import (
     IMPORTED,
     Fetched,
@@ -41,7 +41,10 @@ _SHOWN = 10
 
 @dataclass(frozen=True)
 class Import:
-    """What an import brings into a data folder; `same` are the names that hold the very content already."""
+    """What an import brings into a data folder.
+
+    `same` are the names that hold the very content already; `refused` says why copies of a split must not be used.
+    """
 
     tasks: tuple[Task, ...]
     folder: Path
@@ -49,6 +52,7 @@ class Import:
     found: tuple[Found, ...]
     findings: tuple[Finding, ...]
     same: frozenset[str] = frozenset()
+    refused: Mapping[tuple[str, Split, str], str] = field(default_factory=dict)
 
     @property
     def targets(self) -> dict[str, Path]:
@@ -66,7 +70,7 @@ class Import:
         here = DataFolder(self.data, Memory(Path())) if self.data.is_dir() else None
         found = {(finding.task, finding.split, finding.language) for finding in self.findings}
         absent = [
-            missing(task, *place)
+            missing(task, *place, self.refused.get((task.name, *place), ""))
             for task in self.tasks
             for place in wanted_places(task)
             if (task.name, *place) not in found and not (here and here.has(task, *place))
@@ -86,13 +90,14 @@ def plan_import(task: Task, folder: Path, data: Path, *, replacing: bool = False
         )
     tasks = parts_of([task])
     splits = [_fullest(candidates) for part in tasks for candidates in find_files(part, folder)]
+    refused = {(part.name, *place): why for part in tasks for place, why in find_refused(part, folder).items()}
     if not splits:
-        raise DataError(_nothing(task, folder))
+        raise DataError(_nothing(task, folder, list(refused.values())))
     unreadable = dict.fromkeys(counted.says for _, counted in splits if counted.state is State.UNREADABLE)
     if unreadable:
         raise DataError("nothing was imported, for not everything can be read:\n  " + "\n  ".join(unreadable))
     findings = tuple(finding_of(found.located, counted, tuple(found.targets)) for found, counted in splits)
-    plan = Import(tasks, folder, data, tuple(found for found, _ in splits), findings)
+    plan = Import(tasks, folder, data, tuple(found for found, _ in splits), findings, refused=refused)
     here = [name for name in plan.targets if (data / name).exists()]
     same = frozenset(name for name in here if _alike(plan.targets[name], data / name))
     _check_same(task, data, same)
@@ -188,13 +193,14 @@ def _record(plan: Import) -> None:
         write_fetched(plan.data, with_record(records, key, record))
 
 
-def _nothing(task: Task, folder: Path) -> str:
+def _nothing(task: Task, folder: Path, refused: Sequence[str]) -> str:
     forms = dict.fromkeys(
         form for part in parts_of([task]) for place in wanted_places(part) for form in forms_of(part, *place)
     )
     names = seen(folder)
     there = f"{len(names):,} other files: {_some(names)}" if names else "no files"
-    return f"{folder}: no file of {task.title}; expected one of\n  " + "\n  ".join(forms) + f"\nthere are {there}"
+    why = f"\nnot used: {_some(dict.fromkeys(refused))}" if refused else ""
+    return f"{folder}: no file of {task.title}; expected one of\n  " + "\n  ".join(forms) + f"\nthere are {there}" + why
 
 
 def _some(names: Iterable[str]) -> str:

@@ -1,15 +1,15 @@
 """Look for the files of a task in a folder that someone has, whatever published layout they are in."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.stock.check import places_of
 from xstilts_hpc.tasks.base import Source, Split, Task
-from xstilts_hpc.tasks.folder import Files, Located, fill, find_in, sources_of
-from xstilts_hpc.tasks.hub import files_of_one_folder, is_hub
+from xstilts_hpc.tasks.folder import Files, Located, fill, find_in, reason_against, sources_of
+from xstilts_hpc.tasks.hub import files_of_one_folder, is_hub, refused_part
 
 # So deep a folder is looked through: a folder of data folders, download/, UD's release, UD_*/.
 _DEEPEST = 5
@@ -34,7 +34,7 @@ def find_files(task: Task, folder: Path) -> list[list[Found]]:
     by their file names alone.
     """
     folder = folder.absolute()
-    folders = [*_below(folder), *folder.parents[:_ABOVE]]
+    folders = _around(folder)
     places = list(places_of(task))
     named = [
         found
@@ -44,10 +44,32 @@ def find_files(task: Task, folder: Path) -> list[list[Found]]:
     return named or [found for place in places if (found := list(_by_file_name(task, folder, *place)))]
 
 
+def find_refused(task: Task, folder: Path) -> dict[tuple[Split, str], str]:
+    """Return why copies in a folder or below it must not be used, by the split and language that they are of."""
+    folder, refused = folder.absolute(), refused_part(task)
+    folders = _around(folder) if refused.sources else []
+    reasons: dict[tuple[Split, str], str] = {}
+    for place in places_of(task):
+        found = [located for _, located in find_in(folders, refused, *place)]
+        found += [copy.located for copy in _hub_copies(refused, folder, folders, *place)]
+        inside = [located for located in found if _inside(folder, located.paths)]
+        if inside:
+            reasons[place] = reason_against(inside[0])
+    return reasons
+
+
 def seen(folder: Path) -> list[str]:
     """Return the names of the files below a folder, as deep as they are looked for."""
     below = (path for inside in _below(folder.absolute()) for path in sorted(inside.iterdir()) if path.is_file())
     return [path.relative_to(folder.absolute()).as_posix() for path in below]
+
+
+def _around(folder: Path) -> list[Path]:
+    return [*_below(folder), *folder.parents[:_ABOVE]]
+
+
+def _inside(folder: Path, paths: Iterable[Path]) -> bool:
+    return all(path.is_relative_to(folder) for path in paths)
 
 
 def _below(folder: Path) -> list[Path]:
@@ -70,8 +92,7 @@ def _named(task: Task, folder: Path, folders: Sequence[Path], split: Split, lang
     """Yield the files of a split that are there under published names, each group once."""
     known: set[tuple[Path, ...]] = set()
     for base, located in find_in(folders, task, split, language):
-        inside = all(path.is_relative_to(folder) for path in located.paths)
-        if inside and located.paths not in known and _holds(located):
+        if _inside(folder, located.paths) and located.paths not in known and _holds(located):
             known.add(located.paths)
             names = [path.relative_to(base).as_posix() for path in located.paths]
             targets = [name if "/" in name else f"{task.name}/{name}" for name in names]
@@ -92,7 +113,7 @@ def _hub_copies(task: Task, folder: Path, folders: Sequence[Path], split: Split,
         for base in folders:
             if _bears(base, place):
                 paths = files_of_one_folder(base, names)
-                if paths and all(path.is_relative_to(folder) for path in paths):
+                if paths and _inside(folder, paths):
                     located = Located(task, split, language, (Files(task.name, source, paths),))
                     yield Found(located, {f"hub/{place}/{path.relative_to(base).as_posix()}": path for path in paths})
 

@@ -56,8 +56,8 @@ class Role(StrEnum):
 class Source:
     """One published form of a split: file patterns with `{language}`, `{language3}` or `{name}`, and who reads them.
 
-    `languages` limits it to some of the task's (empty: all). One that is not `usable` is known, but reading it is an
-    error that says why.
+    `languages` limits it to some of the task's (empty: all). One that is not `usable` is known, but never counts as
+    found; reading it is an error that says why.
     """
 
     split: Split

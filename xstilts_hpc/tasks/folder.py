@@ -11,7 +11,7 @@ from xstilts_hpc.files import Memory, digest_of, sha256_of, stat_key
 from xstilts_hpc.languages import ENGLISH, LANGUAGES, MADE_UP
 from xstilts_hpc.tasks.base import BadRowError, Role, Source, Split, Task, has_gold, text_length, training_split_of
 from xstilts_hpc.tasks.checked import checked_rows
-from xstilts_hpc.tasks.hub import files_of_one_folder, is_hub
+from xstilts_hpc.tasks.hub import files_of_one_folder, is_hub, refused_part
 
 # A data root may be XTREME's download/ folder, a folder above it, or one folder per task.
 _PREFIXES = ("", "download/", "intermediate/")
@@ -203,7 +203,13 @@ class DataFolder:
             f"{task.title}: no {split} file for language {language} under {self.root}; expected {names}"
             f" (also under download/, intermediate/ or {task.name}/); to get it: {task.how_to_get}"
             + (f" --translated {language}" if split is Split.TRANSLATED else "")
+            + (f"; not used: {why}" if (why := self.refusal(task, split, language)) else "")
         )
+
+    def refusal(self, task: Task, split: Split, language: str) -> str:
+        """Return why a copy of a split that is here must not be used; "" where there is no such copy."""
+        refused = find_in(self._folders(task), refused_part(task), split, language)
+        return next((reason_against(located) for _, located in refused), "")
 
 
 def _code(task: Task) -> list[str]:
@@ -213,13 +219,22 @@ def _code(task: Task) -> list[str]:
 
 def forms_of(task: Task, split: Split, language: str) -> list[str]:
     """Return the forms that the files of a split may have, each as its patterns."""
-    return [" + ".join(source.patterns) for source in sources_of(task, split, language) if source.usable]
+    return [" + ".join(source.patterns) for source in sources_of(task, split, language)]
 
 
 def sources_of(task: Task, split: Split, language: str) -> list[Source]:
-    """Return the forms that a split may have in a language, the preferred one first."""
-    sources = [source for source in task.sources if source.split == split]
+    """Return the usable forms that a split may have in a language, the preferred one first."""
+    sources = [source for source in task.sources if source.split == split and source.usable]
     return [source for source in sources if not source.languages or language in source.languages]
+
+
+def reason_against(located: Located) -> str:
+    """Return what reading the files of a form that must not be used says."""
+    try:
+        next(located.rows(), None)
+    except DataError as error:
+        return str(error)
+    return f"{located.paths[0]} must not be used"
 
 
 def find_in(folders: Sequence[Path], task: Task, split: Split, language: str) -> Iterator[tuple[Path, Located]]:

@@ -6,14 +6,14 @@ are those of the data sets' cards; a label is a number there, and its order is n
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.examples import Answer, Example, SequenceExample, SpanExample
-from xstilts_hpc.tasks.base import BadRowError, Source, Split
+from xstilts_hpc.tasks.base import BadRowError, Source, Split, Task
 from xstilts_hpc.tasks.values import check_items, check_type, check_values
 
 # The order of the labels of nyu-mll/glue (mnli), facebook/anli, stanfordnlp/snli and facebook/xnli.
@@ -182,3 +182,8 @@ def refused(split: Split, pattern: str, reason: str) -> Source:
         raise DataError(f"{paths[0]}: {reason}")
 
     return Source(split, (pattern,), parse, usable=False)
+
+
+def refused_part(task: Task) -> Task:
+    """Return a task with those of its forms alone that must not be used, to look for them."""
+    return replace(task, sources=tuple(replace(source, usable=True) for source in task.sources if not source.usable))
