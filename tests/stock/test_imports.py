@@ -22,6 +22,7 @@ from xstilts_hpc.tasks.base import Split
 from xstilts_hpc.tasks.fetched import PUBLISHED, Fetched, FetchedFile, fetch_lease, read_fetched, write_fetched
 from xstilts_hpc.tasks.folder import DataFolder
 
+STORY = {"ctx_a": "a", "ctx_b": "b", "endings": ["c"] * 4, "label": "1", "source_id": "wikihow~1"}
 PAIRS = "".join(f"{a}\t{b}\t{label}\r\n" for a, b, label in NLI)
 
 
@@ -72,14 +73,24 @@ def test_files_are_found_in_every_layout(layout: str, tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("inside", [False, True])
 def test_parquet_of_the_hub_is_found_wherever_its_tools_put_it(place: str, inside: bool, tmp_path: Path) -> None:
-    row = {"ctx_a": "a", "ctx_b": "b", "endings": ["c"] * 4, "label": "1", "source_id": "wikihow~1"}
-    write_copy(tmp_path / "made", "a--b/c/train", [row])
+    write_copy(tmp_path / "made", "a--b/c/train", [STORY])
     (tmp_path / "mine" / place).mkdir(parents=True)
     (made,) = (tmp_path / "made").rglob("*.parquet")
     made.rename(tmp_path / "mine" / place / made.name)
     imported("hellaswag", tmp_path / "mine" / place if inside else tmp_path / "mine", tmp_path / "data")
     assert places(tmp_path / "data", "hellaswag") == ["train en"]
     assert [path.name for path in (tmp_path / "data/hub").iterdir()] == ["Rowan--hellaswag"]
+
+
+def test_shards_beside_those_of_another_copy_are_not_imported(tmp_path: Path) -> None:
+    write_copy(tmp_path / "mine", "Rowan--hellaswag/data/train", [STORY])
+    imported("hellaswag", tmp_path / "mine", tmp_path / "data")
+    (path,) = (tmp_path / "mine").rglob("*.parquet")
+    path.rename(path.with_name("train-00000-of-00001-ab12.parquet"))
+    with pytest.raises(
+        DataError, match=r"has train-00000-of-00001.parquet too, of another copy .*; move it away first"
+    ):
+        plan_import(TASKS["hellaswag"], tmp_path / "mine", tmp_path / "data", replacing=True)
 
 
 def test_an_unsound_copy_is_not_imported_and_says_why(tmp_path: Path) -> None:

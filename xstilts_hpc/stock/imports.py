@@ -35,6 +35,7 @@ from xstilts_hpc.tasks.fetched import (
     write_fetched,
 )
 from xstilts_hpc.tasks.folder import DataFolder, forms_of
+from xstilts_hpc.tasks.hub import split_of
 
 _SHOWN = 10
 
@@ -82,7 +83,8 @@ def plan_import(task: Task, folder: Path, data: Path, *, replacing: bool = False
     """Find the files of a task in a folder and below it, read them all, and say what they become; nothing is written.
 
     A DataError where there is none, where one cannot be read, where a name in the data folder holds another content
-    that may not be replaced, or the same content but not that of its record.
+    that may not be replaced, or the same content but not that of its record, and where shards of a copy on the hub
+    would lie beside those of another.
     """
     if not (folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)):
         raise DataError(
@@ -98,6 +100,7 @@ def plan_import(task: Task, folder: Path, data: Path, *, replacing: bool = False
         raise DataError("nothing was imported, for not everything can be read:\n  " + "\n  ".join(unreadable))
     findings = tuple(finding_of(found.located, counted, tuple(found.targets)) for found, counted in splits)
     plan = Import(tasks, folder, data, tuple(found for found, _ in splits), findings, refused=refused)
+    _check_shards(plan)
     here = [name for name in plan.targets if (data / name).exists()]
     same = frozenset(name for name in here if _alike(plan.targets[name], data / name))
     _check_same(task, data, same)
@@ -158,6 +161,19 @@ def _put(path: Path, partial: Path, *, link: bool) -> None:
         os.link(path, partial)
     except OSError:
         partial.symlink_to(path)
+
+
+def _check_shards(plan: Import) -> None:
+    """Refuse files of a hub copy that would lie beside those of another copy of the same split, as one set."""
+    targets = plan.targets
+    for path in (plan.data / name for found in plan.found if found.of_hub for name in found.targets):
+        beside = sorted(path.parent.glob(f"{split_of(path)}-*.parquet"))
+        others = [other.name for other in beside if other.relative_to(plan.data).as_posix() not in targets]
+        if others:
+            raise DataError(
+                f"{path.parent} has {_some(others)} too, of another copy of the split that {path.name} would be of; "
+                "move it away first"
+            )
 
 
 def _check_same(task: Task, data: Path, same: Iterable[str]) -> None:

@@ -26,6 +26,11 @@ class Found:
     located: Located
     targets: Mapping[str, Path]
 
+    @property
+    def of_hub(self) -> bool:
+        """Say whether they are a copy on the hub."""
+        return all(is_hub(part.source) for part in self.located.parts)
+
 
 def find_files(task: Task, folder: Path) -> list[list[Found]]:
     """Return each split of a task that stands in a folder or below it: all places and forms of it, the preferred first.
