@@ -14,14 +14,14 @@ from tests.fetch.conftest import AT_ONCE
 from tests.fetch.publishers import publish
 from tests.fetch.site import Site
 from tests.fetch.test_sources import record_of
+from xstilts_hpc.disk import FullDiskError
 from xstilts_hpc.errors import DataError, FetchError, LockError
 from xstilts_hpc.examples import SequenceExample
-from xstilts_hpc.fetch.data import Fetching, Outcome, State, fetch, jobs_of, needed_for, plan_fetch, with_translations
-from xstilts_hpc.fetch.room import FullDiskError
+from xstilts_hpc.fetch.data import Fetching, Outcome, State, fetch, jobs_of, plan_fetch, with_translations
 from xstilts_hpc.fetch.watching import Watching
 from xstilts_hpc.files import Memory
 from xstilts_hpc.lease import hold
-from xstilts_hpc.tasks import TASKS
+from xstilts_hpc.tasks import TASKS, needed_for
 from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.download import Download
 from xstilts_hpc.tasks.fetched import (

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given, settings
@@ -19,8 +20,8 @@ from hypothesis import strategies as st
 
 from tests.fetch.conftest import AT_ONCE, Notes
 from tests.fetch.site import MODIFIED, Site, running_site
+from xstilts_hpc.disk import FullDiskError
 from xstilts_hpc.errors import FetchError
-from xstilts_hpc.fetch.room import FullDiskError
 from xstilts_hpc.fetch.transfer import Patience, Received, Wanted, transfer
 
 CONTENT = bytes(range(256)) * 400
@@ -186,6 +187,15 @@ def test_a_host_that_patience_is_exhausted_with_is_asked_once(site: Site, tmp_pa
             transfer(Wanted((url,), len(CONTENT), SHA256), tmp_path / name, notes, patience)
     transfer(Wanted((url,), len(CONTENT), SHA256), tmp_path / "c", notes, patience)
     assert (len(site.requests), patience.exhausted) == (5, set())
+
+
+def test_a_host_that_patience_is_exhausted_with_has_a_moment_to_answer(
+    site: Site, tmp_path: Path, notes: Notes
+) -> None:
+    url = site.put("/file", CONTENT, failures=["silence"])
+    patience = Patience(silence_s=600.0, brief_s=0.2, exhausted={urlsplit(url).netloc})
+    with pytest.raises(FetchError, match=r"no data for 0.2 s \(tried 1 times\)"):
+        transfer(Wanted((url,), len(CONTENT), SHA256), tmp_path / "a", notes, patience)
 
 
 def test_a_machine_without_network_is_told_to_use_another(site: Site, tmp_path: Path, notes: Notes) -> None:

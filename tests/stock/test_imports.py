@@ -126,10 +126,11 @@ def test_the_folder_may_be_a_part_of_the_published_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [name for name in TASKS if name != "mlm"])
 def test_every_task_is_imported_from_a_folder_of_all_and_read_the_same(name: str, tmp_path: Path) -> None:
+    parts = {part.name for part in TASKS[name].union or (TASKS[name],)}  # not what it is trained on
     write_all_tiny_data(tmp_path / "mine" / "deep")
     imported(name, tmp_path / "mine", tmp_path / "data")
     before, after = (
-        {(f.split, f.language): f.examples for f in check_data(tmp_path / folder, [name]).findings}
+        {(f.split, f.language): f.examples for f in check_data(tmp_path / folder, [name]).findings if f.task in parts}
         for folder in ("mine/deep", "data")
     )
     assert after == before
@@ -294,7 +295,7 @@ def test_the_command_says_what_it_would_do_and_does_it(tmp_path: Path) -> None:
 def test_the_real_data_are_imported_whole(name: str, shared_data: Path, tmp_path: Path) -> None:
     imported(name, shared_data, tmp_path / "data", link=True)
     here, there = (
-        {(f.split, f.language, f.examples) for f in check_data(folder, [name]).findings if f.files}
+        {(f.task, f.split, f.language, f.examples) for f in check_data(folder, [name]).findings if f.files}
         for folder in (tmp_path / "data", shared_data)
     )
-    assert here == there
+    assert here == {found for found in there if found[0] in {found[0] for found in here}}

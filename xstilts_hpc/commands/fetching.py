@@ -89,9 +89,8 @@ def fetch_model(
 
 
 def _chosen(names: "Sequence[str]", origin: Origin) -> "list[Task]":
-    from xstilts_hpc.fetch.data import needed_for
     from xstilts_hpc.fetch.hub import with_hub_files
-    from xstilts_hpc.tasks import TASKS, task_of
+    from xstilts_hpc.tasks import TASKS, needed_for, task_of
     from xstilts_hpc.tasks.base import Role
 
     every = [task for task in TASKS.values() if Role.MIXED_IN not in task.roles]

@@ -9,14 +9,13 @@ from urllib.parse import urlsplit
 
 from xstilts_hpc.byte_sizes import in_bytes
 from xstilts_hpc.clock import utc
+from xstilts_hpc.disk import FullDiskError, check_room, disk_errors_are_clear
 from xstilts_hpc.errors import DataError, FetchError, nearest
-from xstilts_hpc.fetch.room import FullDiskError, check_room, disk_errors_are_clear
 from xstilts_hpc.fetch.transfer import Patience, Wanted, transfer
 from xstilts_hpc.fetch.unpack import OccupiedError, lacking, unpack
 from xstilts_hpc.fetch.watching import Watching
 from xstilts_hpc.files import Memory
 from xstilts_hpc.lease import hold
-from xstilts_hpc.tasks import task_of
 from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.download import Download
 from xstilts_hpc.tasks.fetched import (
@@ -71,16 +70,6 @@ class Fetching:
     data: Path
     mirror: str = ""
     patience: Patience = field(default_factory=Patience)
-
-
-def needed_for(tasks: Iterable[Task]) -> list[Task]:
-    """Return the tasks with data of their own that some tasks need: themselves, parts of unions, training sets."""
-    found: dict[str, Task] = {}
-    for task in tasks:
-        trained_on = [task_of(task.training_set)] if task.training_set not in ("", task.name) else []
-        for part in (*(task.union or (task,)), *needed_for(trained_on)):
-            found[part.name] = part
-    return list(found.values())
 
 
 def with_translations(tasks: Sequence[Task], languages: Sequence[str]) -> list[Task]:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xstilts_hpc.disk import check_room, disk_errors_are_clear
 from xstilts_hpc.errors import ModelError
 from xstilts_hpc.fetch.hub import HubFile, Repository, repository
-from xstilts_hpc.fetch.room import check_room, disk_errors_are_clear
 from xstilts_hpc.fetch.transfer import Patience, Wanted, transfer
 from xstilts_hpc.fetch.watching import Watching
 from xstilts_hpc.files import whole_file, write_text

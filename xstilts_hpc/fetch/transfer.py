@@ -8,9 +8,9 @@ from http.client import HTTPResponse
 from pathlib import Path
 from typing import Protocol
 
+from xstilts_hpc.disk import check_room, disk_errors_are_clear
 from xstilts_hpc.errors import FetchError, RunError
 from xstilts_hpc.fetch.connection import LastingError, PassingError, RangeError, host_of, open_url, read_some
-from xstilts_hpc.fetch.room import check_room, disk_errors_are_clear
 from xstilts_hpc.files import fsync, read_json, sha256_of, write_json
 
 _CHUNK = 1 << 20
@@ -47,13 +47,15 @@ class Received:
 class Patience:
     """How often a URL is tried without getting on, how long to wait between (twice as long each time), and for data.
 
-    A host that did not serve a file to the end of patience is `exhausted`: from then on it is asked once for a file.
+    A host that did not serve a file to the end of patience is `exhausted`: from then on it is asked once for a file,
+    and has `brief_s` to answer in: a network that drops what it is sent would cost minutes a file.
     """
 
     tries: int = 5
     wait_s: float = 1.0
     longest_wait_s: float = 60.0
     silence_s: float = 60.0
+    brief_s: float = 5.0
     exhausted: set[str] = field(default_factory=set)
 
 
@@ -116,12 +118,14 @@ def _from_url(url: str, wanted: Wanted, target: Path, watcher: Watcher, patience
     while True:
         before, resumed = growing.size, growing.size > 0
         try:
-            _grow(url, wanted, growing, watcher, patience.silence_s)
+            given_up = host in patience.exhausted
+            silence_s = min(patience.silence_s, patience.brief_s) if given_up else patience.silence_s
+            _grow(url, wanted, growing, watcher, silence_s)
             patience.exhausted.discard(host)
             return _verified(url, wanted, growing)
         except PassingError as error:
             failed = 1 if growing.size > before else failed + 1
-            if failed >= (1 if host in patience.exhausted else patience.tries):
+            if failed >= (1 if given_up else patience.tries):
                 patience.exhausted.add(host)
                 raise LastingError(f"{error} (tried {failed} times)") from error
             wait_s = min(max(error.wait_s, patience.wait_s * 2 ** (failed - 1)), patience.longest_wait_s)

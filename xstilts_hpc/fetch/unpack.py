@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO, cast
 from urllib.parse import urlsplit
 
+from xstilts_hpc.disk import check_room, disk_errors_are_clear
 from xstilts_hpc.errors import FetchError
-from xstilts_hpc.fetch.room import check_room, disk_errors_are_clear
 from xstilts_hpc.files import sha256_of, whole_file
 from xstilts_hpc.tasks.download import Download
 from xstilts_hpc.tasks.fetched import FetchedFile

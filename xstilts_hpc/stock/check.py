@@ -13,7 +13,7 @@ from rich.text import Text
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.files import Memory, sha256_of
 from xstilts_hpc.languages import ENGLISH
-from xstilts_hpc.tasks import TASKS, task_of
+from xstilts_hpc.tasks import TASKS, needed_for, task_of
 from xstilts_hpc.tasks.base import Role, Split, Task
 from xstilts_hpc.tasks.fetched import FetchedFile, read_fetched
 from xstilts_hpc.tasks.folder import DataFolder, Located, forms_of, read_facts
@@ -100,12 +100,12 @@ class DataCheck:
 
 
 def check_data(data: Path, names: Sequence[str] = (), tell: Callable[[str], None] = lambda text: None) -> DataCheck:
-    """Read all files of some tasks, or of every task; nothing is written, and nothing is believed that was read before.
+    """Read all files of some tasks and of what they are trained on, or of every task; nothing is written.
 
-    Files are compared with the checksums that were recorded when they were fetched or imported (SOURCES.json). What is
-    being read is told, for large files take minutes.
+    Nothing is believed that was read before. Files are compared with the checksums that were recorded when they were
+    fetched or imported (SOURCES.json). What is being read is told, for large files take minutes.
     """
-    tasks = parts_of(map(task_of, names)) if names else parts_of(TASKS.values())
+    tasks = tuple(needed_for(map(task_of, names))) if names else parts_of(TASKS.values())
     if not data.is_dir():
         return DataCheck(data, tasks, tuple(missing(task, *place) for task in tasks for place in wanted_places(task)))
     folder = DataFolder(data, Memory(Path()))

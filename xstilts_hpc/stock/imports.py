@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xstilts_hpc.clock import utc
+from xstilts_hpc.disk import disk_errors_are_clear
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.files import Memory, sha256_of, whole_file
 from xstilts_hpc.lease import hold
@@ -116,8 +117,9 @@ def apply_import(plan: Import, *, link: bool = False) -> None:
 
     A link is a hard link, or a symbolic one from one file system to another.
     """
-    plan.data.mkdir(parents=True, exist_ok=True)
-    with hold(fetch_lease(plan.data)):
+    with disk_errors_are_clear(plan.data):
+        plan.data.mkdir(parents=True, exist_ok=True)
+    with disk_errors_are_clear(plan.data), hold(fetch_lease(plan.data)):
         for name in plan.new:
             with whole_file(plan.data / name) as partial:
                 _put(plan.targets[name].resolve(), partial, link=link)

@@ -1,5 +1,7 @@
 """The tasks, one file each. To add one: write its file and name it here; or in a package of your own (plugins.py)."""
 
+from collections.abc import Iterable
+
 from xstilts_hpc.errors import GridError, nearest
 from xstilts_hpc.tasks.anli import ANLI, ANLI_ROUNDS
 from xstilts_hpc.tasks.base import Role, Task
@@ -55,3 +57,13 @@ def named_task(name: str) -> Task:
 def tasks_with(role: Role) -> tuple[Task, ...]:
     """Return the tasks that ship and may be used in a role, in the order of the tables."""
     return tuple(task for task in TASKS.values() if role in task.roles)
+
+
+def needed_for(tasks: Iterable[Task]) -> list[Task]:
+    """Return the tasks with data of their own that some tasks need: themselves, parts of unions, training sets."""
+    found: dict[str, Task] = {}
+    for task in tasks:
+        trained_on = [task_of(task.training_set)] if task.training_set not in ("", task.name) else []
+        for part in (*(task.union or (task,)), *needed_for(trained_on)):
+            found[part.name] = part
+    return list(found.values())

@@ -9,7 +9,7 @@ from pathlib import Path
 from xstilts_hpc.errors import FetchError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ELOOP)
 
 
 class FullDiskError(FetchError):
@@ -34,7 +34,8 @@ def disk_errors_are_clear(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise FullDiskError(
-                f"{folder}: the disk (or a quota) is full; make room and fetch again: what is there is gone on with"
+                f"{folder}: the disk (or a quota) is full; make room and repeat the command: what is there is gone on "
+                "with"
             ) from error
         if error.errno in _REFUSED:
             raise FetchError(
