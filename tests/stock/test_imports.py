@@ -5,12 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from tests.hub_copies import write_copy
 from tests.published import Files, folder_of, squad
 from tests.tiny import NLI, treebank, write_all_tiny_data
-from xstilts_hpc.cli import app
 from xstilts_hpc.errors import DataError, LockError
 from xstilts_hpc.files import Memory, sha256_of
 from xstilts_hpc.lease import hold
@@ -275,19 +273,6 @@ def test_nothing_is_imported_while_another_process_fetches(tmp_path: Path) -> No
     with hold(fetch_lease(tmp_path / "data")), pytest.raises(LockError, match=r"lease\.json"):
         apply_import(plan)
     assert places(tmp_path / "data", "xnli") == []
-
-
-def test_the_command_says_what_it_would_do_and_does_it(tmp_path: Path) -> None:
-    write_all_tiny_data(tmp_path / "mine")
-    command = ["data", "import", "ccg_pmb", str(tmp_path / "mine"), "--root", str(tmp_path)]
-    dry = CliRunner().invoke(app, [*command, "--dry-run"])
-    assert (dry.exit_code, (tmp_path / "data").exists()) == (0, False)
-    assert "2 files would be imported" in dry.stdout
-    done = CliRunner().invoke(app, [*command, "--json"])
-    assert (done.exit_code, len(json.loads(done.stdout)["new"])) == (0, 2)
-    assert CliRunner().invoke(app, ["data", "check", "ccg_pmb", "--root", str(tmp_path)]).exit_code == 3
-    lacking = CliRunner().invoke(app, ["data", "import", "xnli", *command[3:]])
-    assert lacking.exit_code == 4
 
 
 @pytest.mark.shared
