@@ -4,7 +4,6 @@ import atexit
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -19,7 +18,7 @@ def end_with(main: Callable[..., int | None], *arguments: Any) -> NoReturn:
         sys.stderr.write(f"{error}\n")
         code = error.exit_code
     except Exception:  # noqa: BLE001 - said as Python would say it, and the process ends
-        traceback.print_exc()
+        sys.excepthook(*sys.exc_info())  # torch puts the rank before each line
         code = 1
     _end(code)
 

@@ -71,7 +71,8 @@ def test_a_second_fetch_is_refused_while_the_first_runs(site: Site, tmp_path: Pa
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_fetch_that_was_ended_is_gone_on_with(site: Site, tmp_path: Path, end: signal.Signals) -> None:
     put(site, TRAIN, b"x" * TRAIN.num_bytes, failures=["silence", "", ""])
-    process = subprocess.Popen(command("commonsenseqa", "--mirror", site.url, "--root", tmp_path))
+    heeding = ("env", "--default-signal=INT")  # what a script starts in the background ignores it, and so its children
+    process = subprocess.Popen([*heeding, *command("commonsenseqa", "--mirror", site.url, "--root", tmp_path)])
     scratch = scratch_folder(tmp_path / "data")
     deadline = time.monotonic() + 30
     while not any(path.stat().st_size == TRAIN.num_bytes // 2 for path in scratch.glob("*.partial")):
