@@ -8,7 +8,8 @@ from pathlib import Path
 
 from xstilts_hpc.errors import FetchError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# The disk, or a quota, is full.
+FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ELOOP)
 
 
@@ -32,7 +33,7 @@ def disk_errors_are_clear(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in (*FULL, errno.EFBIG):
             raise FullDiskError(
                 f"{folder}: the disk (or a quota) is full; make room and repeat the command: what is there is gone on "
                 "with"

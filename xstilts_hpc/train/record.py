@@ -1,6 +1,5 @@
 """The record of one attempt at a run: where, when, with what, and how it ended."""
 
-import errno
 import importlib.metadata
 import logging
 import os
@@ -17,6 +16,7 @@ import torch.distributed as dist
 
 from xstilts_hpc.causes import Cause
 from xstilts_hpc.clock import utc
+from xstilts_hpc.disk import FULL
 from xstilts_hpc.errors import RunError, XstiltsError
 from xstilts_hpc.files import write_json
 from xstilts_hpc.lease import Lease
@@ -34,7 +34,6 @@ _JOB = (
     *("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT", "SLURM_JOB_NODELIST"),
     *("SLURM_JOB_PARTITION", "XSTILTS_POOL"),
 )
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 # What collective calls raise where the process at the other end is gone; that one knows why, or was killed.
 _PEER_LOST = re.compile(
     r"(closed|reset) by (remote )?peer|gloo/transport|nccl(Remote|System)Error|remote process exited", re.IGNORECASE
@@ -99,7 +98,7 @@ def cause_of(error: BaseException) -> Cause:
     if is_out_of_memory(error):
         return Cause.OUT_OF_MEMORY
     if any(
-        getattr(link, "errno", 0) in _FULL or any(word in str(link) for word in _FULL_WORDS) for link in chain(error)
+        getattr(link, "errno", 0) in FULL or any(word in str(link) for word in _FULL_WORDS) for link in chain(error)
     ):
         return Cause.DISK_FULL
     if isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and _PEER_LOST.search(str(error))):
