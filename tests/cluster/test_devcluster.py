@@ -20,6 +20,11 @@ from xstilts_hpc.cluster.devcluster_settings import node_name, ports, settings_f
 SETTINGS = ClusterSettings(folder=Path("/dev/shm/x"), nodes=2, gpus=4, first_job_id=77)
 
 
+def test_clusters_that_start_together_have_job_ids_of_their_own() -> None:
+    first = {ClusterSettings().first_job_id for _ in range(10)}
+    assert len(first) == 10
+
+
 def slurm(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,9 +1,9 @@
 """Settings, names and paths of a throw-away Slurm cluster on one machine; standard library only."""
 
 import os
+import random
 import re
 import tempfile
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,12 @@ def default_folder() -> Path:
     return parent / f"xstilts-devcluster-{os.getuid()}"
 
 
-def first_job_id_from_clock() -> int:
-    """Return a job id never seen before, so that result files of an earlier cluster are not taken for new ones."""
-    return int(time.time()) % 60_000_000 + 1  # Slurm's own ids end at 67,043,328
+def first_job_id_by_chance() -> int:
+    """Return a job id far from those of any other cluster, also of one that starts in the same second.
+
+    So files of an earlier cluster are not taken for new ones, nor processes of another one for a job's own.
+    """
+    return random.randrange(1_000_000, 60_000_000)  # Slurm's own ids end at 67,043,328
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class ClusterSettings:
     slurmd_timeout_s: int = 10
     min_job_age_s: int = 300  # how long squeue still lists a finished job
     max_array_size: int = 1001
-    first_job_id: int = field(default_factory=first_job_id_from_clock)
+    first_job_id: int = field(default_factory=first_job_id_by_chance)
     extra: tuple[str, ...] = ()  # more lines for slurm.conf
 
     @property

@@ -25,10 +25,10 @@ def job_of(run: RunFolder) -> str:
     return str(run.attempts()[-1]["job"]["SLURM_JOB_ID"])
 
 
-def ranks(run: RunFolder) -> dict[int, Process]:
-    """Return the processes of a run's ranks: those of the job's step, started by its slurmstepd."""
+def ranks(job_id: str) -> dict[int, Process]:
+    """Return the processes of a job's ranks: those of its step, started by its slurmstepd."""
     found = {}
-    for pid, variables in _of_job(job_of(run)):
+    for pid, variables in _of_job(job_id):
         if variables.get("SLURM_STEP_ID", "") == "0" and _command(read_stat(pid).parent).startswith("slurmstepd"):
             found[int(variables["SLURM_PROCID"])] = identify(pid)
     return found
@@ -84,11 +84,12 @@ def kill(processes: Iterable[Process]) -> None:
 
 def has_pending(process: Process, number: signal.Signals) -> bool:
     """Say whether a signal waits for a frozen process, or ended it already."""
-    if not alive(process):
-        return True
-    lines = dict(line.split(":\t") for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
-    masks = (int(lines[name], 16) for name in ("SigPnd", "ShdPnd"))
-    return any(mask >> (number - 1) & 1 for mask in masks)
+    return not alive(process) or _is_in(process, number, "SigPnd", "ShdPnd")
+
+
+def is_deaf(process: Process, number: signal.Signals) -> bool:
+    """Say whether a process ignores or blocks a signal."""
+    return alive(process) and _is_in(process, number, "SigBlk", "SigIgn")
 
 
 def kill_node_of(campaign: Campaign, run: RunFolder) -> None:
@@ -179,13 +180,13 @@ def wait_for_slot(run: RunFolder) -> None:
 
 def wait_for_ranks(run: RunFolder) -> dict[int, Process]:
     """Wait until both ranks of a run live."""
-    wait_for(lambda: len(ranks(run)) == 2, f"two ranks of {run.path.name}", limit_s=120)
-    return ranks(run)
+    wait_for(lambda: len(ranks(job_of(run))) == 2, f"two ranks of {run.path.name}", limit_s=120)
+    return ranks(job_of(run))
 
 
 def _of_job(job_id: str) -> list[tuple[int, dict[str, str]]]:
-    """Return pid and environment of every process of a job."""
-    found = []
+    """Return pid and environment of every process of a job; another cluster may have a job of the same id."""
+    found, ours = [], {"SLURM_CONF": os.environ["SLURM_CONF"], "SLURM_JOB_ID": job_id}
     for path in Path("/proc").iterdir():
         if path.name.isdigit():
             try:
@@ -193,9 +194,14 @@ def _of_job(job_id: str) -> list[tuple[int, dict[str, str]]]:
             except OSError:
                 continue
             variables = dict(item.split("=", 1) for item in text.split("\0") if "=" in item)
-            if variables.get("SLURM_JOB_ID") == job_id:
+            if ours.items() <= variables.items():
                 found.append((int(path.name), variables))
     return found
+
+
+def _is_in(process: Process, number: signal.Signals, *masks: str) -> bool:
+    lines = dict(line.split(":\t") for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
+    return any(int(lines[name], 16) >> (number - 1) & 1 for name in masks)
 
 
 def _command(pid: int) -> str:

@@ -1,19 +1,18 @@
 """What Slurm and submitit do that a stub would not show, and that nothing here falls for: on the real Slurm."""
 
 import json
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cluster.faults.strike import is_deaf, ranks
 from tests.cluster.test_end_to_end import CHECKOUT
 from tests.cluster.test_submit import hand_over, wait_for_end
 from tests.cluster.trivial_runs import FOLDER, make_plan, make_profile, run_of
@@ -178,25 +177,13 @@ def test_a_signal_that_comes_before_a_run_listens_does_not_kill_it(tmp_path: Pat
     plan = make_plan({}, ["a"])
     write_json(tmp_path / "orders.json", {"sleep": {"a": 4}})
     submission = hand_over(plan, tmp_path)
-    wait_until(lambda: bool(deaf_to_usr2(submission.job_ids[0])), "a rank that has begun")
+    (job,) = submission.job_ids[:1]
+    wait_until(lambda: any(is_deaf(rank, signal.SIGUSR2) for rank in ranks(job).values()), "a rank that has begun")
     for _ in range(5):  # the first of them while Python starts
         slurm("scancel", "--signal=USR2", submission.elements[run_of(plan, "a")])
         time.sleep(0.2)
     wait_for_end(submission)
     assert words(submission, plan, "a") == "COMPLETED"
-
-
-def deaf_to_usr2(job: str) -> list[int]:
-    """Return the ranks of a job that USR2 does not kill: it is ignored or blocked."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            environment = (folder / "environ").read_bytes().split(b"\0")
-            masks = re.findall(r"^Sig(?:Blk|Ign):\s+(\w+)$", (folder / "status").read_text(), flags=re.MULTILINE)
-            usr2 = any(int(mask, 16) >> (signal.SIGUSR2 - 1) & 1 for mask in masks)
-            if usr2 and f"SLURM_JOB_ID={job}".encode() in environment and b"SLURM_PROCID=0" in environment:
-                found.append(int(folder.name))
-    return found
 
 
 def test_the_element_that_has_the_id_of_its_array_asks_and_speaks_for_itself_alone(tmp_path: Path) -> None:
