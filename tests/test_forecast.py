@@ -1,5 +1,6 @@
 """What a plan costs: arithmetic by hand, and the speed of runs that are finished."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +65,13 @@ def test_the_size_of_a_folder_is_read_from_its_configuration(tiny_root: Path) ->
 def test_a_configuration_without_sizes_is_one_message(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"hidden_size": 16}')
     with pytest.raises(RunError, match=r"config.json: no num_hidden_layers, intermediate_size, vocab_size; it is not"):
+        model_size(ModelSource(path=".", digest="m"), tmp_path)
+
+
+def test_a_size_that_is_no_number_is_one_message(tmp_path: Path) -> None:
+    sizes = {"num_hidden_layers": "twelve", "hidden_size": 16, "intermediate_size": 32, "vocab_size": 100}
+    (tmp_path / "config.json").write_text(json.dumps(sizes))
+    with pytest.raises(ModelError, match=r"config.json: num_hidden_layers is 'twelve', expected a whole number"):
         model_size(ModelSource(path=".", digest="m"), tmp_path)
 
 

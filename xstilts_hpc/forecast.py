@@ -8,7 +8,7 @@ from pathlib import Path
 from xstilts_hpc.cost import FEWEST, Sample, Took, median_tflops, speeds_of, took
 from xstilts_hpc.errors import GridError, RunError
 from xstilts_hpc.examples import Kind
-from xstilts_hpc.families import check_config
+from xstilts_hpc.families import check_config, whole_number
 from xstilts_hpc.memory_rule import Trained
 from xstilts_hpc.model_files import model_config
 from xstilts_hpc.plan import Plan, PlannedRun, load_plan, plan_files
@@ -147,7 +147,7 @@ def model_size(source: ModelSource, root: Path) -> ModelSize:
     missing = [name for name in names if name not in config]
     if missing:
         raise RunError(f"{path}: no {', '.join(missing)}; it is not the configuration of an encoder like XLM-R")
-    layers, hidden, intermediate, vocabulary = (int(config[name]) for name in names)
+    layers, hidden, intermediate, vocabulary = (whole_number(config, name, 0, str(path)) for name in names)
     gate = intermediate // 2 if check_config(config, str(path)).gated else 0  # half as many parameters again
     return ModelSize(layers, hidden, intermediate + gate, vocabulary)
 

@@ -1,5 +1,6 @@
 """The doctor's visit to the nodes: what follows from what the ranks wrote, and a visit to a real Slurm."""
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from xstilts_hpc.cluster.doctor_check import Check, Level
 from xstilts_hpc.cluster.doctor_submit import Patience, send_to_node
 from xstilts_hpc.cluster.doctor_visit import Visit, new_visit, visit_checks, visit_of
 from xstilts_hpc.cluster.limits import queued_now
-from xstilts_hpc.errors import ClusterError, RunError
+from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import write_json
 
 CPU = {"DS_ACCELERATOR": "cpu", "GLOO_SOCKET_IFNAME": "lo"}
@@ -113,8 +114,9 @@ def test_a_job_that_does_not_start_in_time_is_cancelled(tmp_path: Path) -> None:
 @pytest.mark.timeout(120)
 @pytest.mark.usefixtures("devcluster")
 def test_a_refusal_is_told_in_the_words_of_sbatch(tmp_path: Path) -> None:
-    with pytest.raises(ClusterError, match=r"sbatch refused the doctor's job: .*nvalid feature specification"):
-        send_to_node(make_profile(constraint="none_such"), tmp_path, Patience(), tell=lambda _: None)
+    (check,) = send_to_node(make_profile(constraint="none_such"), tmp_path, Patience(), tell=lambda _: None)
+    assert (check.level, check.name) == (Level.PROBLEM, "job")
+    assert re.search(r"sbatch refused the doctor's job: .*nvalid feature specification", check.found)
 
 
 @pytest.mark.slurm
@@ -127,7 +129,8 @@ def test_a_package_that_the_node_cannot_import_is_a_problem(tmp_path: Path) -> N
     (broken / "__init__.py").write_text("raise ImportError('no such library here')\n", encoding="utf-8")
     checks = send_to_node(profile, tmp_path / "root", Patience(), tell=lambda _: None)
     found = {check.name: check for check in checks}
-    assert found["python"].found == "rank 0, 1: ImportError: no such library here"
+    # srun ends the other rank with the first that fails, perhaps before it has found it out too
+    assert re.match(r"rank (0|1|0, 1): ImportError: no such library here", found["python"].found)
     assert levels(checks)["requeue"] == "warning"
 
 

@@ -14,7 +14,7 @@ from xstilts_hpc.errors import FetchError
 def test_what_is_no_address_is_not_tried(tmp_path: Path, notes: Notes, url: str) -> None:
     with pytest.raises(FetchError, match=r"is not an address \(.+\); one begins like https://example.org/"):
         fetch(url, tmp_path, notes)
-    assert len(notes.said) == 1
+    assert notes.said == []
 
 
 def test_a_redirect_to_no_address_is_not_followed(site: Site, tmp_path: Path, notes: Notes) -> None:
@@ -27,3 +27,9 @@ def test_a_redirect_to_no_address_is_not_followed(site: Site, tmp_path: Path, no
 def test_only_http_is_spoken(tmp_path: Path, notes: Notes, url: str) -> None:
     with pytest.raises(FetchError, match="not an http or https address"):
         fetch(url, tmp_path, notes)
+
+
+def test_a_machine_without_network_is_told_to_use_another(tmp_path: Path, notes: Notes) -> None:
+    with pytest.raises(FetchError, match=r"cannot be reached from here \(.*\); fetch on a login node"):
+        fetch("https://nowhere.invalid/x", tmp_path, notes)
+    assert notes.said == []

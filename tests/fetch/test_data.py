@@ -129,6 +129,23 @@ def test_what_is_here_is_not_fetched_again(site: Site, tmp_path: Path) -> None:
     assert list(scratch_folder(tmp_path).iterdir()) == []
 
 
+@pytest.mark.parametrize("imported", [False, True])
+def test_the_published_file_that_a_user_put_there_is_recorded_and_not_fetched(
+    site: Site, tmp_path: Path, *, imported: bool
+) -> None:
+    task, mine = plain(site), tmp_path / "hellaswag/a.jsonl"
+    mine.parent.mkdir()
+    mine.write_bytes(TEXT)
+    if imported:
+        write_fetched(tmp_path, {"file:///home/me": record_of("hellaswag/a.jsonl", trusted=IMPORTED)})
+    assert [outcome.state for outcome in plan_fetch([task], tmp_path)] == [State.HERE]
+    assert [outcome.state for outcome in run(task, tmp_path)] == [State.HERE]
+    assert site.requests == []
+    record = read_fetched(tmp_path)[task.downloads[0].url]
+    assert (record.trusted, record.licence, list(record.files)) == ("published", "MIT", ["hellaswag/a.jsonl"])
+    assert list(check_fetched(tmp_path, record)) == []
+
+
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"texT\n")])
 def test_a_file_that_was_lost_or_changed_is_fetched_again(site: Site, tmp_path: Path, damage: object) -> None:
     task = plain(site)

@@ -88,7 +88,10 @@ def send_to_node(profile: Profile, root: Path, patience: Patience, *, tell: Call
     token = f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(3)}"
     visit = new_visit(root, token)
     write_json(visit.ordered, _order(profile))
-    job_id = _sbatch(profile, visit, patience.time_min)
+    try:
+        job_id = _sbatch(profile, visit, patience.time_min)
+    except ClusterError as refused:
+        return [problem("job", str(refused), "mend the profile, or what is said of the cluster above, and look again")]
     tell(f"job {job_id} goes to the nodes, as {token}; Ctrl-C leaves it there, `--read {token}` reads what it found")
     watch = _Watch(visit, job_id, patience.wait_min * 60)
     if watch.wait():

@@ -54,7 +54,7 @@ def import_data(  # noqa: PLR0913 - a command has as many parameters as options
     """Import the files of a task from a folder that you have: XTREME's download/, jiant's, raw releases, hub parquet.
 
     They are found, read whole, copied under the names that the toolkit knows, and recorded with their checksums.
-    Exit code 4 where something of the task is still missing.
+    Exit code 3 where files are short or unreadable, 4 where something of the task is still missing.
 
     Example: xstilts data import xnli /path/to/download --dry-run
     """
@@ -77,4 +77,4 @@ def import_data(  # noqa: PLR0913 - a command has as many parameters as options
             typer.echo(line)
         again = f"xstilts data import {task} {shlex.quote(str(folder))}{' --link' * link}{' --replace' * replace}"
         say_next(again if dry_run else f"xstilts data check {task}", root, data)
-    raise typer.Exit(4 if check.lacks_some else 0)
+    raise typer.Exit(check.exit_code)

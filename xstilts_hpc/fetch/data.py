@@ -12,9 +12,9 @@ from xstilts_hpc.clock import utc
 from xstilts_hpc.disk import FullDiskError, check_room, disk_errors_are_clear
 from xstilts_hpc.errors import DataError, FetchError, nearest
 from xstilts_hpc.fetch.transfer import Patience, Wanted, transfer
-from xstilts_hpc.fetch.unpack import OccupiedError, lacking, unpack
+from xstilts_hpc.fetch.unpack import OccupiedError, is_packed, lacking, unpack
 from xstilts_hpc.fetch.watching import Watching
-from xstilts_hpc.files import Memory
+from xstilts_hpc.files import Memory, sha256_of
 from xstilts_hpc.lease import hold
 from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.download import Download
@@ -23,6 +23,7 @@ from xstilts_hpc.tasks.fetched import (
     IMPORTED,
     PUBLISHED,
     Fetched,
+    FetchedFile,
     check_fetched,
     fetch_lease,
     read_fetched,
@@ -118,6 +119,8 @@ def fetch(tasks: Sequence[Task], fetching: Fetching, watching: Watching) -> Iter
         for job in jobs_of(tasks):
             records = read_fetched(data)
             found = _planned(job, records, data)
+            if found.state is State.HERE and job.download.url not in records:
+                write_fetched(data, with_record(records, job.download.url, _put_there(job, data)))
             yield found if found.state is State.HERE else _fetched(job, records, fetching, watching)
         yield from _by_hand(tasks, data)
 
@@ -125,8 +128,23 @@ def fetch(tasks: Sequence[Task], fetching: Fetching, watching: Watching) -> Iter
 def _planned(job: Job, records: dict[str, Fetched], data: Path) -> Outcome:
     download, record = job.download, records.get(job.download.url)
     here = record and _is_of(record, download) and not any(check_fetched(data, record))
-    state = State.HERE if here else State.TO_FETCH
+    state = State.HERE if here or (not record and _is_as_published(download, data)) else State.TO_FETCH
     return Outcome(job.tasks, download.url, state, job.licence, download.num_bytes or (record.bytes if record else 0))
+
+
+def _is_as_published(download: Download, data: Path) -> bool:
+    """Say whether a user has put the very file there that would be downloaded; of archives nobody can tell."""
+    file = data / download.to
+    plain = bool(download.sha256) and not download.members and not is_packed(download)
+    return plain and file.is_file() and sha256_of(file) == download.sha256
+
+
+def _put_there(job: Job, data: Path) -> Fetched:
+    """Return what to record of a file that a user has put there."""
+    to, sha256 = job.download.to, job.download.sha256
+    size = (data / to).stat().st_size
+    files = {to: FetchedFile(sha256, size)}
+    return Fetched(job.tasks, job.download.url, sha256, size, PUBLISHED, utc(), job.licence, files)
 
 
 def _is_of(record: Fetched, download: Download) -> bool:

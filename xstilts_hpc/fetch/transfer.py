@@ -5,6 +5,7 @@ import re
 import time
 from dataclasses import asdict, dataclass, field
 from http.client import HTTPResponse
+from itertools import zip_longest
 from pathlib import Path
 from typing import Protocol
 
@@ -103,12 +104,13 @@ def transfer(wanted: Wanted, target: Path, watcher: Watcher, patience: Patience)
     if target.is_file() and wanted.is_known and not _difference(wanted, target):
         return Received(wanted.urls[0], sha256_of(target), target.stat().st_size)
     failures = []
-    for url in wanted.urls:
+    for url, following in zip_longest(wanted.urls, wanted.urls[1:], fillvalue=""):
         try:
             return _from_url(url, wanted, target, watcher, patience)
         except LastingError as error:
             failures.append(f"  {url}: {error}")
-            watcher.says(f"{url}: {error}")
+            if following:
+                watcher.says(f"{url}: {error}; now from {following}")
     raise FetchError(f"{target.name} could not be downloaded:\n" + "\n".join(failures))
 
 

@@ -44,10 +44,14 @@ def unpack(file: Path, download: Download, data: Path, *, owned: Set[str]) -> di
             files = {path: _put(path, source, data, owned) for path, source in members}
             _check_all(download, files)
             return files
-        packed = name.endswith(".gz") and not download.to.endswith(".gz")
         with file.open("rb") as raw:
-            source = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
+            source = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if is_packed(download) else raw
             return {download.to: _put(download.to, source, data, owned)}
+
+
+def is_packed(download: Download) -> bool:
+    """Say whether a plain file comes compressed, and is not kept so."""
+    return urlsplit(download.url).path.endswith(".gz") and not download.to.endswith(".gz")
 
 
 @contextmanager

@@ -77,12 +77,7 @@ class DataCheck:
         """Return 3 where files are invalid, else 4 where some are missing, else 0."""
         if any(finding.state.invalid for finding in self.findings):
             return DataError.exit_code
-        return 4 if self.lacks_some else 0
-
-    @property
-    def lacks_some(self) -> bool:
-        """Say whether something that is wanted is missing."""
-        return any(finding.state is State.MISSING for finding in self.findings)
+        return 4 if any(finding.state is State.MISSING for finding in self.findings) else 0
 
     def to_json(self) -> dict[str, Any]:
         """Return everything that was found, with each task's licence and how to get what is missing of it."""
