@@ -142,10 +142,10 @@ def _are_alike(found: Seeds, seeds: Seeds, *, any_data: bool) -> bool:
     return same_data and found[1] == seeds[1] and found[2] in (seeds[2], UNUSED_SEED)
 
 
-def zero_shot(means: Means, entry: Entry, target: str) -> Mean:
+def zero_shot_mean(means: Means, entry: Entry, target: str) -> Mean:
     """Return the zero-shot score of an entry: the mean over languages without English, then over seeds."""
     if target == ALL_TARGETS:
-        return means.over(zero_shot(means, entry, one) for one in means.targets)
+        return means.over(zero_shot_mean(means, entry, one) for one in means.targets)
     return means.score(entry, target, languages_of(means, target))
 
 

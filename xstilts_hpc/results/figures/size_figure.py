@@ -20,7 +20,7 @@ from xstilts_hpc.results.figures.figure import (
     style,
 )
 from xstilts_hpc.results.means import Entry, Means
-from xstilts_hpc.results.sizes import ALL_TARGETS, fitted, languages_of, score_at, sets_of, title_of, zero_shot
+from xstilts_hpc.results.sizes import ALL_TARGETS, fitted, languages_of, score_at, sets_of, title_of, zero_shot_mean
 from xstilts_hpc.results.tables.table import counted_languages, entry_title, number
 from xstilts_hpc.tasks import task_of
 
@@ -38,7 +38,7 @@ def size_figure(means: Means, target: str) -> Drawn:
     for line in lines(means):
         _draw(axes, means, target, line)
     for entry in baseline_of(means):
-        value = 100 * zero_shot(means, entry, target).value
+        value = 100 * zero_shot_mean(means, entry, target).value
         if not math.isnan(value):
             axes.axhline(value, linestyle="--", linewidth=1.2, color=INK, label=entry_title(entry))
     sizes_along(axes, sizes_of(means))
@@ -57,7 +57,7 @@ def _values(means: Means, target: str) -> Iterator[Value]:
     """Yield the means at which lines have their points."""
     for line in lines(means):
         for entry in line.series.entries:
-            score = number(zero_shot(means, entry, target))
+            score = number(zero_shot_mean(means, entry, target))
             if not score.missing:
                 yield entry.size, score.value, f"{line.label}, {entry.size:,} examples: {score.text} %"
 
@@ -75,7 +75,7 @@ def _alt(means: Means, target: str) -> str:
 
 
 def _score(means: Means, target: str, entry: Entry) -> str:
-    return number(zero_shot(means, entry, target)).text
+    return number(zero_shot_mean(means, entry, target)).text
 
 
 def _quantity(target: str) -> str:
@@ -91,7 +91,7 @@ def _members(means: Means, target: str) -> str:
 def _draw(axes: Axes, means: Means, target: str, line: Line) -> None:
     entries, sets = line.series.entries, sets_of(means, line.series, target)
     points = [(entry.size, 100 * score_at(means, entry, target, seeds)) for entry in entries for seeds in sets]
-    values = [100 * zero_shot(means, entry, target).value for entry in entries]
+    values = [100 * zero_shot_mean(means, entry, target).value for entry in entries]
     axes.plot(line.series.sizes, values, label=line.label, markersize=6, **line.look)
     if points:
         x, y = zip(*points, strict=True)
