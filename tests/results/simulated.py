@@ -109,17 +109,22 @@ XQUAD = Target("xquad", ("en",), 210, 3, True, _answers, lambda p: 1 / 3 + 2 / 3
 
 @dataclass(frozen=True)
 class World:
-    """What is true: the chance to be right by size, and the standard deviations of what seeds do to it."""
+    """What is true: the chance to be right by size, and the standard deviations of what seeds do to it.
+
+    `data` is what the choice of examples does, to all that are trained on them; none are chosen of the size `full`.
+    """
 
     chances: Mapping[int, float]
     intermediate: float = 0.01
     target: float = 0.01
     run: float = 0.01
+    data: float = 0.0
+    full: int = -1
 
     def gain(self, target: Target, size: int) -> float:
         """Return the expected gain of a size."""
         alike = self.target**2 + self.run**2
-        trained = target.truth(self.chances[size], float(np.sqrt(alike + self.intermediate**2)))
+        trained = target.truth(self.chances[size], float(np.sqrt(alike + self.intermediate**2 + self.data**2)))
         return trained - target.truth(self.chances[0], float(np.sqrt(alike)))
 
 
@@ -131,14 +136,25 @@ def simulate(root: Path, world: World, sets: Sequence[Seeds], targets: Sequence[
     of_target = {target_seed: random.normal(0, world.target) for *_, target_seed in sets}
     for size in world.chances:
         study.train()
-        names = [(-1, -1, target_seed) for target_seed in of_target] if size == 0 else sets
+        names = _names(world, size, sets)
         effects = {name[:2]: random.normal(0, world.intermediate) if size else 0.0 for name in names}
+        chosen = world.data and size not in (0, world.full)
+        of_data = {name[0]: random.normal(0, world.data) if chosen else 0.0 for name in names}
         for name in names:
-            chance = world.chances[size] + effects[name[:2]] + of_target[name[2]]
+            chance = world.chances[size] + effects[name[:2]] + of_data[name[0]] + of_target[name[2]]
             run = builder.run("mnli", len(builder.runs), study.answers(chance))
             for target in targets:
                 builder.cell(run, target.name, size=size, seeds=name)
+                if size == world.full:
+                    builder.cells[-1] = replace(builder.cells[-1], full=True)
     return Means(gather(builder.plan(), root))
+
+
+def _names(world: World, size: int, sets: Sequence[Seeds]) -> list[Seeds]:
+    """Return the seeds of the runs of a size, without those that do not apply."""
+    if size == 0:
+        return list(dict.fromkeys((-1, -1, target) for *_, target in sets))
+    return list(dict.fromkeys((-1, train, target) for _, train, target in sets)) if size == world.full else list(sets)
 
 
 @dataclass

@@ -92,6 +92,26 @@ def test_intervals_of_gains_hold_the_truth(tmp_path: Path, sets: Sequence[Seeds]
 
 
 @pytest.mark.slow
+def test_intervals_hold_where_trainings_share_their_examples(tmp_path: Path) -> None:
+    """Three subsets with three training seeds each: what a subset does is shared by its three runs."""
+    sets = [(data, train, (data + train) % 3) for data in range(3) for train in range(3)]
+    world = World({0: 0.60, 100: 0.64}, data=0.02, intermediate=0.005)
+    truth = [world.gain(target, 100) for target in TARGETS]
+    found = [held(gain_intervals(means), truth) for means in studies(tmp_path, world, sets, TARGETS, 100)]
+    for target, rate in zip(TARGETS, np.mean(found, axis=0), strict=True):
+        assert 0.92 <= say(f"coverage, 3 x 3 with shared examples, {target.name}", rate) <= 1
+
+
+@pytest.mark.slow
+def test_one_full_run_for_all_subsets_makes_no_trend(tmp_path: Path) -> None:
+    world = World({0: 0.60, 100: 0.60, 316: 0.60, 1_000: 0.60, 100_000: 0.60}, run=0.02, full=100_000)
+    sets = [(data, 0, 0) for data in range(5)]
+    tables = [size_curves(means) for means in studies(tmp_path, world, sets, (XNLI,), 100)]
+    rate = float(np.mean([rejected(table) for table in tables]))
+    assert say("a trend found where there is none, one full run for five subsets", rate) <= 0.08
+
+
+@pytest.mark.slow
 def test_corrected_tests_hold_their_level_where_there_is_no_gain(tmp_path: Path) -> None:
     gains, trends, maps = [], [], []
     for means in studies(tmp_path, NO_GAIN, paired(3), TARGETS, 200):

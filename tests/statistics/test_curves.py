@@ -71,6 +71,17 @@ def test_two_sets_of_seeds_give_a_curve_but_no_interval() -> None:
     assert found.best.form is Form.POWER
 
 
+def test_a_run_that_sets_share_is_one_observation() -> None:
+    """Of constant scores a constant is named in most studies, also where one baseline and one full run serve all."""
+    named = 0
+    for study in range(40):
+        scores = 0.6 + np.random.default_rng(study).normal(0, 0.004, (5, len(SIZES)))
+        scores[:, [0, -1]] = scores[0, [0, -1]]
+        worth = [1.0, *[5.0] * (len(SIZES) - 2), 1.0]
+        named += curve(SIZES, scores, at=[100], worth=worth, draws=5).best.form is Form.CONSTANT
+    assert named >= 30
+
+
 def test_missing_runs_are_left_out() -> None:
     scores = scores_of(Form.LINE, 4, 0.001)
     scores[1, 3] = scores[2, 0] = np.nan

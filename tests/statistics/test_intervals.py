@@ -16,19 +16,19 @@ DRAWS = 200
 
 def alone(count: int) -> list[Levels]:
     """Return the levels of runs that share no seed."""
-    return [Levels(i, i) for i in range(count)]
+    return [Levels(i, i, i) for i in range(count)]
 
 
 def crossed(intermediate: int, target: int) -> list[Levels]:
     """Return the levels of a full product."""
-    return [Levels(i, j) for i, j in product(range(intermediate), range(target))]
+    return [Levels(i, i, j) for i, j in product(range(intermediate), range(target))]
 
 
 def test_over_seeds_alone_it_is_students_interval() -> None:
     values = [0.50, 0.53, 0.58, 0.51]
     expected = stats.t.interval(0.95, 3, np.mean(values), stats.sem(values))
     assert estimate(values, alone(4)).interval() == pytest.approx(expected)
-    one_target_seed = [Levels(i, 0) for i in range(4)]
+    one_target_seed = [Levels(i, i, 0) for i in range(4)]
     assert estimate(values, one_target_seed).interval() == pytest.approx(expected)
 
 
@@ -76,34 +76,37 @@ def test_what_examples_do_to_single_runs_counts_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("levels", "of_intermediate", "of_target"),
+    ("levels", "spreads"),
     [
-        (alone(3), 0.01, 0.0),
-        (alone(5), 0.01, 0.0),
-        ([Levels(i, 0) for i in range(5)], 0.02, 0.0),
-        (crossed(3, 3), 0.01, 0.01),
-        (crossed(5, 3), 0.02, 0.005),
-        (crossed(5, 3), 0.0, 0.0),
+        (alone(3), {"train": 0.01}),
+        (alone(5), {"train": 0.01}),
+        ([Levels(i, i, 0) for i in range(5)], {"train": 0.02}),
+        (crossed(3, 3), {"train": 0.01, "target": 0.01}),
+        (crossed(5, 3), {"train": 0.02, "target": 0.005}),
+        (crossed(5, 3), {}),
+        ([Levels(i, j, 0) for i, j in product(range(3), range(3))], {"data": 0.02, "train": 0.01}),
+        ([Levels(i, j, (i + j) % 3) for i, j in product(range(5), range(2))], {"data": 0.02}),
     ],
-    ids=["three runs", "five runs", "much between seeds", "3 x 3", "5 x 3", "examples alone"],
+    ids=[
+        "three runs",
+        "five runs",
+        "much between seeds",
+        "3 x 3",
+        "5 x 3",
+        "examples alone",
+        "3 data x 3",
+        "5 data x 2",
+    ],
 )
 def test_intervals_of_simulated_studies_hold_the_truth_in_92_to_98_per_cent(
-    levels: list[Levels], of_intermediate: float, of_target: float
+    levels: list[Levels], spreads: dict[str, float]
 ) -> None:
     truth, units, random = 0.6, 400, np.random.default_rng(1)
     held = 0
     for study in range(STUDIES):
         right = (random.random(units) < truth).astype(np.float64)
-        effects = {
-            name: random.normal(0, spread, 10)
-            for name, spread in (("intermediate", of_intermediate), ("target", of_target))
-        }
-        values = [
-            right.mean()
-            + effects["intermediate"][int(str(each.intermediate))]
-            + effects["target"][int(str(each.target))]
-            for each in levels
-        ]
+        effects = {name: random.normal(0, spreads.get(name, 0.0), 10) for name in ("data", "train", "target")}
+        values = [right.mean() + sum(effects[name][seed] for name, seed in vars(each).items()) for each in levels]
         draws = np.tile(resampled_sums(right[:, None], DRAWS, seed=study)[:, 0] / units, (len(levels), 1))
         low, high = estimate(values, levels, draws).interval()
         held += low <= truth <= high

@@ -40,16 +40,24 @@ def test_it_holds_its_level() -> None:
 
 
 def test_sets_of_seeds_that_share_none_are_flipped_one_by_one() -> None:
-    assert seeds_flipped_p([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [Levels(i, i) for i in range(6)]) == 2 / 2**6
-    assert math.isnan(seeds_flipped_p([1.0] * 5, [Levels(i, i) for i in range(5)]))
+    assert seeds_flipped_p([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [Levels(i, i, i) for i in range(6)]) == 2 / 2**6
+    assert math.isnan(seeds_flipped_p([1.0] * 5, [Levels(i, i, i) for i in range(5)]))
 
 
 def test_sets_that_share_a_seed_are_flipped_together() -> None:
-    pairs = [Levels(i, j) for i in range(6) for j in (2 * i, 2 * i + 1)]
+    pairs = [Levels(i, i, j) for i in range(6) for j in (2 * i, 2 * i + 1)]
     assert seeds_flipped_p([1.0] * 12, pairs) == 2 / 2**6
-    crossed = [Levels(i, j) for i in range(6) for j in range(2)]
+    crossed = [Levels(i, i, j) for i in range(6) for j in range(2)]
     assert math.isnan(seeds_flipped_p([1.0] * 12, crossed))
-    assert math.isnan(seeds_flipped_p([1.0] * 6, [Levels(i, 0) for i in range(6)]))
+    assert math.isnan(seeds_flipped_p([1.0] * 6, [Levels(i, i, 0) for i in range(6)]))
+    same_examples = [Levels(i // 2, i, i) for i in range(12)]
+    assert seeds_flipped_p([1.0] * 12, same_examples) == 2 / 2**6
+
+
+def test_a_training_that_there_is_not_is_nothing_that_sets_share() -> None:
+    assert seeds_flipped_p([1.0] * 6, [Levels(i, i, None) for i in range(6)]) == 2 / 2**6
+    assert seeds_flipped_p([1.0] * 6, [Levels(None, i, i) for i in range(6)]) == 2 / 2**6
+    assert seeds_flipped_p([1.0] * 6, [Levels(i, 0, i) for i in range(6)]) == 2 / 2**6
 
 
 def test_flipping_examples_alone_finds_gains_that_other_seeds_do_not_have() -> None:

@@ -13,7 +13,7 @@ def by_seeds(slope: float, noise: float, seed: int) -> dict[Levels, dict[int, fl
     """Return five sets of seeds with scores at four sizes and the baseline."""
     random = np.random.default_rng(seed)
     return {
-        Levels(i, i): {0: 0.1}
+        Levels(i, i, i): {0: 0.1}
         | {size: 0.5 + slope * math.log10(size) + random.normal(0, noise) for size in (100, 1_000, 10_000, 100_000)}
         for i in range(5)
     }

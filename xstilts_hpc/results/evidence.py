@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from xstilts_hpc.metrics.base import Floats
+from xstilts_hpc.plan import UNUSED_SEED
 from xstilts_hpc.results.collect import asked
 from xstilts_hpc.results.kept import Kept, kept
 from xstilts_hpc.results.means import BASELINE, Entry, Key, Means, Seeds, baseline_seeds, key_of
 from xstilts_hpc.scoring.draws import Draws
-from xstilts_hpc.statistics.intervals import Estimate, Levels, estimate
+from xstilts_hpc.statistics.intervals import FEWEST_RUNS, Estimate, Levels, estimate
 from xstilts_hpc.statistics.permutation import seeds_flipped_p
 
 
@@ -21,8 +22,9 @@ from xstilts_hpc.statistics.permutation import seeds_flipped_p
 class Found:
     """An estimate in fractions, the value of each set of seeds (NaN where missing), and whether examples count in it.
 
-    `examples` is false where the scores on resampled test sets are not there, or runs had other test sets: the interval
-    is then over seeds alone. `levels` are the seeds of the values that there are, empty where the estimate is blank.
+    A gain over fewer than three runs of the baseline has no interval. `examples` is false where the scores on resampled
+    test sets are not there, or runs had other test sets: the interval is then over seeds alone. `levels` are the seeds
+    of the values that there are, empty where the estimate is blank.
     """
 
     estimate: Estimate
@@ -63,7 +65,9 @@ class Evidence:
         draws = self.resampled((*runs, *base), target, languages)
         if draws is not None and minus_baseline:
             draws = draws[: len(runs)] - draws[len(runs) :]
-        levels = [Levels((data, train), last) for data, train, last in used]
+        if minus_baseline and not enough_runs([baseline_seeds(seeds) for seeds in used]):
+            return Found(Estimate(float(np.mean([value for value, _ in there]))), tuple(values), draws is not None)
+        levels = [levels_of(seeds) for seeds in used]
         found = estimate([value for value, _ in there], levels, draws)
         return Found(found, tuple(values), draws is not None, tuple(levels))
 
@@ -78,6 +82,21 @@ class Evidence:
             return None
         columns = [stacked.languages.index(language) for language in languages]
         return np.asarray(stacked.scores[:, :, columns].mean(axis=2, dtype=np.float64))
+
+
+def levels_of(seeds: Seeds) -> Levels:
+    """Return the seeds of a run as levels; a training that there is not is none."""
+    data, train, target = (None if seed == UNUSED_SEED else seed for seed in seeds)
+    return Levels(data, train, target)
+
+
+def enough_runs(runs: Sequence[Seeds]) -> bool:
+    """Say whether the runs that sets of seeds have at one size are three at least, as many as an interval takes.
+
+    Sets that are fewer have no interval by themselves. What is not trained at all has no seeds that could vary.
+    """
+    different = set(runs)
+    return len(different) >= min(FEWEST_RUNS, len(runs)) or all(set(seeds) == {UNUSED_SEED} for seeds in different)
 
 
 # A grid's evidence is asked for by several tables and for every curve; the second is that without collapsed runs.

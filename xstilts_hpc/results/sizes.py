@@ -8,7 +8,7 @@ import numpy as np
 
 from xstilts_hpc.metrics.base import Floats
 from xstilts_hpc.plan import UNUSED_SEED
-from xstilts_hpc.results.evidence import Evidence
+from xstilts_hpc.results.evidence import Evidence, enough_runs
 from xstilts_hpc.results.means import BASELINE, Entry, Mean, Means, Seeds, baseline_seeds
 from xstilts_hpc.statistics.curves import Curve, curve
 from xstilts_hpc.statistics.trend import FEWEST_SIZES
@@ -59,13 +59,60 @@ def fitted(means: Means, series: Series, target: str) -> Curve | None:
     there = np.flatnonzero(~np.isnan(scores).all(axis=0)).tolist()
     runs = [run for seeds in sets for run in _runs(series, seeds)]
     draws = _resampled_scores(Evidence(means), runs, scores, target)
+    apart = _apart(sets)
+    worth = [_worth(means, entry, target, sets) for entry in (BASELINE, *series.entries)]
     return curve(
         tuple(sizes[i] for i in there),
-        scores[:, there],
+        _over(apart, scores[:, there]),
         at=np.geomspace(series.sizes[0], series.sizes[-1], _POINTS).tolist(),
-        examples=None if draws is None else draws[:, :, there],
+        examples=None if draws is None else _over(apart, draws[:, :, there]),
+        worth=[worth[i] * len(set(apart)) for i in there],
         draws=_REFITS,
     )
+
+
+def _apart(sets: Sequence[Seeds]) -> list[int]:
+    """Return the number of the group of each set of seeds; sets of one group have the same examples or training seed.
+
+    What these do to small sizes is much of what differs, so sets that share them are no repetitions of each other.
+    """
+    varied = (place for place in (0, 1) if len({seeds[place] for seeds in sets}) > 1)
+    place = next(varied, None)
+    names = list(sets) if place is None else [seeds[place] for seeds in sets]
+    return [list(dict.fromkeys(names)).index(name) for name in names]
+
+
+def _over(apart: Sequence[int], scores: Floats) -> Floats:
+    """Return the means over the sets `[sets, ...]` of each group, NaN where a group has no score."""
+    groups = [scores[np.equal(apart, group)] for group in range(max(apart) + 1)]
+    known = [~np.isnan(group) for group in groups]
+    return np.stack(
+        [
+            np.where(there.any(axis=0), np.nansum(group, axis=0) / np.maximum(there.sum(axis=0), 1), np.nan)
+            for group, there in zip(groups, known, strict=True)
+        ]
+    )
+
+
+def _worth(means: Means, entry: Entry, target: str, sets: Sequence[Seeds]) -> float:
+    """Return how many runs there are at one size for each set of seeds: 1, or less where sets share one.
+
+    That of the mean over targets is what makes its variance that of their mean.
+    """
+    shares = []
+    for one in targets_of(means, target):
+        runs = {seeds_at(means, entry, one, own) for own in _seeds_of(entry, sets)}
+        shares.append(1.0 if runs == {(UNUSED_SEED,) * 3} else len(runs) / len(sets))
+    return 1 / float(np.mean([1 / share for share in shares]))
+
+
+def _seeds_of(entry: Entry, sets: Sequence[Seeds]) -> list[Seeds]:
+    return [baseline_seeds(seeds) if entry.baseline else seeds for seeds in sets]
+
+
+def has_runs(means: Means, entry: Entry, target: str, sets: Sequence[Seeds]) -> bool:
+    """Say whether sets of seeds have different runs enough at one size for an interval of what depends on it."""
+    return all(enough_runs([seeds_at(means, entry, one, seeds) for seeds in sets]) for one in targets_of(means, target))
 
 
 def _runs(series: Series, seeds: Seeds) -> list[tuple[Entry, Seeds]]:

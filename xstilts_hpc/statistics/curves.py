@@ -45,16 +45,17 @@ def curve(
     *,
     at: Sequence[float],
     examples: Floats | None = None,
+    worth: Sequence[float] = (),
     draws: int = 1_000,
-    seed: int = 0,
 ) -> Curve:
     """Fit a curve to `scores[sets, sizes]` (NaN: no such run), with intervals for other seeds and other examples.
 
     `examples[sets, draws, sizes]` are the same scores on resampled test sets; without them intervals hold for other
-    seeds on the same examples. The form is that with the lowest AICc; n90 is identified where that is the power law
-    inside its bounds, and so in nine of ten draws at least. ValueError where there are no sizes, or one is negative.
+    seeds on the same examples. `worth[sizes]` says for how many sets the runs of a size count, where sets share runs.
+    The form is that with the lowest AICc; n90 is identified where that is the power law inside its bounds, and so in
+    nine of ten draws at least. ValueError where there are no sizes, or one is negative.
     """
-    noise = _noise(scores, examples)
+    noise = _noise(scores, examples, np.minimum(worth or len(scores), (~np.isnan(scores)).sum(axis=0)))
     curved = Sizes.of(sizes, noise.of_form)
     means = np.nanmean(scores, axis=0)
     found = tuple(
@@ -66,7 +67,7 @@ def curve(
     if len(scores) < FEWEST_RUNS:
         why_not = why_not or f"fewer than {FEWEST_RUNS} sets of seeds"
         return Curve(found, why_not, math.nan, nowhere, tuple(at), bands)
-    again = [curved.fit(best.form, means + one) for one in noise.drawn(draws, seed)]
+    again = [curved.fit(best.form, means + one) for one in noise.drawn(draws)]
     ends = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
     bands = np.percentile([fit.at(at) for fit in again], ends, axis=0).T
     if not why_not and np.mean([_why_not(fit, len(curved.n)) == "" for fit in again]) < _IDENTIFIED:
@@ -83,7 +84,7 @@ class _Noise:
     """What moves the mean scores at the sizes: each by itself (`single`, a variance at each), all alike, the examples.
 
     `freedom` belongs to the variances over seeds of single scores, `sets - 1` to that of what a set has in common;
-    without two sets the first is not known.
+    without two sets the first is not known. `points` is the number of scores, each counted by its worth.
     """
 
     single: Floats
@@ -91,6 +92,7 @@ class _Noise:
     examples: Floats
     freedom: float
     sets: int
+    points: float
 
     @property
     def known(self) -> bool:
@@ -102,9 +104,9 @@ class _Noise:
         """Return the covariance `[sizes, sizes]` of what changes the form; what moves all sizes alike does not."""
         return self.examples + np.diag(self.single) if self.known else np.eye(len(self.single))
 
-    def drawn(self, draws: int, seed: int) -> Floats:
+    def drawn(self, draws: int) -> Floats:
         """Return `[draws, sizes]` errors of the means, whose quantiles are Student's where a variance is estimated."""
-        random, size = np.random.default_rng(seed), (draws, len(self.single))
+        random, size = np.random.default_rng(0), (draws, len(self.single))
         single = np.sqrt(self.single) * random.standard_normal(size)
         single *= np.sqrt(self.freedom / random.chisquare(self.freedom, (draws, 1)))
         alike = math.sqrt(self.alike) * random.standard_t(self.sets - 1, (draws, 1))
@@ -112,25 +114,29 @@ class _Noise:
         return single + alike + random.standard_normal(size) @ lower.T
 
 
-def _noise(scores: Floats, examples: Floats | None) -> _Noise:
-    """Measure what moves the means of `scores[sets, sizes]`; what examples do to single runs counts once."""
-    counts = (~np.isnan(scores)).sum(axis=0)
-    num_sets, num_sizes = scores.shape
-    complete = bool((counts == num_sets).all())
-    freedom = (num_sets - 1) * (num_sizes - 1) if complete else int((counts - 1).sum())
-    nothing = np.zeros((num_sizes, num_sizes))
+def _noise(scores: Floats, examples: Floats | None, worth: Floats) -> _Noise:
+    """Measure what moves the means of `scores[sets, sizes]`; what examples do to single runs counts once.
+
+    Sizes whose runs are shared by sets say nothing of how much runs differ; that is measured at the others.
+    """
+    own = worth >= (~np.isnan(scores)).sum(axis=0)
+    apart, (num_sets, num_sizes) = scores[:, own], scores.shape
+    complete = not np.isnan(apart).any()
+    freedom = (num_sets - 1) * (apart.shape[1] - 1) if complete else int(((~np.isnan(apart)).sum(axis=0) - 1).sum())
+    nothing, points = np.zeros((num_sizes, num_sizes)), float(worth.sum())
     if freedom <= 0:
-        return _Noise(np.zeros(num_sizes), 0.0, nothing, 0, num_sets)
-    own = _apart(scores, complete=complete) / freedom
+        return _Noise(np.zeros(num_sizes), 0.0, nothing, 0, num_sets, points)
+    single = _apart(apart, complete=complete) / freedom
     by_examples, shared = 0.0, nothing
     if examples is not None:
         moved = examples - examples.mean(axis=1, keepdims=True)
         means = np.nanmean(moved, axis=0)
         shared = np.cov(means, rowvar=False).reshape(num_sizes, num_sizes)
-        by_examples = float(np.mean([_apart(one, complete=complete) for one in moved.swapaxes(0, 1)])) / freedom
-    levels = np.nanmean(scores - np.nanmean(scores, axis=0), axis=1)
+        of_runs = [_apart(one, complete=complete) for one in moved[:, :, own].swapaxes(0, 1)]
+        by_examples = float(np.mean(of_runs)) / freedom
+    levels = np.nanmean(apart - np.nanmean(apart, axis=0), axis=1)
     alike = float(np.var(levels, ddof=1)) / num_sets if complete else 0.0
-    return _Noise(max(0.0, own - by_examples) / counts, alike, shared, freedom, num_sets)
+    return _Noise(max(0.0, single - by_examples) / worth, alike, shared, freedom, num_sets, points)
 
 
 def _apart(scores: Floats, *, complete: bool) -> float:
@@ -151,11 +157,11 @@ def _aicc(fit: Fit, noise: _Noise, scores: Floats) -> float:
     """
     num_sizes = scores.shape[1]
     if noise.known:
-        points, k = int((~np.isnan(scores)).sum()), PARAMETERS[fit.form] + noise.sets - 1
+        points, k = noise.points, PARAMETERS[fit.form] + noise.sets - 1
         freedom = noise.freedom / _share_of_seeds(noise) ** 2
         unlikely = (freedom + num_sizes) * math.log1p(fit.error / freedom) if freedom < math.inf else fit.error
     else:
-        points, k = num_sizes, PARAMETERS[fit.form] + 1
+        points, k = float(num_sizes), PARAMETERS[fit.form] + 1
         unlikely = points * math.log(max(fit.error / points, EXACT**2))
     return math.inf if points - k - 1 <= 0 else unlikely + 2 * k + 2 * k * (k + 1) / (points - k - 1)
 

@@ -11,6 +11,7 @@ and tests/results/test_simulated_truth.py measure how often it holds the truth.
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +26,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Levels:
-    """The seeds of one run: of its intermediate training and of its target training; runs may share either."""
+    """The seeds of one run: which examples its intermediate training saw, that training's own, its target training's.
 
-    intermediate: Hashable
+    Runs may share any of them. None is a training that there is not, which runs share nothing by.
+    """
+
+    data: Hashable
+    train: Hashable
     target: Hashable
 
 
@@ -96,24 +101,28 @@ class _Part:
 def _over_seeds(values: Floats, by_examples: Floats, levels: Sequence[Levels]) -> _Part:
     """Return the variance of the mean over seeds.
 
-    Runs that share a seed are not independent: the variances of grouping by either seed are added, and that of
-    grouping by both, which stands in each of them, is taken off (Cameron, Gelbach and Miller 2011).
+    Runs that share a seed are not independent: the variances of grouping by each seed are added, those of grouping by
+    two together, which stand in both, are taken off, that by all three is added again (Cameron, Gelbach and Miller
+    2011). A seed that is the same for all says nothing of others.
     """
-    both = list(zip((each.intermediate for each in levels), (each.target for each in levels), strict=True))
-    ones = [[each.intermediate for each in levels], [each.target for each in levels]]
-    single = [_between(values, by_examples, names) for names in ones if len(set(names)) > 1]
-    if not single:
+    seeds = [[each.data for each in levels], [each.train for each in levels], [each.target for each in levels]]
+    # seeds that always go together group the runs alike, and count once
+    groupings = list(dict.fromkeys(tuple(map(names.index, names)) for names in seeds if len(set(names)) > 1))
+    if not groupings:
         return _between(values, by_examples, list(range(len(values))))
+    by_number = [
+        [_between(values, by_examples, list(zip(*chosen, strict=True))) for chosen in combinations(groupings, number)]
+        for number in range(1, len(groupings) + 1)
+    ]
+    single = by_number[0]
     largest = max(single, key=lambda part: part.variance)
-    if len(single) == 1 or len(set(ones[0])) == len(set(both)) or len(set(ones[1])) == len(set(both)):
+    signed = [(1 - 2 * (taken % 2), part) for taken, parts in enumerate(by_number) for part in parts]
+    variance = sum(sign * part.variance for sign, part in signed)
+    if variance <= largest.variance:
         return largest
-    taken_off = _between(values, by_examples, both)
     added = sum(part.variance for part in single)
-    if added - taken_off.variance <= largest.variance:
-        return largest
     freedom = added**2 / sum(part.variance**2 / part.freedom for part in single)
-    of_examples = sum(part.by_examples for part in single) - taken_off.by_examples
-    return _Part(added - taken_off.variance, of_examples, freedom)
+    return _Part(variance, sum(sign * part.by_examples for sign, part in signed), freedom)
 
 
 def _between(values: Floats, by_examples: Floats, names: Sequence[Hashable]) -> _Part:

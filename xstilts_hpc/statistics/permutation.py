@@ -50,11 +50,14 @@ def seeds_flipped_p(differences: Sequence[float], levels: Sequence[Levels]) -> f
 
 
 def _hanging_together(levels: Sequence[Levels]) -> list[int]:
-    """Return the number of the group of each set of seeds; groups share neither seed."""
+    """Return the number of the group of each set of seeds; groups share no run, and no seed that differs elsewhere."""
     groups = list(range(len(levels)))
+    data_vary, train_vary = (len(set(seeds)) > 1 for seeds in zip(*((x.data, x.train) for x in levels), strict=True))
     for i, one in enumerate(levels):
         for j, other in enumerate(levels[:i]):
-            shared = one.intermediate == other.intermediate or one.target == other.target
+            same = one.data == other.data, one.train == other.train
+            trained_alike = all(same) or (same[0] and data_vary) or (same[1] and train_vary)
+            shared = trained_alike or (one.target == other.target and one.target is not None)
             if shared and groups[i] != groups[j]:
                 groups = [groups[j] if group == groups[i] else group for group in groups]
     return groups

@@ -144,7 +144,12 @@ def test_the_mean_of_the_targets_has_a_curve_of_its_own(builder: GridBuilder) ->
     assert rows == [["mean of the targets", "+3.0"], ["XNLI", "+5.0"], ["PAWS-X", "+1.0"]]
     (series,) = series_of(means)
     assert sets_of(means, series, ALL_TARGETS) == [(0, 0, 0), (1, 1, 1), (2, 2, 2)]
-    assert [round(zero_shot_mean(means, entry, ALL_TARGETS).value, 4) for entry in means.entries] == [0.5, 0.53, 0.56, 0.59]
+    assert [round(zero_shot_mean(means, entry, ALL_TARGETS).value, 4) for entry in means.entries] == [
+        0.5,
+        0.53,
+        0.56,
+        0.59,
+    ]
     figure = size_figure(means, ALL_TARGETS)
     assert figure.name == "size_mean"
     assert list(figure.figure.axes[0].lines[0].get_ydata()) == pytest.approx([53, 56, 59])

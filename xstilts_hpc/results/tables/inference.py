@@ -5,11 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from xstilts_hpc.results.collapsed import COLLAPSED_NOTE, WITHOUT, without_collapsed
-from xstilts_hpc.results.evidence import Evidence, Found
+from xstilts_hpc.results.evidence import Evidence, Found, levels_of
 from xstilts_hpc.results.means import Entry, Means, Seeds
 from xstilts_hpc.results.sizes import (
     Series,
     fitted,
+    has_runs,
     resampled,
     score_at,
     series_of,
@@ -54,7 +55,8 @@ def gain_intervals(means: Means) -> Table:
         f"low, high: {_PER_CENT} interval for other seeds and other examples: spread over the sets of seeds, and "
         f"{DRAWS} resamplings of the test set that all runs share (paragraphs with their questions, sentences, and "
         "translations of an example together), Student's t with Satterthwaite's degrees of freedom",
-        f"none over fewer than {FEWEST_RUNS} sets of seeds; p: of no gain, two-sided; Holm: corrected for these tests",
+        f"none over fewer than {FEWEST_RUNS} sets of seeds, or runs of the baseline; p: of no gain, two-sided; Holm: "
+        "corrected for these tests",
         "permutation: the same without a distribution, by flipping the signs of the gains of sets of seeds that share "
         f"none; from {FEWEST_FLIPPED} such sets on, since with n of them it cannot be below 2 / 2^n",
         "" if all(one.examples for one in found if one.estimate.known) else _SEEDS_ONLY,
@@ -122,7 +124,8 @@ def size_curves(means: Means) -> Table:
     notes = (
         "zero-shot score: mean over languages without English, in points; slope: per factor of ten in size, the mean "
         f"over sets of seeds of one contrast over all sizes, with its {_PER_CENT} interval for other seeds and other "
-        "examples, and its test for no trend",
+        "examples, and its test for no trend; without a size that has fewer than "
+        f"{FEWEST_RUNS} runs for several sets of seeds (a full training set has no data seed)",
         "curve: the form with the lowest AICc of constant, log-linear, log-quadratic and power law, the baseline as "
         "size 0; n90: the size that gives 90 % of what the power law gains, with an interval for other "
         "seeds and other examples",
@@ -144,15 +147,16 @@ def _curve_cells(means: Means, series: Series, target: str) -> tuple[str, str]:
 
 
 def _trend(evidence: Evidence, series: Series, target: str) -> Estimate:
-    """Return the trend of the zero-shot score over the sizes that each set of seeds has."""
-    means = evidence.means
+    """Return the trend of the zero-shot score over the sizes that each set of seeds has, with runs enough."""
+    means, sets = evidence.means, sets_of(evidence.means, series, target)
     scores: defaultdict[Levels, dict[int, float]] = defaultdict(dict)
     runs: list[tuple[Entry, Seeds]] = []
-    for seeds in sets_of(means, series, target):
-        for entry in series.entries:
+    entries = [entry for entry in series.entries if has_runs(means, entry, target, sets)]
+    for seeds in sets:
+        for entry in entries:
             score = score_at(means, entry, target, seeds)
             if not math.isnan(score):
-                scores[Levels(seeds[:2], seeds[2])][entry.size] = score
+                scores[levels_of(seeds)][entry.size] = score
                 runs.append((entry, seeds))
     draws = resampled(evidence, runs, target)
     if draws is None:
