@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.results.conftest import GridBuilder
+from tests.test_shipped_grids import plan_of
 from xstilts_hpc.results.collect import gather
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.tables.claims import claims
@@ -85,6 +86,18 @@ def test_a_variant_is_compared_with_plain_english(full: GridBuilder, xnli_run: A
     rows = shown(claims(means_of(full)))
     assert rows["plain English beats multilingual MLM mixed in"][:2] == ["English", "+5.0"]
     assert rows["plain English beats machine-translated training data"][1] == "not in this grid"
+
+
+def test_the_shipped_grid_of_translated_data_answers_its_claim(builder: GridBuilder, xnli_run: Any) -> None:
+    right = {("none", False): 4, ("mnli", False): 7, ("mnli", True): 5, ("squad_v1", False): 6, ("squad_v1", True): 6}
+    asked = [cell for cell in plan_of("translated", builder.root).cells if cell.target == "xnli"]
+    for seed, cell in enumerate(asked):
+        correct = right[cell.intermediate, bool(cell.variant)]
+        builder.cells.append(replace(cell, run=xnli_run(seed, {"en": correct, "sw": correct})))
+    rows = shown(claims(means_of(builder)))
+    # 20 points less with the translations of MNLI, as many with those of SQuAD
+    assert rows["plain English beats machine-translated training data"][:2] == ["English", "+10.0"]
+    assert rows["plain English beats multilingual MLM mixed in"][1] == "not in this grid"
 
 
 def test_a_missing_score_leaves_a_claim_open(full: GridBuilder) -> None:

@@ -94,10 +94,14 @@ def _gaining(means: Means, entries: Sequence[Entry], target: str) -> Plain:
 
 
 def _against(means: Means, entries: Sequence[Entry], beginning: str) -> Plain:
-    """Return the mean gain of English entries less that of the same ones with a variant."""
-    varied = [entry for entry in entries if any(piece.startswith(beginning) for piece in entry.variant.split(", "))]
-    pairs = [(replace(entry, variant=_without(entry.variant, beginning)), entry) for entry in varied]
-    pairs = [(english, other) for english, other in pairs if english in entries]
+    """Return the mean score of English entries less that of those with a variant that are else the same.
+
+    As many translated examples as English has are a subset of all translations, so only the English entry is full.
+    """
+    english = {replace(entry, full=False): entry for entry in entries}
+    varied = [e for e in means.entries if any(piece.startswith(beginning) for piece in e.variant.split(", "))]
+    alike = [(replace(e, variant=_without(e.variant, beginning), full=False), e) for e in varied]
+    pairs = [(english[plain], other) for plain, other in alike if plain in english]
     if not pairs:
         return _ABSENT
     apart = [
