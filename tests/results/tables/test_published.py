@@ -100,6 +100,19 @@ def test_the_shipped_grid_of_translated_data_answers_its_claim(builder: GridBuil
     assert rows["plain English beats multilingual MLM mixed in"][1] == "not in this grid"
 
 
+def test_of_two_schedules_the_claims_are_read_from_the_studys(full: GridBuilder, xnli_run: Any) -> None:
+    cell = full.cell(xnli_run(20, {"en": 5, "sw": 4}), "xnli", size=1000, seeds=(0, 0, 0))
+    full.cells[-1] = replace(cell, schedule="equal_steps")
+    table = claims(means_of(full))
+    rows = shown(table)
+    assert rows["MNLI as the intermediate task"][1] == rows["the best intermediate task for each target"][1] == "+20.0"
+    assert "schedule: equal_epochs alone; the gains have every schedule" in table.footer
+    full.cells.pop(1)
+    table = claims(means_of(full))
+    assert shown(table)["MNLI as the intermediate task"][1] == "+5.0"
+    assert not any(line.startswith("schedule:") for line in table.footer)
+
+
 def test_a_missing_score_leaves_a_claim_open(full: GridBuilder) -> None:
     full.folder(1).done_json.unlink()
     rows = shown(claims(means_of(full)))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from xstilts_hpc.grid import Schedule
 from xstilts_hpc.results.means import Entry, Means
 from xstilts_hpc.results.tables.published import is_comparable
 from xstilts_hpc.results.tables.table import MISSING, Number, Plain, Table, footer_of
@@ -17,11 +18,13 @@ _ABSENT = "not in this grid"
 
 def claims(means: Means) -> Table:
     """Return each claim of the study with what would confirm or refute it here."""
-    found = list(_claims(means)) if is_comparable(means) else []
+    full = _full(means)
+    found = list(_claims(means, full)) if is_comparable(means) else []
     rows = tuple((f"claim {number}", *claim) for number, claim in enumerate(found, 1))
     notes = (
         "the claims are those of arXiv 2005.13013, mean gains over the XLM-R baseline in points; here: the mean over "
         "this grid's targets, at full size, of score minus baseline, same target seed; for intervals see the gains",
+        _schedule_note(means, full),
     )
     title = "The study's claims beside this grid"
     columns = ("claim", "what the study says", "published", "here", "in this grid it is")
@@ -30,10 +33,22 @@ def claims(means: Means) -> Table:
 
 _TASKS = (("SQuAD", "squad_v1", 8.2), ("MNLI", "mnli", 7.5), ("HellaSwag", "hellaswag", 7.0))
 _RETRIEVAL = ("bucc2018", "tatoeba")
+_STUDYS: Schedule = "equal_epochs"
 
 
-def _claims(means: Means) -> Iterator[tuple[Plain, ...]]:
+def _full(means: Means) -> list[Entry]:
+    """Return the entries at full size, of the study's schedule where any has it."""
     full = [entry for entry in means.entries if entry.full]
+    return [entry for entry in full if entry.schedule == _STUDYS] or full
+
+
+def _schedule_note(means: Means, full: Sequence[Entry]) -> str:
+    """Say which schedule the claims are read from, where the grid has several."""
+    schedules = {entry.schedule for entry in means.entries if not entry.baseline}
+    return f"schedule: {full[0].schedule} alone; the gains have every schedule" if full and len(schedules) > 1 else ""
+
+
+def _claims(means: Means, full: Sequence[Entry]) -> Iterator[tuple[Plain, ...]]:
     plain = {entry.intermediate: entry for entry in full if not entry.variant}
     for title, name, gain in _TASKS:
         entry = plain.get(name)
