@@ -12,7 +12,7 @@ from xstilts_hpc.results.collect import gather
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.tables.claims import claims
 from xstilts_hpc.results.tables.published import beside_published, published
-from xstilts_hpc.results.tables.table import Table, text
+from xstilts_hpc.results.tables.table import Table, gains, text
 
 
 def means_of(builder: GridBuilder) -> Means:
@@ -117,3 +117,34 @@ def test_a_missing_score_leaves_a_claim_open(full: GridBuilder) -> None:
     full.folder(1).done_json.unlink()
     rows = shown(claims(means_of(full)))
     assert rows["MNLI as the intermediate task"][1] == rows["XNLI gains from none"][1] == "--"
+
+
+@pytest.fixture
+def unfinished(full: GridBuilder, xnli_run: Any) -> GridBuilder:
+    """Give a second target seed of the baseline and MNLI, of which MNLI has not finished, and MLM beside both."""
+    full.cell(xnli_run(1, {"en": 4, "sw": 4}), "xnli", seeds=(-1, -1, 1))
+    full.cell(xnli_run(11, {"en": 9, "sw": 9}), "xnli", size=1000, seeds=(0, 1, 1))
+    full.folder(3).done_json.unlink()
+    for seed in range(2):
+        cell = full.cell(xnli_run(20 + seed, {"en": 5, "sw": 6}), "xnli", size=1000, seeds=(0, seed, seed))
+        full.cells[-1] = replace(cell, variant="MLM 0.5 in sw zh")
+    return full
+
+
+def test_partial_means_are_marked_among_the_claims_and_beside_published_scores(unfinished: GridBuilder) -> None:
+    means = Means(gather(unfinished.plan(), unfinished.root), partial=True)
+    rows = shown(claims(means))
+    assert rows["MNLI as the intermediate task"][1] == "+20.0 (n=1/2)"
+    assert rows["the best intermediate task for each target"][1] == "+20.0 (n=1/2)"
+    assert rows["XNLI gains from none"][1] == "1 of 1 (n=1/2)"
+    assert rows["plain English beats multilingual MLM mixed in"][1] == "+5.0 (n=3/4)"
+    best = shown(beside_published(means))["this grid: best full intermediate task per target"]
+    assert best == ["test", "60.0 (n=3/4)"]
+
+
+def test_the_best_says_where_one_that_is_missing_might_have_been_better(unfinished: GridBuilder) -> None:
+    means = means_of(unfinished)
+    assert shown(claims(means))["the best intermediate task for each target"][1] == "--"
+    best = shown(beside_published(means))["this grid: best full intermediate task per target"]
+    assert best == ["test", "55.0 (n=3/4)"]
+    assert [text(cell) for cell in gains(means).rows[-1]][-1] == "+15.0 (n=3/4)"

@@ -4,12 +4,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from xstilts_hpc.grid import Schedule
-from xstilts_hpc.results.means import Entry, Means
+from xstilts_hpc.results.means import Entry, Mean, Means
 from xstilts_hpc.results.tables.published import is_comparable
-from xstilts_hpc.results.tables.table import MISSING, Number, Plain, Table, footer_of
+from xstilts_hpc.results.tables.table import MISSING, Plain, Table, best_of, footer_of, gains_of, number
 from xstilts_hpc.tasks import STUDY_TASKS
 from xstilts_hpc.training import MIXTURE
 
@@ -77,35 +75,33 @@ def _tasks(entry: Entry) -> int:
 def _mean_gain(means: Means, entry: Entry | None) -> Plain:
     if entry is None:
         return _ABSENT
-    return _points(means.over(means.gain(entry, target, means.languages(target)) for target in means.targets).value)
+    return number(means.over(gains_of(means, entry)), signed=True)
 
 
 def _best_gain(means: Means, entries: Sequence[Entry]) -> Plain:
     if not entries:
         return _ABSENT
-    return _points(float(np.mean([_greatest(means, entries, target) for target in means.targets])))
+    return number(means.over(best_of(_gains(means, entries, target)) for target in means.targets), signed=True)
 
 
-def _greatest(means: Means, entries: Sequence[Entry], target: str) -> float:
-    gains = [means.gain(entry, target, means.languages(target)).value for entry in entries]
-    return max((gain for gain in gains if not math.isnan(gain)), default=math.nan)
+def _gains(means: Means, entries: Sequence[Entry], target: str) -> list[Mean]:
+    return [means.gain(entry, target, means.languages(target)) for entry in entries]
 
 
 def _over(means: Means, entries: Sequence[Entry], targets: Sequence[str]) -> Plain:
     asked = [target for target in targets if target in means.targets]
     if not entries or not asked:
         return _ABSENT
-    gains = [means.gain(entry, target, means.languages(target)).value for entry in entries for target in asked]
-    return _points(float(np.mean(gains)))
+    return number(means.over(gain for target in asked for gain in _gains(means, entries, target)), signed=True)
 
 
 def _gaining(means: Means, entries: Sequence[Entry], target: str) -> Plain:
     if not entries or target not in means.targets:
         return _ABSENT
-    gains = [means.gain(entry, target, means.languages(target)).value for entry in entries]
-    if any(map(math.isnan, gains)):
+    gains = _gains(means, entries, target)
+    if any(math.isnan(gain.value) for gain in gains):
         return MISSING
-    return f"{sum(gain > 0 for gain in gains)} of {len(gains)}"
+    return f"{sum(gain.value > 0 for gain in gains)} of {len(gains)}{number(means.over(gains)).members}"
 
 
 def _against(means: Means, entries: Sequence[Entry], beginning: str) -> Plain:
@@ -119,21 +115,15 @@ def _against(means: Means, entries: Sequence[Entry], beginning: str) -> Plain:
     pairs = [(english[plain], other) for plain, other in alike if plain in english]
     if not pairs:
         return _ABSENT
-    apart = [
-        _score(means, english, target) - _score(means, other, target)
-        for english, other in pairs
-        for target in means.targets
-    ]
-    return _points(float(np.mean(apart)))
+    apart = (_apart(means, *pair, target) for pair in pairs for target in means.targets)
+    return number(means.over(apart), signed=True)
 
 
-def _score(means: Means, entry: Entry, target: str) -> float:
-    return means.score(entry, target, means.languages(target)).value
+def _apart(means: Means, entry: Entry, other: Entry, target: str) -> Mean:
+    """Return the score of an entry less that of another, counting the members of both."""
+    one, rest = (means.score(each, target, means.languages(target)) for each in (entry, other))
+    return Mean(one.value - rest.value, math.nan, one.found + rest.found, one.expected + rest.expected)
 
 
 def _without(variant: str, beginning: str) -> str:
     return ", ".join(piece for piece in variant.split(", ") if not piece.startswith(beginning))
-
-
-def _points(value: float) -> Number:
-    return Number(100 * value, signed=True)

@@ -1,6 +1,5 @@
 """Published scores beside a grid's own; nothing that was not found is filled in."""
 
-import math
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from xstilts_hpc.errors import GridError
 from xstilts_hpc.results.means import Entry, Means
 from xstilts_hpc.results.tables.footer import is_made_up
-from xstilts_hpc.results.tables.table import Number, Plain, Table, entry_title, footer_of, number
+from xstilts_hpc.results.tables.table import Number, Plain, Table, best_of, entry_title, footer_of, number
 from xstilts_hpc.results.xtreme_layout import ALL_TASKS
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.yaml_file import load_yaml
@@ -73,7 +72,9 @@ def beside_published(means: Means) -> Table:
     ]
     shown = [entry for entry in means.entries if entry.baseline or entry.full]
     rows += [(f"this grid: {_title(entry)}", _splits(means, targets), *_own(means, entry, targets)) for entry in shown]
-    best = (Number(100 * _best(means, target)) for target in targets)
+    full = [entry for entry in means.entries if entry.full]
+    scores = ([means.score(entry, target, means.languages(target)) for entry in full] for target in targets)
+    best = (number(best_of(column)) for column in scores)
     rows.append(("this grid: best full intermediate task per target", _splits(means, targets), *best))
     notes = (
         "question answering: mean of exact match and F1 (exact match / F1); published values are shown, never computed",
@@ -95,9 +96,3 @@ def _splits(means: Means, targets: Sequence[str]) -> str:
 def _own(means: Means, entry: Entry, targets: Sequence[str]) -> Iterator[Number]:
     for target in targets:
         yield number(means.score(entry, target, means.languages(target)))
-
-
-def _best(means: Means, target: str) -> float:
-    entries = (entry for entry in means.entries if entry.full)
-    values = [means.score(entry, target, means.languages(target)).value for entry in entries]
-    return max((value for value in values if not math.isnan(value)), default=math.nan)

@@ -39,13 +39,17 @@ class Number:
         return not self.missing and self.found < self.expected
 
     @property
+    def members(self) -> str:
+        """Return `n=` where members are missing."""
+        return f" (n={self.found}/{self.expected})" if self.partial else ""
+
+    @property
     def text(self) -> str:
         """Return the number with one decimal, its spread, and `n=` where members are missing."""
         if self.missing:
             return MISSING
         spread = "" if math.isnan(self.spread) else f" ± {self.spread:z.1f}"
-        members = f" (n={self.found}/{self.expected})" if self.partial else ""
-        return f"{self.value:{'+' if self.signed else ''}z.1f}{spread}{members}"
+        return f"{self.value:{'+' if self.signed else ''}z.1f}{spread}{self.members}"
 
 
 Plain = str | int | float | Number
@@ -182,10 +186,15 @@ def gains(means: Means) -> Table:
 
 def _best_row(means: Means, values: Sequence[Sequence[Mean]]) -> tuple[Plain, ...]:
     """Return the best gain on each target, and their mean."""
-    columns = list(zip(*(row[:-1] for row in values), strict=True))
-    best = [max(column, key=lambda mean: -math.inf if math.isnan(mean.value) else mean.value) for column in columns]
+    best = [best_of(column) for column in zip(*(row[:-1] for row in values), strict=True)]
     keys = (_BEST, *[""] * (_num_keys(means) - 1))
-    return _row(*keys, *(number(replace(mean, spread=math.nan), signed=True) for mean in (*best, means.over(best))))
+    return _row(*keys, *(number(mean, signed=True) for mean in (*best, means.over(best))))
+
+
+def best_of(means: Sequence[Mean]) -> Mean:
+    """Return the greatest of several means, without spread; a member missing from any might have made that the best."""
+    greatest = max((mean.value for mean in means if not math.isnan(mean.value)), default=math.nan)
+    return Mean(greatest, math.nan, sum(mean.found for mean in means), sum(mean.expected for mean in means))
 
 
 def _row(*cells: Plain) -> tuple[Plain, ...]:
