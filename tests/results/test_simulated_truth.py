@@ -19,7 +19,7 @@ from tests.results.simulated import PANX, XNLI, XQUAD, Seeds, Target, World, cro
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.tables.inference import gain_intervals, size_curves
 from xstilts_hpc.results.tables.language_gains import gains_by_language
-from xstilts_hpc.results.tables.table import Number, Table
+from xstilts_hpc.results.tables.table import Number, Table, text
 from xstilts_hpc.statistics.forms import Form
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def studies(
 def column(table: Table, name: str) -> list[Any]:
     """Return a column: numbers in per cent, other cells as they are shown."""
     cells = [row[table.columns.index(name)] for row in table.rows]
-    return [cell.value if isinstance(cell, Number) else cell for cell in cells]
+    return [cell.value if isinstance(cell, Number) else text(cell) for cell in cells]
 
 
 def held(table: Table, truth: Sequence[float]) -> list[bool]:

@@ -1,9 +1,12 @@
 """Gains with intervals and curves over sizes, from logits whose scores are known."""
 
+import csv
+import io
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from tests.results.conftest import GridBuilder, sequence_logits
@@ -12,7 +15,8 @@ from xstilts_hpc.results.evidence import Evidence
 from xstilts_hpc.results.figures.size_figure import size_figure
 from xstilts_hpc.results.means import Entry, Means
 from xstilts_hpc.results.sizes import ALL_TARGETS, fitted, series_of, sets_of, zero_shot_mean
-from xstilts_hpc.results.tables.inference import gain_intervals, p_text, size_curves
+from xstilts_hpc.results.tables.inference import gain_intervals, p_cell, size_curves
+from xstilts_hpc.results.tables.render import csv_text, write_parquet
 from xstilts_hpc.results.tables.table import text
 from xstilts_hpc.statistics.forms import Form
 
@@ -80,6 +84,26 @@ def test_the_table_of_gains_lists_seeds_intervals_and_corrected_tests(sweep: Gri
     assert rows[1][:4] == ["MNLI", "100", "XNLI", "+10.5"] and rows[1][-1] == "+10.0 +10.5 +11.0"
     assert all(row[6] == "<0.001" and row[8:10] == ["--", "--"] for row in rows)
     assert not any("over seeds alone" in line for line in table.footer)
+
+
+def test_p_values_are_numbers_in_csv_and_parquet_and_null_where_there_is_no_test(sweep: GridBuilder) -> None:
+    means = means_of(sweep)
+    table = gain_intervals(means)
+    p_values = [Evidence(means).gain(entry, "xnli", ("en", "sw")).estimate.p_value() for entry in means.entries[1:]]
+    read = pq.read_table(write_parquet(table, sweep.root))
+    assert read["p"].to_pylist() == p_values and read["p"].type == "double"
+    assert read["p (permutation)"].to_pylist() == [None] * 3 and read["p (permutation)"].type == "double"
+    rows = list(csv.DictReader(io.StringIO(csv_text(table))))
+    assert [float(row["p"]) for row in rows] == p_values
+    assert [row["p (permutation, Holm)"] for row in rows] == [""] * 3
+
+
+def test_why_n90_is_not_identified_has_a_column_of_its_own(sweep: GridBuilder) -> None:
+    (row,) = csv.DictReader(io.StringIO(csv_text(size_curves(means_of(sweep)))))
+    assert [row[name] for name in ("n90", "n90 low", "n90 high", "n90 why not")] == ["", "", "", "fewer than 6 sizes"]
+    sweep.folder(1).done_json.unlink()
+    (row,) = csv.DictReader(io.StringIO(csv_text(size_curves(means_of(sweep)))))
+    assert [row[name] for name in ("curve", "n90", "n90 low", "n90 high", "n90 why not")] == [""] * 5
 
 
 def test_two_sets_of_seeds_are_listed_without_an_interval(small: Any) -> None:
@@ -173,9 +197,12 @@ def test_a_known_curve_is_found(builder: GridBuilder) -> None:
     assert found is not None and found.best.form is Form.POWER
     n90 = 15 * (0.1 ** (-1 / 0.45) - 1)
     assert found.why_not == "" and found.n90_interval[0] <= n90 <= found.n90_interval[1]
-    assert text(size_curves(means).rows[0][-2]) == "power law"
+    table = size_curves(means)
+    assert text(table.rows[0][-2]) == "power law"
+    read = pq.read_table(write_parquet(table, builder.root))
+    assert [read[name][0].as_py() for name in read.column_names[-4:]] == [found.n90, *found.n90_interval, None]
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.04999, "0.050"), (0.0004, "<0.001"), (float("nan"), "--")])
 def test_p_values_as_they_are_shown(value: float, shown: str) -> None:
-    assert p_text(value) == shown
+    assert text(p_cell(value)) == shown

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.results.tables.test_table import means_of, shown
 from xstilts_hpc.results.figures.mediation_figure import mediation_figure
 from xstilts_hpc.results.sizes import series_of
 from xstilts_hpc.results.tables.mediation import intermediate, mediation, pairs
+from xstilts_hpc.results.tables.render import write_parquet
 
 # size, seed, right of ten on the own dev set, right of ten in Swahili
 RUNS = ((100, 0, 3, 2), (100, 1, 4, 1), (1000, 0, 7, 6), (1000, 1, 8, 5))
@@ -50,6 +52,8 @@ def test_what_both_owe_to_size_is_taken_off_within_sizes(swept: Any) -> None:
     # ranks 1 2 3 4 and 2 1 4 3; deviations -.5 +.5 and +.5 -.5 at either size;
     # slope: deviations -2.5 -1.5 1.5 2.5 from 5.5 times -1.5 -2.5 2.5 1.5 from 3.5 is 15, over 17
     assert shown(table) == [["MNLI", "XNLI", "4", "0.60", "-1.00", "0.88"]]
+    read = pq.read_table(write_parquet(table, swept.root))
+    assert [read[name][0].as_py() for name in table.columns[-3:]] == pytest.approx([0.6, -1, 15 / 17])
 
 
 def test_fewer_than_four_runs_have_no_correlation(swept: Any) -> None:

@@ -22,6 +22,7 @@ from xstilts_hpc.results.tables.table import (
     MISSING,
     Number,
     Plain,
+    Shown,
     Table,
     columns_without_size,
     footer_of,
@@ -96,15 +97,15 @@ def _gain_cells(found: Found, p_values: Sequence[float]) -> Iterator[Plain]:
     there = len(found.values) - sum(map(math.isnan, found.values))
     yield Number(100 * found.estimate.value, found=there, expected=len(found.values), signed=True)
     yield from (Number(100 * end, signed=True) for end in (low, high))
-    yield from map(p_text, p_values)
+    yield from map(p_cell, p_values)
     yield " ".join(Number(100 * value, signed=True).text for value in found.values)
 
 
-def p_text(value: float) -> str:
+def p_cell(value: float) -> Shown:
     """Return a p-value as tables show it."""
     if math.isnan(value):
-        return MISSING
-    return f"{value:.3f}" if value >= 0.001 else "<0.001"
+        return Shown(value, MISSING)
+    return Shown(value, f"{value:.3f}" if value >= 0.001 else "<0.001")
 
 
 def size_curves(means: Means) -> Table:
@@ -119,7 +120,7 @@ def size_curves(means: Means) -> Table:
         low, high = slope.interval()
         numbers = (Number(100 * value, signed=True) for value in (slope.value, low, high))
         keys = keys_without_size(means, series.entries[0])
-        rows.append((*keys, title_of(target), *numbers, p_text(p_value), *_curve_cells(means, series, target)))
+        rows.append((*keys, title_of(target), *numbers, p_cell(p_value), *_curve_cells(means, series, target)))
     columns = (*columns_without_size(means), "target", "slope", "low", "high", "p (Holm)", "curve", "n90")
     notes = (
         "zero-shot score: mean over languages without English, in points; slope: per factor of ten in size, the mean "
@@ -135,15 +136,21 @@ def size_curves(means: Means) -> Table:
     return Table(title, columns, tuple(rows), footer_of(means, means.targets, notes), len(columns) - 6, "size_curve")
 
 
-def _curve_cells(means: Means, series: Series, target: str) -> tuple[str, str]:
+def _curve_cells(means: Means, series: Series, target: str) -> tuple[str, Shown]:
     found = fitted(means, series, target)
     if found is None:
-        return MISSING, MISSING
+        return MISSING, _n90(MISSING)
     if found.why_not:
-        return found.best.form, f"not identified: {found.why_not}"
+        return found.best.form, _n90(f"not identified: {found.why_not}", why_not=found.why_not)
     low, high = found.n90_interval
     end = f"{high:,.0f}" if high < math.inf else f"beyond {DECADE * found.best.largest:,.0f}"
-    return found.best.form, f"{found.n90:,.0f} [{low:,.0f}, {end}]"
+    return found.best.form, _n90(f"{found.n90:,.0f} [{low:,.0f}, {end}]", found.n90, low=low, high=high)
+
+
+def _n90(
+    text: str, value: float = math.nan, *, low: float = math.nan, high: float = math.nan, why_not: str = ""
+) -> Shown:
+    return Shown(value, text, {"low": low, "high": high, "why not": why_not})
 
 
 def _trend(evidence: Evidence, series: Series, target: str) -> Estimate:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from xstilts_hpc.results.evidence import Evidence, Found
 from xstilts_hpc.results.means import Entry, Means
-from xstilts_hpc.results.tables.inference import p_text
+from xstilts_hpc.results.tables.inference import p_cell
 from xstilts_hpc.results.tables.table import Number, Plain, Table, footer_of, key_columns, keys_of
 from xstilts_hpc.statistics.intervals import FEWEST_RUNS, LEVEL
 from xstilts_hpc.statistics.permutation import benjamini_hochberg
@@ -69,4 +69,4 @@ def _row(means: Means, gain: LanguageGain) -> Iterator[Plain]:
     yield from (*keys_of(means, gain.entry), task_of(gain.target).title, gain.language)
     yield Number(100 * gain.value, found=there, expected=len(values), signed=True)
     yield from (Number(100 * end, signed=True) for end in gain.found.estimate.interval())
-    yield from (p_text(value) for value in (gain.p_value, gain.corrected))
+    yield from map(p_cell, (gain.p_value, gain.corrected))

@@ -14,6 +14,7 @@ from xstilts_hpc.results.tables.parts import HEADLINE, headline_note
 from xstilts_hpc.results.tables.table import (
     MISSING,
     Plain,
+    Shown,
     Table,
     columns_without_size,
     footer_of,
@@ -133,5 +134,5 @@ def _correlation(x: Floats, y: Floats) -> float:
     return float(np.corrcoef(x, y)[0, 1])
 
 
-def _shown(value: float) -> str:
-    return MISSING if math.isnan(value) else f"{value:z.2f}"
+def _shown(value: float) -> Shown:
+    return Shown(value, MISSING if math.isnan(value) else f"{value:z.2f}")

@@ -15,7 +15,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from xstilts_hpc.files import whole_file, write_text
-from xstilts_hpc.results.tables.table import Number, Plain, Table, text
+from xstilts_hpc.results.tables.table import MISSING, Number, Plain, Shown, Table, text
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&])")
 _LATEX: Mapping[str, str] = {
@@ -53,12 +53,10 @@ def write_parquet(table: Table, folder: Path) -> Path:
 
     Columns are those of the CSV; what is missing is null.
     """
-    columns = {
-        name: [None if _is_blank(cell) else cell for cell in cells]
-        for i, column in enumerate(table.columns)
-        for name, *cells in _plain_columns(column, [row[i] for row in table.rows])
-    }
-    arrays = {name: pa.array(cells if _alike(cells) else _as_text(cells)) for name, cells in columns.items()}
+    columns = (
+        _plain_columns(name, [row[i] for row in table.rows], per_cent=float) for i, name in enumerate(table.columns)
+    )
+    arrays = {str(name): _array(cells) for group in columns for name, *cells in group}
     path = folder / f"{table.name}.parquet"
     described = {"title": table.title, "footer": "\n".join(table.footer)}
     with whole_file(path) as partial:
@@ -78,12 +76,16 @@ def markdown(table: Table) -> str:
 def csv_text(table: Table) -> str:
     """Return a table as CSV: plain numbers, blank where missing, without title and footer.
 
-    A column whose numbers have a spread is followed by one named `... sd`, one with members missing by `... n`.
+    Per cent are as printed, other numbers unrounded. A column whose numbers have a spread is followed by one named
+    `... sd`, one with members missing by `... n`.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    columns = [_plain_columns(name, [row[i] for row in table.rows]) for i, name in enumerate(table.columns)]
-    texts = ([_csv_cell(cell) for cell in column] for group in columns for column in group)
+    columns = [
+        _plain_columns(name, [row[i] for row in table.rows], per_cent=_one_decimal)
+        for i, name in enumerate(table.columns)
+    ]
+    texts = (["" if _is_blank(cell) else str(cell) for cell in column] for group in columns for column in group)
     writer.writerows(zip(*texts, strict=True))
     return out.getvalue()
 
@@ -137,47 +139,55 @@ def _markdown_text(value: str) -> str:
 
 
 def _markdown_cell(cell: Plain) -> str:
-    if not isinstance(cell, Number):
-        return _markdown_text(text(cell)) if isinstance(cell, str) else text(cell)
-    return f"**{cell.text}**" if cell.best else cell.text
+    shown = _markdown_text(text(cell))
+    return f"**{shown}**" if isinstance(cell, Number) and cell.best else shown
 
 
 def _markdown_row(cells: Sequence[str], *, escape: bool = True) -> str:
     return "| " + " | ".join(_markdown_text(cell) if escape else cell for cell in cells) + " |"
 
 
-def _plain_columns(name: str, cells: Sequence[Plain]) -> Iterator[list[str | int | float]]:
-    """Yield a column with its header, then its spreads and its members where there are any."""
+def _plain_columns(
+    name: str, cells: Sequence[Plain], *, per_cent: Callable[[float], float]
+) -> Iterator[list[str | int | float]]:
+    """Yield a column with its header, then its spreads, its members and what else is beside it, where there are any."""
     numbers = [cell if isinstance(cell, Number) else Number(math.nan) for cell in cells]
-    yield [name, *(cell.value if isinstance(cell, Number) else cell for cell in cells)]
+    yield [name, *(_value(cell, per_cent) for cell in cells)]
     if any(not math.isnan(number.spread) for number in numbers):
-        yield [f"{name} sd", *(number.spread for number in numbers)]
+        yield [f"{name} sd", *(per_cent(number.spread) for number in numbers)]
     if any(number.partial for number in numbers):
         yield [f"{name} n", *(f"{number.found}/{number.expected}" if number.expected else "" for number in numbers)]
+    beside = [cell.beside if isinstance(cell, Shown) else {} for cell in cells]
+    for word in dict.fromkeys(word for one in beside for word in one):
+        yield [f"{name} {word}", *(one.get(word, "") for one in beside)]
 
 
-def _csv_cell(cell: str | float) -> str:
-    if isinstance(cell, float):
-        return "" if math.isnan(cell) else f"{cell:z.1f}"
-    return str(cell)
+def _value(cell: Plain, per_cent: Callable[[float], float]) -> str | int | float:
+    if isinstance(cell, Shown):
+        return cell.value
+    value = cell.value if isinstance(cell, Number) else cell
+    return per_cent(value) if isinstance(value, float) else value
+
+
+def _one_decimal(value: float) -> float:
+    return float(f"{value:z.1f}")
 
 
 def _is_blank(cell: str | float) -> bool:
-    return cell == "" or (isinstance(cell, float) and math.isnan(cell))
+    return cell in ("", MISSING) or (isinstance(cell, float) and math.isnan(cell))
 
 
-def _alike(cells: Iterable[str | float | None]) -> bool:
-    """Say whether a column holds numbers alone, or words alone."""
-    return len({isinstance(cell, str) for cell in cells if cell is not None}) <= 1
-
-
-def _as_text(cells: Iterable[str | float | None]) -> list[str | None]:
-    return [None if cell is None else str(cell) for cell in cells]
+def _array(cells: Sequence[str | float]) -> pa.Array:
+    """Return a column of numbers, or of texts where any is one; a column that is blank throughout keeps its type."""
+    there = [None if _is_blank(cell) else cell for cell in cells]
+    if all(isinstance(cell, str) for cell in cells) or any(isinstance(cell, str) for cell in there):
+        return pa.array([None if cell is None else str(cell) for cell in there], type=pa.string())
+    return pa.array(there, type=pa.float64() if any(isinstance(cell, float) for cell in cells) else None)
 
 
 def _latex_cell(cell: Plain) -> str:
     shown = latex_text(text(cell))
-    if isinstance(cell, str):
+    if isinstance(cell, str | Shown):
         return shown
     shown = re.sub(r"^-(?=\d)", "$-$", shown)
     return rf"\textbf{{{shown}}}" if isinstance(cell, Number) and cell.best else shown

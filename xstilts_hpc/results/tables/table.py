@@ -1,8 +1,8 @@
 """The tables of a grid, from its scores: plain cells that every renderer shares. Per cent begins here."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from xstilts_hpc.results.collapsed import COLLAPSED_NOTE, WITHOUT, without_collapsed
 from xstilts_hpc.results.means import Entry, Mean, Means
@@ -52,7 +52,19 @@ class Number:
         return f"{self.value:{'+' if self.signed else ''}z.1f}{spread}{self.members}"
 
 
-Plain = str | int | float | Number
+@dataclass(frozen=True)
+class Shown:
+    """A number that is not per cent (NaN = missing), and the words that show it; CSV and Parquet have it unrounded.
+
+    They also have `beside`, each in a column of its own: what the words say beyond the number.
+    """
+
+    value: float
+    text: str
+    beside: Mapping[str, str | float] = field(default_factory=dict)
+
+
+Plain = str | int | float | Number | Shown
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,7 @@ class Table:
 
 def text(cell: Plain) -> str:
     """Return a cell as every renderer but CSV shows it: one decimal, thousands separated, NaN as `--`."""
-    if isinstance(cell, Number):
+    if isinstance(cell, Number | Shown):
         return cell.text
     if isinstance(cell, float):
         return Number(cell).text
