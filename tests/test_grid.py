@@ -66,6 +66,43 @@ def test_a_bad_value_is_one_message_with_its_place(tmp_path: Path, change: dict[
         load(tmp_path, grid_text(**change))
 
 
+STEPS = {"intermediate": "[{task: [none, mnli]}, {mixture: [mnli, qqp]}]"}
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"recipe": "{steps: 500}"}, r"recipe.steps 500, .*\(in this grid: none\); set schedule"),
+        ({"recipe_for": "{mnli: {steps: 500}}"}, r"recipe_for.mnli.steps 500, .*\(in this grid: none\)"),
+        (
+            {"recipe_for": "{xnli: {steps: 500}}", "schedule": "equal_steps"},
+            r"recipe_for.xnli.steps 500, .*: mixture, ",
+        ),
+        ({"recipe": "{steps: 9}", "intermediate": "[{task: none}]", "schedule": "equal_steps"}, r"recipe.steps 9, "),
+    ],
+)
+def test_a_number_of_updates_that_no_training_takes_is_refused(
+    tmp_path: Path, change: dict[str, str], found: str
+) -> None:
+    with pytest.raises(GridError, match=f"x.yaml: found {found}"):
+        load(tmp_path, grid_text(**(STEPS | change)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"recipe": "{steps: 500}", "schedule": "[equal_epochs, equal_steps]"},
+        {"recipe_for": "{mnli: {steps: 500}, mixture: {steps: 900}}", "schedule": "equal_steps"},
+        {"recipe": "{steps: 0}", "recipe_for": "{xnli: {steps: 0}}"},  # no number of updates: by epochs
+        {"intermediate": "[{task: none}]", "schedule": "equal_steps"},  # the baseline has no schedule
+    ],
+)
+def test_a_number_of_updates_is_asked_for_and_read_where_a_training_takes_it(
+    tmp_path: Path, change: dict[str, str]
+) -> None:
+    assert load(tmp_path, grid_text(**(STEPS | change))).name == "tiny"
+
+
 def test_a_duplicate_key_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(GridError, match=r"x.yaml:10: found duplicate key .*each key may stand once"):
         load(tmp_path, grid_text() + "name: again\n")

@@ -277,6 +277,23 @@ def _given(changes: BaseModel) -> dict[str, Any]:
 def load_grid(path: Path) -> Grid:
     """Read and check a grid file; every problem in it is listed at once."""
     grid = load_yaml(path, Grid, GridError)
-    if "equal_steps" in grid.schedule and not (grid.changes().get("steps") or any(grid.recipe_for)):
+    entries = grid.intermediate if "equal_steps" in grid.schedule else []
+    stepped = {name for entry in entries for name in (entry.task or [MIXTURE])} - {NO_TASK}
+    if stepped and not (grid.changes().get("steps") or any(grid.recipe_for)):
         raise GridError(f"{path}: schedule equal_steps needs the number of updates; set recipe.steps")
+    if idle := _idle_steps(grid, stepped):
+        raise GridError("\n".join(f"{path}: {problem}" for problem in idle))
     return grid
+
+
+def _idle_steps(grid: Grid, stepped: set[str]) -> list[str]:
+    """Return what is wrong with each `steps` that serves none of the trainings that take so many updates."""
+    given = {f"recipe_for.{name}.steps": (grid.changes_for(name), {name}) for name in grid.recipe_for}
+    given["recipe.steps"] = (grid.changes(), stepped)
+    return [
+        f"found {key} {changes['steps']}, which no training takes; expected steps of intermediate trainings under "
+        f"equal_steps (in this grid: {', '.join(sorted(stepped)) or 'none'}); set schedule, or epochs or min_steps "
+        "instead"
+        for key, (changes, names) in given.items()
+        if changes.get("steps") and not names & stepped
+    ]
