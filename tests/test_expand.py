@@ -41,9 +41,24 @@ def test_a_baseline_that_trains_like_an_intermediate_task_is_the_same_run(tiny_r
 
 
 def test_a_full_training_set_has_no_data_seed(tiny_root: Path) -> None:
-    plan = plan_of(tiny_root, seeds="{data: [0, 1, 2]}", intermediate="[{task: mnli, size: [2, full]}]")
-    assert len(cells(plan, target="xnli", full=True)) == 1
-    assert len(cells(plan, target="xnli", full=False)) == 3
+    sizes = "[{task: mnli, size: [2, full]}]"
+    plan = plan_of(tiny_root, seeds="{data: [1, 2, 3]}", intermediate=sizes)
+    (full,) = cells(plan, target="xnli", full=True)
+    assert full.data_seed == -1
+    assert [cell.data_seed for cell in cells(plan, target="xnli", full=False)] == [1, 2, 3]
+    assert full in plan_of(tiny_root, intermediate=sizes).cells  # the same run whatever the data seeds
+
+
+def test_an_excluded_data_seed_is_no_full_training_set(tiny_root: Path) -> None:
+    plan = plan_of(
+        tiny_root,
+        seeds="{data: [0, 1]}",
+        intermediate="[{task: mnli, size: [2, full]}]",
+        target="{task: tatoeba}",
+        exclude="[{where: {task: mnli, data_seed: 0}, reason: a bad subset}]",
+    )
+    assert [(item.cell.size, item.cell.data_seed) for item in plan.excluded] == [(2, 0)]
+    assert [(cell.size, cell.data_seed) for cell in cells(plan, target="tatoeba")] == [(2, 1), (6, -1)]
 
 
 def test_a_size_equal_to_the_whole_set_is_the_full_run(tiny_root: Path) -> None:

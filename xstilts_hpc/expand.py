@@ -87,7 +87,7 @@ class _Expander:
             full=not training.subset,
             variant=training.variant,
             schedule=schedule,
-            data_seed=training.data_seed,
+            data_seed=training.data_seed if training.subset else UNUSED_SEED,
             train_seed=seeds[1],
             run=PlannedRun(run, Stage.INTERMEDIATE, own, planned.examples, planned.characters, predicted),
             problem=problem,
