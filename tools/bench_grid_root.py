@@ -10,12 +10,13 @@ from functools import cache
 from itertools import cycle, islice, product
 from pathlib import Path
 
+import h5py
 import numpy as np
 from bench_logits import make
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from xstilts_hpc.logits import Header, write_logits
+from xstilts_hpc.logits import FORMAT, Header, write_header, write_logits
 from xstilts_hpc.plan import UNUSED_SEED, Cell, Plan, PlannedRun, Stage, cells_digest, grid_folder
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.run import ModelSource, Prediction, Request, Run
@@ -77,38 +78,36 @@ def write_runs(root: Path, plan: Plan, shape: Shape, runs: list[str], *, number:
     for run in runs:
         folder, request = run_folder(root, run), plan.runs[run].request
         (prediction,) = request.predictions
-        form = template(prediction.task, shape, size_of[run], number + next(alike), len(run))
-        data = form[0] + run.encode() + form[1]
+        form, header = template(prediction.task, shape, size_of[run], number + next(alike))
         path = folder.logits(prediction.task)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        _commit(folder, run, request, data)
+        path.write_bytes(form)
+        with h5py.File(path, "r+", libver=FORMAT, locking=False) as file:
+            write_header(file, replace(header, run=run))
+        _commit(folder, run, request)
 
 
-def _commit(folder: RunFolder, run: str, request: Request, data: bytes) -> None:
-    name = folder.logits(request.predictions[0].task).relative_to(folder.path).as_posix()
+def _commit(folder: RunFolder, run: str, request: Request) -> None:
+    path = folder.logits(request.predictions[0].task)
+    name, data = path.relative_to(folder.path).as_posix(), path.read_bytes()
     files = [{"path": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}]
     record = {"schema": 2, "run": run, "files": files, "scores": {}, **request.to_json()}
     folder.done_json.write_text(json.dumps(record), encoding="utf-8")
 
 
 @cache
-def template(name: str, shape: Shape, size: int, alike: int, id_length: int) -> tuple[bytes, bytes]:
-    """Return what stands before and after the run's id in a logits file.
-
-    The id is a text in HDF5's global heap, which has no checksum; the rest of the file does not depend on it.
-    """
-    task, id_ = task_of(name), "?" * id_length
+def template(name: str, shape: Shape, size: int, alike: int) -> tuple[bytes, Header]:
+    """Return a logits file and its header, of which only the run's id differs from file to file."""
+    task = task_of(name)
     random = np.random.default_rng([size, alike])
     right = RIGHT + RISE * (SIZES.index(size) + 1 if size else 0) + VARIATION * (alike - FILES_ALIKE / 2)
     codes = task.languages[: shape.languages]
     logits = {code: (make(task, code, shape.examples, random, right), f"{name}-{code}") for code in codes}
-    header = Header(id_, name, str(task.kind), "test", "made up", "bench", "today", task.labels)
+    header = Header("?", name, str(task.kind), "test", "made up", "bench", "today", task.labels)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "logits.h5")
         write_logits(path, header, logits)
-        before, after = path.read_bytes().split(id_.encode())
-    return before, after
+        return path.read_bytes(), header
 
 
 def predictions(plan: Plan) -> Iterator[tuple[str, Prediction]]:
