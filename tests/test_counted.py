@@ -6,6 +6,7 @@ import pytest
 from xstilts_hpc.logits import RetrievalLogits, SequenceLogits, SpanLogits, TokenLogits
 from xstilts_hpc.scoring import score
 from xstilts_hpc.scoring.counted import Counted, counted, groups_across, parts_of
+from xstilts_hpc.scoring.draws import Draws, draws_of
 from xstilts_hpc.tasks import task_of
 
 
@@ -98,3 +99,21 @@ def test_an_example_is_one_group_in_all_languages_of_a_parallel_test_set() -> No
     assert found["en"][0] == found["en"][1] == found["de"][0] == found["sw"][2]
     assert found["en"][2] == found["de"][1] and found["de"][2] == found["sw"][0] == found["sw"][1]
     assert len(np.unique(np.concatenate(list(found.values())))) == 3
+
+
+def draws_without(missing: str) -> Draws:
+    """Return the draws of XNLI with one example more in German, one language missing."""
+    items = {"en": ("a", "b"), "sw": ("a", "b"), "de": ("a", "b", "c")}
+    every = {code: Counted(ids, np.arange(len(ids)), np.eye(len(ids), 2)) for code, ids in items.items()}
+    return draws_of(task_of("xnli"), {code: one for code, one in every.items() if code != missing})
+
+
+def test_a_missing_language_leaves_the_draws_of_others_the_same() -> None:
+    whole, without = draws_without(""), draws_without("sw")
+    assert without.languages == ("en", "de") and without.test_sets == whole.test_sets[::2]
+    assert np.array_equal(without.headline, whole.headline[:, ::2])
+
+
+def test_where_a_missing_language_changes_what_is_drawn_the_test_sets_are_others() -> None:
+    whole, without = draws_without(""), draws_without("de")  # of three examples two are left to be drawn
+    assert not {*whole.test_sets} & {*without.test_sets}

@@ -9,8 +9,8 @@ import pytest
 from tests.results.conftest import GridBuilder, sequence_logits
 from xstilts_hpc.results import kept as kept_module
 from xstilts_hpc.results import rows
-from xstilts_hpc.results.collect import collect
-from xstilts_hpc.results.kept import Kept
+from xstilts_hpc.results.collect import asked, collect
+from xstilts_hpc.results.kept import Kept, kept
 from xstilts_hpc.scoring.draws import DRAWS
 from xstilts_hpc.tasks import task_of
 
@@ -97,6 +97,19 @@ def test_scores_on_resampled_test_sets_are_kept(small: GridBuilder) -> None:
     collect("small", small.root)
     one, other = (Kept(path).draws() for path in kept_files(small.root)[:2])
     assert one is not None and other is not None
-    assert one.languages == ("en", "sw") and one.headline.shape == (DRAWS, 2) and one.test_set == other.test_set
+    assert one.languages == ("en", "sw") and one.headline.shape == (DRAWS, 2) and one.test_sets == other.test_sets
     # en and sw are translations of each other: 5 and 3 of the same ten examples are right, drawn together
     assert np.all(one.headline >= 0) and np.corrcoef(one.headline.T)[0, 1] > 0.5
+
+
+def test_of_a_file_with_a_problem_the_draws_of_the_other_languages_are_kept(
+    small: GridBuilder, reads: list[Path]
+) -> None:
+    small.want_other_data(0, "sw")
+    small.save()
+    for _ in range(2):
+        assert len(collect("small", small.root, allow_partial=True).missing) == 1
+    assert len(reads) == 5  # the scores of that file are not kept
+    one, other = (kept(small.root, cell.run, *asked(small.plan(), cell)).draws() for cell in small.cells[:2])
+    assert one is not None and one.languages == ("en",)
+    assert other is not None and one.test_sets == other.test_sets[:1]

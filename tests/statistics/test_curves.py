@@ -127,7 +127,7 @@ def test_what_the_examples_do_to_all_runs_of_a_size_is_no_part_of_the_form() -> 
 
 def test_the_band_holds_for_other_examples_too() -> None:
     truth, random, held = scores_of(Form.LINE, 1, 0.0)[0], np.random.default_rng(5), []
-    for seed in range(150):
+    for _ in range(150):
         bent = truth + random.normal(0, 0.01, len(SIZES)) + random.normal(0, 0.003, (5, len(SIZES)))
         examples = np.broadcast_to(random.normal(0, 0.01, (400, len(SIZES))), (5, 400, len(SIZES)))
         found = curve(SIZES, bent, at=SIZES, examples=examples, draws=150)

@@ -66,6 +66,12 @@ def test_examples_add_their_variance_and_much_freedom() -> None:
     assert 20 < found.freedom < math.inf
 
 
+def test_without_draws_an_interval_is_over_seeds_alone() -> None:
+    assert estimate([0.49, 0.50, 0.51], alone(3)).seeds_alone
+    assert not estimate([0.49, 0.50, 0.51], alone(3), np.full((3, 2), 0.5)).seeds_alone
+    assert not estimate([0.49, 0.50], alone(2)).seeds_alone  # no interval at all
+
+
 def test_what_examples_do_to_single_runs_counts_once() -> None:
     # runs that answer each of their own examples at random: seeds add nothing to the bootstrap's variance
     random = np.random.default_rng(0)

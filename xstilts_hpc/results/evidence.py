@@ -113,7 +113,7 @@ def _draw_paths(means: Means) -> dict[Key, Path]:
 
 @dataclass(frozen=True)
 class _Stacked:
-    """`scores[runs, draws, languages]` of several runs on the same resampled test sets, in the languages all have."""
+    """`scores[runs, draws, languages]` of several runs, in the languages in which all have the same test set."""
 
     languages: tuple[str, ...]
     scores: Floats
@@ -121,15 +121,16 @@ class _Stacked:
 
 @lru_cache(maxsize=2)  # asked again at once, for other languages; many runs make a large array
 def _stacked(paths: tuple[Path | None, ...]) -> _Stacked | None:
-    """Return the scores of some runs; None where one has none, or another test set.
+    """Return the scores of some runs; None where one has none.
 
     They are kept together for a while, because means are taken over many sets of their languages.
     """
     loaded = [load_draws(path) for path in paths if path is not None]
     draws = [one for one in loaded if one is not None]
-    if len(draws) < len(paths) or len({one.test_set for one in draws}) != 1:
+    if not draws or len(draws) < len(paths):
         return None
-    shared = tuple(code for code in draws[0].languages if all(code in one.languages for one in draws))
+    every = [dict(zip(one.languages, one.test_sets, strict=True)) for one in draws]
+    shared = tuple(code for code, test_set in every[0].items() if all(one.get(code) == test_set for one in every))
     columns = [[one.languages.index(code) for code in shared] for one in draws]
     return _Stacked(shared, np.stack([one.headline[:, own] for one, own in zip(draws, columns, strict=True)]))
 

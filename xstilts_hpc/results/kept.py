@@ -81,14 +81,16 @@ class Kept:
         return None
 
     def save(self, pinned: Mapping[str, Any], file: FileScore, draws: Draws | None) -> None:
-        """Keep scores without a problem; where nothing can be written nothing is kept."""
-        text = json.dumps({"pinned": pinned, "code": file.code, "scores": [one.to_json() for one in file.scores]})
-        arrays: dict[str, Any] = {"scores": np.frombuffer(text.encode(), dtype=np.uint8)}
+        """Keep scores without a problem, and draws in any case; where nothing can be written nothing is kept."""
+        arrays: dict[str, Any] = {}
+        if not file.problems:
+            text = json.dumps({"pinned": pinned, "code": file.code, "scores": [one.to_json() for one in file.scores]})
+            arrays["scores"] = np.frombuffer(text.encode(), dtype=np.uint8)
         if draws is not None:
             arrays |= {
                 "headline": draws.headline,
                 "languages": np.array(draws.languages),
-                "test_set": np.array(draws.test_set),
+                "test_sets": np.array(draws.test_sets),
             }
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +101,7 @@ class Kept:
         """Return the headline on resampled test sets, None where it was not kept."""
         with contextlib.suppress(*_DAMAGED), self.path.open("rb") as stream, np.load(stream) as stored:
             languages = tuple(map(str, stored["languages"].tolist()))
-            return Draws(languages, stored["headline"], int(stored["test_set"]))
+            return Draws(languages, stored["headline"], tuple(stored["test_sets"].tolist()))
         return None
 
 

@@ -110,7 +110,7 @@ def _recorded(job: LogitsJob) -> str:
 
 
 def _score_anew(job: LogitsJob, sha256: str, holds_for: Mapping[str, Any]) -> FileScore:
-    """Read and score the logits file, and keep what it gave where nothing is missing."""
+    """Read and score the logits file, and keep what it gave: where a language is missing the draws of the others."""
     path = job.folder.logits(job.prediction.task)
     if sha256_of(path) != sha256:
         raise _OtherFileError(
@@ -125,8 +125,7 @@ def _score_anew(job: LogitsJob, sha256: str, holds_for: Mapping[str, Any]) -> Fi
         wanted = [language for language in job.prediction.data if language not in problems]
         scores = tuple(_scores(task, stored, wanted, problems, counts))
     file = FileScore(scores, problems, header.code)
-    if not problems:
-        job.kept.save(holds_for, file, draws_of(task, counts) if counts else None)
+    job.kept.save(holds_for, file, draws_of(task, counts) if counts else None)
     return file
 
 

@@ -21,20 +21,21 @@ DRAWS = 400
 class Draws:
     """`headline[draws, languages]`: the headline of a task in some languages on resampled test sets.
 
-    Draw i takes the same examples whatever the run, so runs are compared on the same test sets. `test_set` tells runs
-    whose examples differ.
+    Draw i takes the same examples whatever the run, so runs are compared on the same test sets. `test_sets` tell, for
+    each language, runs whose examples differ or are not drawn together with the same ones.
     """
 
     languages: tuple[str, ...]
     headline: NDArray[np.float32]
-    test_set: int
+    test_sets: tuple[int, ...]
 
 
 def draws_of(task: Task, languages: Mapping[str, Counted]) -> Draws:
     """Return the headline in each language on resampled examples; those of parallel test sets are drawn together."""
-    test_set = _test_set(languages)
+    test_sets = {language: _test_set(language, one) for language, one in languages.items()}
     if task.parallel:
-        together = _drawn_together(_TestSet(task.name, test_set, languages))
+        together = _drawn_together(_TestSet(task.name, tuple(test_sets.values()), languages))
+        test_sets = dict(together.test_sets)
     found = np.empty((DRAWS, len(languages)), dtype=np.float32)
     by_units: dict[int, dict[int, Floats]] = {}
     for column, (language, one) in enumerate(languages.items()):
@@ -47,7 +48,7 @@ def draws_of(task: Task, languages: Mapping[str, Counted]) -> Draws:
     for units, columns in by_units.items():
         sums = _resampled(units, np.stack(list(columns.values()), axis=1))
         found[:, list(columns)] = _headline(task, sums)
-    return Draws(tuple(languages), found, test_set)
+    return Draws(tuple(languages), found, tuple(test_sets.values()))
 
 
 def _resampled(units: int, counts: Floats) -> Floats:
@@ -63,18 +64,19 @@ def _own_groups(one: Counted) -> tuple[NDArray[np.int64], int]:
 
 @dataclass(frozen=True)
 class _TestSet:
-    """The items of a parallel test set; runs that share it have one checksum."""
+    """The items of a parallel test set; runs that share it have the same checksums."""
 
     task: str
-    checksum: int
+    checksums: tuple[int, ...]
     languages: Mapping[str, Counted] = field(compare=False)
 
 
 @dataclass(frozen=True)
 class _Together:
-    """The group of each item, by language, and the number of groups."""
+    """The group of each item, and a checksum of what is drawn with it, by language; and the number of groups."""
 
     group: Mapping[str, NDArray[np.int64]]
+    test_sets: Mapping[str, int]
     units: int
 
 
@@ -82,7 +84,13 @@ class _Together:
 def _drawn_together(test_set: _TestSet) -> _Together:
     """Return which items of a parallel test set are drawn together: found once for all runs that share it."""
     groups = groups_across(test_set.languages)
-    return _Together(groups, max(int(group.max(initial=-1)) + 1 for group in groups.values()))
+    units = max(int(group.max(initial=-1)) + 1 for group in groups.values())
+    of_language = zip(groups.items(), test_set.checksums, strict=True)
+    test_sets = {
+        language: zlib.crc32(f"{units}".encode() + group.tobytes(), checksum)
+        for (language, group), checksum in of_language
+    }
+    return _Together(groups, test_sets, units)
 
 
 def _headline(task: Task, sums: Floats) -> Floats:
@@ -102,10 +110,6 @@ def _order(task: str, language: str, units: int) -> NDArray[np.int64]:
     return np.random.default_rng(zlib.crc32(f"{task} {language}".encode())).permutation(units)
 
 
-def _test_set(languages: Mapping[str, Counted]) -> int:
-    """Return a checksum of the examples in all languages, and of what belongs together."""
-    checksum = 0
-    for language, found in languages.items():
-        checksum = zlib.crc32("\n".join((language, *found.item)).encode(), checksum)
-        checksum = zlib.crc32(found.group.tobytes(), checksum)
-    return checksum
+def _test_set(language: str, found: Counted) -> int:
+    """Return a checksum of the examples in a language, and of what belongs together."""
+    return zlib.crc32(found.group.tobytes(), zlib.crc32("\n".join((language, *found.item)).encode()))

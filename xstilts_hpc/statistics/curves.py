@@ -23,7 +23,8 @@ class Curve:
     """What is known of a curve: its fits, best first, intervals of n90 and of the scores at some sizes.
 
     `why_not` says why n90 is not identified ("" where it is). An end of its interval is infinite where it lies beyond
-    ten times the largest size. Bands are [sizes, 2], NaN without enough seeds.
+    ten times the largest size. Bands are [sizes, 2], NaN without enough seeds. With `seeds_alone` all these hold for
+    other seeds on the same examples.
     """
 
     fits: tuple[Fit, ...]
@@ -32,6 +33,7 @@ class Curve:
     n90_interval: tuple[float, float]
     at: tuple[float, ...]
     band: Floats
+    seeds_alone: bool
 
     @property
     def best(self) -> Fit:
@@ -66,17 +68,17 @@ def curve(
     bands = np.full((len(at), 2), np.nan)
     if len(scores) < FEWEST_RUNS:
         why_not = why_not or f"fewer than {FEWEST_RUNS} sets of seeds"
-        return Curve(found, why_not, math.nan, nowhere, tuple(at), bands)
+        return Curve(found, why_not, math.nan, nowhere, tuple(at), bands, examples is None)
     again = [curved.fit(best.form, means + one) for one in noise.drawn(draws)]
     ends = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
     bands = np.percentile([fit.at(at) for fit in again], ends, axis=0).T
     if not why_not and np.mean([_why_not(fit, len(curved.n)) == "" for fit in again]) < _IDENTIFIED:
         why_not = "other seeds or examples would often leave it open"
     if why_not:
-        return Curve(found, why_not, math.nan, nowhere, tuple(at), bands)
+        return Curve(found, why_not, math.nan, nowhere, tuple(at), bands, examples is None)
     within = [size if size <= DECADE * best.largest else math.inf for size in (fit.n90() for fit in again)]
     low, high = np.percentile(within, ends, method="inverted_cdf")
-    return Curve(found, "", best.n90(), (float(low), float(high)), tuple(at), bands)
+    return Curve(found, "", best.n90(), (float(low), float(high)), tuple(at), bands, examples is None)
 
 
 @dataclass(frozen=True)

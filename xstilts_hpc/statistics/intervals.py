@@ -40,7 +40,8 @@ class Levels:
 class Estimate:
     """A mean over runs, its standard error (NaN where there are too few runs), and the error's degrees of freedom.
 
-    `seeds` and `examples` are the two parts of the variance; what differs by run and example is in `examples`.
+    `seeds` and `examples` are the two parts of the variance; what differs by run and example is in `examples`, which is
+    NaN where it was not measured.
     """
 
     value: float
@@ -53,6 +54,11 @@ class Estimate:
     def known(self) -> bool:
         """Say whether there is an interval."""
         return not math.isnan(self.error)
+
+    @property
+    def seeds_alone(self) -> bool:
+        """Say whether there is an interval, but for other seeds on the same examples."""
+        return self.known and math.isnan(self.examples)
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Return the ends of the interval, NaN where there is none."""
@@ -86,7 +92,7 @@ def estimate(values: Sequence[float], levels: Sequence[Levels], draws: Floats | 
     examples = 0.0 if draws is None else float(np.var(draws.mean(axis=0), ddof=1))
     seeds = max(0.0, part.variance - part.by_examples)
     freedom = (seeds + examples) ** 2 / part.variance**2 * part.freedom if part.variance else math.inf
-    return Estimate(mean, math.sqrt(seeds + examples), freedom, seeds, examples)
+    return Estimate(mean, math.sqrt(seeds + examples), freedom, seeds, math.nan if draws is None else examples)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from xstilts_hpc.results.figures.size_figure import size_figure
 from xstilts_hpc.results.means import Entry, Means
 from xstilts_hpc.results.sizes import ALL_TARGETS, fitted, series_of, sets_of, zero_shot_mean
 from xstilts_hpc.results.tables.inference import gain_intervals, p_cell, size_curves
+from xstilts_hpc.results.tables.language_gains import gains_by_language
 from xstilts_hpc.results.tables.render import csv_text, write_parquet
 from xstilts_hpc.results.tables.table import text
 from xstilts_hpc.statistics.forms import Form
@@ -67,7 +68,8 @@ def test_scores_that_were_not_kept_leave_an_interval_over_seeds(sweep: GridBuild
         path.unlink()
     found = Evidence(means).gain(MNLI, "xnli", ("en", "sw"))
     assert not found.examples and found.estimate.known
-    assert any("over seeds alone" in line for line in gain_intervals(means).footer)
+    for table in (gain_intervals(means), gains_by_language(means), size_curves(means)):
+        assert any("over seeds alone" in line for line in table.footer), table.title
 
 
 def test_other_test_sets_are_not_resampled_together(sweep: GridBuilder) -> None:
@@ -84,6 +86,7 @@ def test_the_table_of_gains_lists_seeds_intervals_and_corrected_tests(sweep: Gri
     assert rows[1][:4] == ["MNLI", "100", "XNLI", "+10.5"] and rows[1][-1] == "+10.0 +10.5 +11.0"
     assert all(row[6] == "<0.001" and row[8:10] == ["--", "--"] for row in rows)
     assert not any("over seeds alone" in line for line in table.footer)
+    assert not any("over seeds alone" in line for line in size_curves(means_of(sweep)).footer)
 
 
 def test_p_values_are_numbers_in_csv_and_parquet_and_null_where_there_is_no_test(sweep: GridBuilder) -> None:

@@ -55,6 +55,15 @@ def test_the_table_has_a_row_per_language(study: GridBuilder) -> None:
     assert rows[1][2:5] == ["XNLI", "sw", "+20.5"] and rows[1][-2:] == ["<0.001", "<0.001"]
 
 
+def test_a_language_that_a_run_lacks_leaves_the_intervals_of_the_others(study: GridBuilder) -> None:
+    study.want_other_data(0, "sw")
+    means = means_of(study)
+    english, swahili = language_gains(means)
+    assert english.found.examples and english.found.estimate.known
+    assert math.isnan(swahili.value)
+    assert not any("over seeds alone" in line for line in gains_by_language(means).footer)
+
+
 def test_two_sets_of_seeds_have_gains_without_a_test(small: GridBuilder) -> None:
     rows = [[text(cell) for cell in row] for row in gains_by_language(means_of(small)).rows]
     assert [row[3:] for row in rows] == [["en", "+15.0", *["--"] * 4], ["sw", "+15.0", *["--"] * 4]]

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from xstilts_hpc.results.collapsed import COLLAPSED_NOTE, WITHOUT, without_collapsed
 from xstilts_hpc.results.evidence import Evidence, Found, levels_of
@@ -31,6 +31,7 @@ from xstilts_hpc.results.tables.table import (
     keys_without_size,
 )
 from xstilts_hpc.scoring.draws import DRAWS
+from xstilts_hpc.statistics.curves import Curve
 from xstilts_hpc.statistics.forms import DECADE
 from xstilts_hpc.statistics.intervals import FEWEST_RUNS, LEVEL, Estimate, Levels
 from xstilts_hpc.statistics.permutation import FEWEST_FLIPPED, holm
@@ -60,7 +61,7 @@ def gain_intervals(means: Means) -> Table:
         "corrected for these tests",
         "permutation: the same without a distribution, by flipping the signs of the gains of sets of seeds that share "
         f"none; from {FEWEST_FLIPPED} such sets on, since with n of them it cannot be below 2 / 2^n",
-        "" if all(one.examples for one in found if one.estimate.known) else _SEEDS_ONLY,
+        seeds_only([one.estimate for one in found]),
         COLLAPSED_NOTE if without else "",
     )
     title = "Gain over the baseline with intervals, percentage points"
@@ -69,9 +70,13 @@ def gain_intervals(means: Means) -> Table:
 
 
 _TESTS = ("p", "p (Holm)", "p (permutation)", "p (permutation, Holm)")
-_SEEDS_ONLY = (
-    "some intervals are over seeds alone: their runs have no scores on resampled test sets, or other test sets"
-)
+
+
+def seeds_only(found: Iterable[Estimate | Curve]) -> str:
+    """Return the note of a table whose intervals are not all for other examples, "" where they are."""
+    if not any(one.seeds_alone for one in found):
+        return ""
+    return "some intervals are over seeds alone: their runs have no scores on resampled test sets, or other test sets"
 
 
 def _without_columns(without: Means | None) -> tuple[str, ...]:
@@ -114,13 +119,14 @@ def size_curves(means: Means) -> Table:
     asked = [(series, target) for series, target in asked if sets_of(means, series, target)]
     evidence = Evidence(means)
     trends = [_trend(evidence, series, target) for series, target in asked]
+    curves = [fitted(means, series, target) for series, target in asked]
     corrected = holm([one.p_value() for one in trends])
     rows: list[tuple[Plain, ...]] = []
-    for (series, target), slope, p_value in zip(asked, trends, corrected, strict=True):
+    for (series, target), slope, p_value, curve in zip(asked, trends, corrected, curves, strict=True):
         low, high = slope.interval()
         numbers = (Number(100 * value, signed=True) for value in (slope.value, low, high))
         keys = keys_without_size(means, series.entries[0])
-        rows.append((*keys, title_of(target), *numbers, p_cell(p_value), *_curve_cells(means, series, target)))
+        rows.append((*keys, title_of(target), *numbers, p_cell(p_value), *_curve_cells(curve)))
     columns = (*columns_without_size(means), "target", "slope", "low", "high", "p (Holm)", "curve", "n90")
     notes = (
         "zero-shot score: mean over languages without English, in points; slope: per factor of ten in size, the mean "
@@ -131,13 +137,13 @@ def size_curves(means: Means) -> Table:
         "size 0; n90: the size that gives 90 % of what the power law gains, with an interval for other "
         "seeds and other examples",
         f"nothing is extrapolated beyond {DECADE:g} times the largest size",
+        seeds_only([*trends, *(one for one in curves if one and not one.why_not)]),
     )
     title = "Zero-shot score by size of the intermediate training set"
     return Table(title, columns, tuple(rows), footer_of(means, means.targets, notes), len(columns) - 6, "size_curve")
 
 
-def _curve_cells(means: Means, series: Series, target: str) -> tuple[str, Shown]:
-    found = fitted(means, series, target)
+def _curve_cells(found: Curve | None) -> tuple[str, Shown]:
     if found is None:
         return MISSING, _n90(MISSING)
     if found.why_not:

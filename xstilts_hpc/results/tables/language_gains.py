@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from xstilts_hpc.results.evidence import Evidence, Found
 from xstilts_hpc.results.means import Entry, Means
-from xstilts_hpc.results.tables.inference import p_cell
+from xstilts_hpc.results.tables.inference import p_cell, seeds_only
 from xstilts_hpc.results.tables.table import Number, Plain, Table, footer_of, key_columns, keys_of
 from xstilts_hpc.statistics.intervals import FEWEST_RUNS, LEVEL
 from xstilts_hpc.statistics.permutation import benjamini_hochberg
@@ -58,6 +58,7 @@ def gains_by_language(means: Means) -> Table:
         f"than {FEWEST_RUNS} sets of seeds; p: of no gain, two-sided",
         "FDR: corrected for all tests of this table by the false discovery rate (Benjamini and Hochberg 1995): of the "
         "gains below 0.05 about 5 % at most are none; a map to explore, no proof for a single language",
+        seeds_only(gain.found.estimate for gain in language_gains(means)),
     )
     title = "Gain over the baseline by language, percentage points"
     return Table(title, columns, rows, footer_of(means, means.targets, notes), len(columns) - 5, "gain_by_language")
