@@ -99,7 +99,7 @@ def test_the_band_holds_the_true_curve_where_seeds_are_few() -> None:
     truth = scores_of(Form.LINE, 1, 0.0)[0]
     held = []
     for seed in range(60):
-        found = curve(SIZES, scores_of(Form.LINE, 5, 0.01, seed), at=SIZES, draws=150)
+        found = curve(SIZES, scores_of(Form.LINE, 5, 0.01, seed), at=SIZES, draws=150, seed=seed)
         held.append((found.band[:, 0] <= truth) & (truth <= found.band[:, 1]))
     assert 0.9 <= np.mean(held) <= 0.99
 
@@ -127,10 +127,10 @@ def test_what_the_examples_do_to_all_runs_of_a_size_is_no_part_of_the_form() -> 
 
 def test_the_band_holds_for_other_examples_too() -> None:
     truth, random, held = scores_of(Form.LINE, 1, 0.0)[0], np.random.default_rng(5), []
-    for _ in range(150):
+    for seed in range(150):
         bent = truth + random.normal(0, 0.01, len(SIZES)) + random.normal(0, 0.003, (5, len(SIZES)))
         examples = np.broadcast_to(random.normal(0, 0.01, (400, len(SIZES))), (5, 400, len(SIZES)))
-        found = curve(SIZES, bent, at=SIZES, examples=examples, draws=150)
+        found = curve(SIZES, bent, at=SIZES, examples=examples, draws=150, seed=seed)
         if found.best.form is Form.LINE:
             held.append((found.band[:, 0] <= truth) & (truth <= found.band[:, 1]))
     assert len(held) >= 120 and 0.9 <= np.mean(held) <= 0.99

@@ -41,7 +41,7 @@ class Curve:
         return self.fits[0]
 
 
-def curve(
+def curve(  # noqa: PLR0913 - scores with what is known of them, and how they are drawn anew
     sizes: Sequence[float],
     scores: Floats,
     *,
@@ -49,6 +49,7 @@ def curve(
     examples: Floats | None = None,
     worth: Sequence[float] = (),
     draws: int = 1_000,
+    seed: int = 0,
 ) -> Curve:
     """Fit a curve to `scores[sets, sizes]` (NaN: no such run), with intervals for other seeds and other examples.
 
@@ -69,7 +70,7 @@ def curve(
     if len(scores) < FEWEST_RUNS:
         why_not = why_not or f"fewer than {FEWEST_RUNS} sets of seeds"
         return Curve(found, why_not, math.nan, nowhere, tuple(at), bands, examples is None)
-    again = [curved.fit(best.form, means + one) for one in noise.drawn(draws)]
+    again = [curved.fit(best.form, means + one) for one in noise.drawn(draws, seed)]
     ends = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
     bands = np.percentile([fit.at(at) for fit in again], ends, axis=0).T
     if not why_not and np.mean([_why_not(fit, len(curved.n)) == "" for fit in again]) < _IDENTIFIED:
@@ -106,9 +107,9 @@ class _Noise:
         """Return the covariance `[sizes, sizes]` of what changes the form; what moves all sizes alike does not."""
         return self.examples + np.diag(self.single) if self.known else np.eye(len(self.single))
 
-    def drawn(self, draws: int) -> Floats:
+    def drawn(self, draws: int, seed: int) -> Floats:
         """Return `[draws, sizes]` errors of the means, whose quantiles are Student's where a variance is estimated."""
-        random, size = np.random.default_rng(0), (draws, len(self.single))
+        random, size = np.random.default_rng(seed), (draws, len(self.single))
         single = np.sqrt(self.single) * random.standard_normal(size)
         single *= np.sqrt(self.freedom / random.chisquare(self.freedom, (draws, 1)))
         alike = math.sqrt(self.alike) * random.standard_t(self.sets - 1, (draws, 1))
