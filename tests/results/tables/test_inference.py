@@ -156,6 +156,33 @@ def test_a_full_training_set_belongs_to_every_data_seed(sweep: GridBuilder, data
     assert sets_of(means, series, "xnli") == [(0, 0, 0), (1, 1, 1), (2, 2, 2)]
 
 
+def test_a_size_with_one_run_for_all_sets_is_no_part_of_the_slope(sweep: GridBuilder) -> None:
+    sweep.cells = [replace(cell, full=False) for cell in sweep.cells if cell.size]
+    sweep.cell(add_run(sweep, 90, 90), "xnli")
+    sweep.cells = [cell if not cell.size else replace(cell, train_seed=0, target_seed=0) for cell in sweep.cells]
+    sweep.cell(add_run(sweep, 91, 180), "xnli", size=10_000, seeds=(-1, 0, 0))
+    sweep.cells[-1] = replace(sweep.cells[-1], full=True)
+    means = means_of(sweep)
+    (row,) = ([text(cell) for cell in row] for row in size_curves(means).rows)
+    assert row[2] == "+5.0"
+    gains = [[text(cell) for cell in row] for row in gain_intervals(means).rows]
+    # one run of the baseline, so gains are listed without an interval
+    assert [(row[3], row[4], row[-1]) for row in gains[1:]] == [
+        ("+11.5", "--", "+10.0 +11.5 +13.0"),
+        ("+16.5", "--", "+15.0 +16.5 +18.0"),
+        ("+45.0", "--", "+45.0"),
+    ]
+
+
+@pytest.mark.parametrize("baseline", [-1, 0])
+def test_a_baseline_that_is_not_trained_takes_no_three_runs(builder: GridBuilder, baseline: int) -> None:
+    builder.cell(add_run(builder, 0, 100), "xnli", seeds=(-1, -1, baseline))
+    for seed in range(3):
+        builder.cell(add_run(builder, seed + 1, 120 + seed), "xnli", size=10, seeds=(seed, seed, baseline))
+    found = Evidence(means_of(builder)).gain(replace(MNLI, size=10), "xnli", ("en", "sw"))
+    assert found.estimate.known == (baseline == -1)
+
+
 def test_the_mean_of_the_targets_has_a_curve_of_its_own(builder: GridBuilder) -> None:
     for seed in range(3):
         for step, size in enumerate((0, 10, 100, 1_000)):
