@@ -77,7 +77,7 @@ def say(what: str, rate: float) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("sets", "number"), [(paired(3), 500), (crossed(3, 2), 100)], ids=["3 sets", "3 x 2"])
+@pytest.mark.parametrize(("sets", "number"), [(paired(3), 500), (crossed(3, 3), 100)], ids=["3 sets", "3 x 3"])
 def test_intervals_of_gains_hold_the_truth(tmp_path: Path, sets: Sequence[Seeds], number: int) -> None:
     truth = [GAIN.gain(target, 100) for target in TARGETS]
     alone = [target.only(code) for target in TARGETS for code in target.languages]
