@@ -83,12 +83,13 @@ def _train(work: Work, engine: Any, training_set: TrainingSet) -> None:
         _begin_history(work, resumed.step)
     saved_s = checked_s = time.monotonic()
     limit = _micro_batch_tokens(work, training_set, model=engine.module, resumed=resumed)
-    work.findings.notes["micro_batch_tokens"] = limit
+    _note_micro_batch(work, limit)
     recipe, ranks = work.run.recipe, work.ranks
     updates = fine_tune(engine, training_set, recipe, ranks=ranks, micro_batch_tokens=limit, first=resumed.step)
     with closing(_recorded(work, updates, steps, first=resumed.step)) as recorded:
         for step in recorded:
-            work.findings.notes.update(to_step=step.step, micro_batch_tokens=step.micro_batch_tokens)
+            work.findings.notes["to_step"] = step.step
+            _note_micro_batch(work, step.micro_batch_tokens)
             checked_s = _check_lease(work, checked_s)
             order = Order(work.ranks.highest(_wish(work, saved_s))) if step.step < steps else Order.GO_ON
             if order:
@@ -115,15 +116,27 @@ def _recorded(work: Work, updates: Iterator[Step], steps: int, *, first: int) ->
 def _micro_batch_tokens(work: Work, training_set: TrainingSet, *, model: TaskModel, resumed: Resumed) -> int:
     """Collective. Return the most tokens of a micro-batch: as before where a checkpoint says so, else what fits.
 
-    Where the attempt before this one ended for want of memory it is half of what that one tried.
+    Never more than the profile says. Where the attempt before this one ended for want of memory it is half of what
+    that one tried.
     """
     most = -(-training_set.most_tokens(work.run.recipe.batch_size) // work.ranks.world)
-    given = resumed.micro_batch_tokens or work.machine.micro_batch_tokens
-    limit = min(most, given or fitting_tokens(model, work.machine, work.ranks))
+    given = [tokens for tokens in (resumed.micro_batch_tokens, work.machine.micro_batch_tokens) if tokens]
+    limit = min(most, *(given or [fitting_tokens(model, work.machine, work.ranks)]))
     before = work.folder.attempts()[:-1] if work.ranks.is_main() else []
-    if before and before[-1]["cause"] == Cause.OUT_OF_MEMORY and "micro_batch_tokens" in before[-1]:
-        limit = min(limit, max(1, int(before[-1]["micro_batch_tokens"]) // 2))
+    if before and before[-1]["cause"] == Cause.OUT_OF_MEMORY:
+        tried = int(before[-1].get("micro_batch_tokens", limit))  # a run that was killed early noted nothing
+        limit = min(limit, max(1, tried // 2))
     return int(work.ranks.from_main(limit))
+
+
+def _note_micro_batch(work: Work, tokens: int) -> None:
+    """Note the most tokens of a micro-batch, in the record at once: who is killed for want of memory writes no end."""
+    if work.findings.notes.get("micro_batch_tokens") == tokens:
+        return
+    work.findings.notes["micro_batch_tokens"] = tokens
+    if work.ranks.is_main():
+        work.check_lease()
+        work.folder.amend(work.folder.attempts()[-1]["attempt"], {"micro_batch_tokens": tokens})
 
 
 def _check_lease(work: Work, checked_s: float) -> float:
