@@ -94,7 +94,7 @@ def join_ranks(*, alone: bool = False) -> Ranks:
             store = meet(rank, world, patience=_PATIENCE)
             dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=_PATIENCE)
             atexit.register(_leave_ranks)
-    _tell_deepspeed(rank, world, local_rank)
+    _tell_deepspeed(rank, world, local_rank if device.index is None else device.index)
     return Ranks(rank, world, local_rank, device)
 
 
@@ -107,9 +107,12 @@ def _leave_ranks() -> None:
         dist.destroy_process_group()
 
 
-def _tell_deepspeed(rank: int, world: int, local_rank: int) -> None:
-    """DeepSpeed reads these even when the process group exists; a missing one sends it looking for mpi4py."""
-    values = {"RANK": rank, "WORLD_SIZE": world, "LOCAL_RANK": local_rank}
+def _tell_deepspeed(rank: int, world: int, device: int) -> None:
+    """DeepSpeed reads these even when the process group exists; a missing one sends it looking for mpi4py.
+
+    It takes LOCAL_RANK for the number of the device, which it is not where each process sees only its own GPU.
+    """
+    values = {"RANK": rank, "WORLD_SIZE": world, "LOCAL_RANK": device}
     os.environ.update({name: str(value) for name, value in values.items()})
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", str(free_port()))
