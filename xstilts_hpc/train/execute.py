@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -41,25 +42,48 @@ def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -
     """
     folder = run_folder(root, run_id)
     require_trusted(folder.path, root)
-    run, request = folder.run(), folder.request()
+    run = folder.run()
     if machine.threads:
         torch.set_num_threads(machine.threads)
     ranks = join_ranks(alone=alone)
     take_share(ranks.device, machine.runs_per_gpu)
-    if _is_done(folder, request, ranks):
+    if _is_done(folder, _asked(folder, ranks), ranks):
         return
     with _held(folder, ranks) as lease, listening() as stop:
+        request = _asked(folder, ranks)
         if _is_done(folder, request, ranks):  # the one who held the lease until now did it
             return
         with attempt(folder, machine, ranks, had=folder.progress(request), lease=lease) as findings:
-            data = DataFolder(root / Path(request.data).expanduser(), Memory(root / "cache" / "data.json"))
-            start = _start(root, run)
+            data, start = _data(root, request), _start(root, run)
             tokenizer = load_tokenizer(*start)
             work = Work(root, folder, run, request, machine, ranks, data, start, tokenizer, findings, stop, lease)
             findings.notes.update(_of_other_packages(run, request))
             fit(work)
-            predict_all(work)
-            _commit(work)
+            _commit(_predicted(work))
+
+
+def _asked(folder: RunFolder, ranks: Ranks) -> Request:
+    """Collective. Return what is asked of the run now, as the main rank sees it: another grid may ask for more."""
+    request: Request = ranks.from_main(folder.request())
+    return request
+
+
+def _data(root: Path, request: Request) -> DataFolder:
+    return DataFolder(root / Path(request.data).expanduser(), Memory(root / "cache" / "data.json"))
+
+
+def _predicted(work: Work) -> Work:
+    """Collective. Predict what is asked, and what is asked meanwhile; return the work that asks for all of it.
+
+    Later the trained model is gone, and a language more would cost another training.
+    """
+    while True:
+        predict_all(work)
+        request = _asked(work.folder, work.ranks)
+        if request == work.request:
+            return work
+        work = replace(work, request=request, data=_data(work.root, request))
+        work.findings.notes.update(_of_other_packages(work.run, request))
 
 
 def _of_other_packages(run: Run, request: Request) -> dict[str, dict[str, str]]:

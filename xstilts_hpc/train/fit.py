@@ -29,7 +29,7 @@ from xstilts_hpc.training import MASKED_TEXT, Training
 def fit(work: Work) -> None:
     """Collective. Fine-tune and save the trained model, unless the run trains nothing or did so before."""
     training = work.run.training
-    if training is None or is_saved(work.folder.trained):
+    if training is None or work.ranks.from_main(is_saved(work.folder.trained)):
         return
     with work.timed("train_s"):
         model = _model(work, training)

@@ -57,9 +57,10 @@ class Work:
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Note the seconds of a part of the work, of one that was cut short too."""
+        """Note the seconds of a part of the work, of one that was cut short too; those of a repeated one add up."""
         started = time.perf_counter()
         try:
             yield
         finally:
-            self.findings.seconds[name] = round(time.perf_counter() - started, 3)
+            before = self.findings.seconds.get(name, 0.0)
+            self.findings.seconds[name] = round(before + time.perf_counter() - started, 3)
