@@ -49,5 +49,10 @@ RULES: dict[Cause, Rule] = {
     Cause.NODE_FAILED: Rule(5, "submit the grid again; `xstilts status {grid}` lists nodes that failed often"),
     Cause.KILLED: Rule(2, "read `xstilts logs {run}`, then `xstilts retry {grid} --cause killed`"),
 }
+# What errors say where a device has no memory left: of torch, CUDA and its driver, cuBLAS and its kin, NCCL.
+DEVICE_MEMORY_WORDS = (
+    r"(CUDA|HIP)( driver error:| error:|) out of memory|_STATUS_\w*ALLOC(ATION)?_FAILED"
+    r"|Failed to CUDA (host )?[cm]?alloc|Cuda failure (\d+ )?'out of memory'"
+)
 # So many attempts in a row that ended where they began are enough, whatever the budgets say.
 MOST_WITHOUT_PROGRESS = 3

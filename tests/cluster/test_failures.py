@@ -23,6 +23,8 @@ def test_a_signature_leaves_out_what_differs() -> None:
     ("error", "advice"),
     [
         ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", "lower micro_batch_tokens"),
+        ("torch.AcceleratorError: CUDA error: out of memory", "lower micro_batch_tokens"),
+        ("NCCL error in: x.cpp\nLast error:\nFailed to CUDA calloc async 608 bytes", "lower micro_batch_tokens"),
         ("slurmstepd: error: Detected 1 oom_kill event in StepId=1.0", "raise memory_gb"),
         ("slurmstepd: error: Exceeded job memory limit", "raise memory_gb"),
         ("OSError: [Errno 28] No space left on device", "free space"),

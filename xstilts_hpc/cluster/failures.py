@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from xstilts_hpc.causes import RULES, Cause
+from xstilts_hpc.causes import DEVICE_MEMORY_WORDS, RULES, Cause
 from xstilts_hpc.cluster.attempts import last_line
 from xstilts_hpc.cluster.status import LOST, Standing, State, View
 
@@ -20,7 +20,7 @@ _LOST_ADVICE = "its node or its process is gone; `xstilts logs {run}` shows the 
 # Known words of errors, and what to do; the first that is found counts. {run} and {grid} are filled in.
 _KNOWN: tuple[tuple[str, str], ...] = (
     (
-        r"CUDA out of memory|CUBLAS_STATUS_ALLOC_FAILED|torch\.OutOfMemoryError",
+        rf"torch\.OutOfMemoryError|{DEVICE_MEMORY_WORDS}",
         "lower micro_batch_tokens in the profile (the effective batch stays), or raise zero_stage",
     ),
     (

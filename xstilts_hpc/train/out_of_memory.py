@@ -1,18 +1,21 @@
 """Tell that memory ran out from an exception, of the device or of the machine."""
 
+import re
 from collections.abc import Iterator
 
 import torch
 
-# What torch's allocator on a CPU says, as a RuntimeError.
-_CPU_WORDS = "can't allocate memory"
+from xstilts_hpc.causes import DEVICE_MEMORY_WORDS
+
+# What RuntimeErrors say, that of torch's allocator on a CPU first.
+_WORDS = re.compile(rf"can't allocate memory|{DEVICE_MEMORY_WORDS}")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Say whether an error, or one that led to it, is memory that could not be had."""
     return any(
         isinstance(link, MemoryError | torch.OutOfMemoryError)
-        or (isinstance(link, RuntimeError) and _CPU_WORDS in str(link))
+        or (isinstance(link, RuntimeError) and _WORDS.search(str(link)))
         for link in chain(error)
     )
 
