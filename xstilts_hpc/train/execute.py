@@ -1,5 +1,6 @@
 """Carry out one run: load, fine-tune, save the encoder, predict every language, commit."""
 
+import gc
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -59,6 +60,7 @@ def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -
             work = Work(root, folder, run, request, machine, ranks, data, start, tokenizer, findings, stop, lease)
             findings.notes.update(_of_other_packages(run, request))
             fit(work)
+            _free_what_trained(ranks.device)
             _commit(_predicted(work))
 
 
@@ -92,6 +94,13 @@ def _of_other_packages(run: Run, request: Request) -> dict[str, dict[str, str]]:
     found = {name: PLUGINS.described(name) for name in (*trained, *(asked.task for asked in request.predictions))}
     others = {name: package for name, package in found.items() if package}
     return {"tasks_of": others} if others else {}
+
+
+def _free_what_trained(device: torch.device) -> None:
+    """Free the engine of a training, with weights and Adam's moments: its parts refer to each other in circles."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _is_done(folder: RunFolder, request: Request, ranks: Ranks) -> bool:
