@@ -118,16 +118,24 @@ def test_ranks_get_their_numbers(tmp_path: Path) -> None:
     assert len({d["environment"]["MASTER_PORT"] for d in done_tasks(tmp_path)}) == 1
 
 
+def begin(root: Path) -> "subprocess.Popen[str]":
+    """Begin a pool in a process group of its own, as a shell begins a command."""
+    program = (
+        "from tests.cluster.test_local import *\n"
+        f"code, lines = work(make_plan({{'a': ['a1']}}), Path({str(root)!r}), slots=1)\n"
+        "print(code, lines)\n"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": f"{root}:{FOLDER}:{CHECKOUT}"},
+    )  # fmt: skip
+
+
 def test_ctrl_c_stops_the_pool_and_its_runs(tmp_path: Path) -> None:
     plan = make_plan({"a": ["a1"]})
     write_json(tmp_path / "orders.json", {"sleep": {"a": 60}})
-    program = (
-        "from tests.cluster.test_local import *\n"
-        f"code, lines = work(make_plan({{'a': ['a1']}}), Path({str(tmp_path)!r}), slots=1)\n"
-        "print(code, lines)\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": f"{FOLDER}:{CHECKOUT}"}
-    pool = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment)
+    pool = begin(tmp_path)
     log = tmp_path / "runs" / next(iter(plan.runs)) / "log.txt"
     while not log.is_file():
         time.sleep(0.05)
@@ -136,6 +144,19 @@ def test_ctrl_c_stops_the_pool_and_its_runs(tmp_path: Path) -> None:
     output, _ = pool.communicate(timeout=20)
     assert output.startswith("4 ['[1/2] failed a_full_s0: interrupted', '[2/2] blocked ")
     assert plan.done(tmp_path) == set()
+
+
+def test_ctrl_c_while_the_packages_are_imported_is_an_interruption_too(tmp_path: Path) -> None:
+    slow = "import pathlib, time\npathlib.Path(__file__ + '.seen').touch()\ntime.sleep(3)\n"
+    (tmp_path / "trivial_runs.py").write_text(slow, encoding="utf-8")
+    write_json(tmp_path / "orders.json", {"sleep": {"a": 60}})
+    pool = begin(tmp_path)
+    while not (tmp_path / "trivial_runs.py.seen").is_file():
+        assert pool.poll() is None, pool.communicate()
+        time.sleep(0.05)
+    os.killpg(pool.pid, signal.SIGINT)
+    output, _ = pool.communicate(timeout=60)
+    assert "Traceback" not in output and output.startswith("4 ["), output
 
 
 def test_gpus_are_shared_out_by_ranks() -> None:

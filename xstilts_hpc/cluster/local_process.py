@@ -61,6 +61,7 @@ def server(
     context.set_forkserver_preload([*preload, __name__])
 
     def start(order: Order) -> list[ForkServerProcess]:
+        _ensure_running()
         processes = [context.Process(target=_work, args=(order, rank)) for rank in range(len(order.variables))]
         for process in processes:
             process.start()
@@ -72,6 +73,18 @@ def server(
         _stop_server()
         os.environ.clear()
         os.environ.update(before)
+
+
+def _ensure_running() -> None:
+    """Start the server if it does not run; it inherits that Ctrl-C is held back, which would end it as it imports."""
+    from multiprocessing import forkserver, resource_tracker
+
+    resource_tracker.ensure_running()  # starting it lets Ctrl-C through again, so that it must be there before
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _stop_server() -> None:
