@@ -100,6 +100,11 @@ def test_a_second_submit_has_nothing_to_do(finished: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in finished.glob("runs/*/DONE.json")}
     again = xstilts(finished, "submit", str(finished / "tiny.yaml"), "--profile", "local")
     assert again.returncode == 0
+    runs = len(list((finished / "runs").iterdir()))
+    done, step = f"all {runs} runs are done\n", f"next: xstilts collect {finished / 'tiny.yaml'} --root {finished}\n"
+    assert again.stdout == done + step
+    plan = xstilts(finished, "plan", str(finished / "tiny.yaml")).stdout
+    assert done in plan and plan.endswith(step)
     assert {path: path.stat().st_mtime_ns for path in finished.glob("runs/*/DONE.json")} == before
 
 

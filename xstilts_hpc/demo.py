@@ -25,7 +25,10 @@ def run_demo(root: Path, console: Console, *, slots: int) -> int:
         profile = profile.model_copy(update={"slots": slots})
     code = run_local(plan, root, profile, progress=LocalProgress(console))
     if code:
-        raise RunError(f"some runs of the demonstration failed; their logs are in {root / 'runs'}/*/log.txt")
+        raise RunError(
+            "the demonstration did not finish; the same command goes on, and the logs of its runs are in "
+            f"{root / 'runs'}/*/log.txt"
+        )
     collect_and_write(plan.name, root, console=console)
     return code
 

@@ -121,8 +121,9 @@ def print_plan(plan: Plan, root: Path, console: Console, *, runs: bool, shape: S
     console.print(_stage_table(plan, done))
     if len(done) < len(plan.runs):
         console.print(_array_table(arrays_of(plan, done=done, queued={}, shape=shape), shape))
-    cost = _forecast(plan, root, done)
-    console.print(_cost(cost, len(plan.runs) - len(done)))
+        console.print(_cost(_forecast(plan, root, done), len(plan.runs) - len(done)))
+    else:
+        console.print(progress_of(plan, root))
     for reason, number in Counter(item.reason for item in plan.excluded).items():
         console.print(Text(f"excluded: {number:,} cells: {reason}"))
     for target, languages in plan.absent.items():
@@ -137,6 +138,12 @@ def print_plan(plan: Plan, root: Path, console: Console, *, runs: bool, shape: S
     if runs:
         for run_id in plan.runs:
             console.print(Text(f"  {run_id}{'  done' if run_id in done else ''}"))
+
+
+def progress_of(plan: Plan, root: Path) -> str:
+    """Return how many of a plan's runs are done, as a sentence."""
+    done = len(plan.done(root))
+    return f"all {done:,} runs are done" if done == len(plan.runs) else f"{done:,} of {len(plan.runs):,} runs are done"
 
 
 def print_submission(submission: Submission, console: Console, *, dry_run: bool) -> None:

@@ -12,6 +12,7 @@ from xstilts_hpc.cluster.profile import Profile
 from xstilts_hpc.cluster.submission import now
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import append_json_line, read_json, write_json
+from xstilts_hpc.lease import hold
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.plan import Plan, PlannedRun, Stage, grid_folder, load_plan
 from xstilts_hpc.recipe import Recipe
@@ -61,6 +62,9 @@ def execute(root: Path, run_id: str, machine: Machine) -> None:
     start = time.time()
     task = folder.run().training.task  # type: ignore[union-attr]
     _blocked_without_parent(root, folder.run())
+    if task in orders.get("lease", []):
+        with hold(folder.lease):
+            pass
     time.sleep(orders.get("sleep", {}).get(task, 0))
     ranks = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR")}
     seen = {

@@ -21,7 +21,8 @@ from xstilts_hpc.cluster.schedule import Schedule
 from xstilts_hpc.cluster.side_by_side import how_many
 from xstilts_hpc.cluster.submission import EXECUTE, lock, prepare_all
 from xstilts_hpc.cluster.verdict import Verdict
-from xstilts_hpc.errors import IncompleteError, ProfileError, XstiltsError
+from xstilts_hpc.errors import IncompleteError, LockError, ProfileError, XstiltsError
+from xstilts_hpc.lease import seems_held
 from xstilts_hpc.plan import Plan, PlannedRun, grid_folder
 from xstilts_hpc.run_folder import RunFolder, run_folder
 
@@ -47,8 +48,8 @@ class Progress(Protocol):
     def again(self, run: PlannedRun, reason: str) -> None:
         """Take a run that ended and is to start once more."""
 
-    def blocked(self, run: PlannedRun) -> None:
-        """Take a run whose parent failed."""
+    def left(self, run: PlannedRun, state: str, why: str) -> None:
+        """Take a run that is not done and did not fail: how it stands, and why."""
 
     def end(self) -> None:
         """Take that the pool has ended."""
@@ -57,7 +58,7 @@ class Progress(Protocol):
 def run_local(
     plan: Plan, root: Path, profile: Profile, *, progress: Progress, entry: str = EXECUTE, only: Collection[str] = ()
 ) -> int:
-    """Do what is not done, `slots` runs at a time; return 0, or 4 where something failed, was blocked or interrupted.
+    """Do what is not done, `slots` runs at a time; return 0, or 4 where something was left undone.
 
     With `only`, no other runs are done. Ctrl-C once asks the running processes to save and stop and waits for them,
     twice kills them. Causes and budgets are those of an element of Slurm: a killed run starts again.
@@ -158,6 +159,10 @@ class _Active:
         for process in self.alive():
             process.kill()
 
+    def is_elsewhere(self) -> bool:
+        """Say whether the run was refused to the processes, because others execute it."""
+        return any(process.exitcode == LockError.exit_code for process in self.processes)
+
     def is_done(self) -> bool:
         """Say whether the run left what was asked, every process of it in order."""
         return not any(process.exitcode for process in self.processes) and self.folder.done(self.planned.request)
@@ -236,24 +241,36 @@ class _Pool:
         for active in [active for active in self._active if not active.alive()]:
             self._active.remove(active)
             self._free.append(active.slot)
-            self._report(active, "interrupted" if interrupts else "")
+            self._report(active, interrupted=bool(interrupts))
 
-    def _report(self, active: _Active, interrupted: str) -> None:
+    def _report(self, active: _Active, *, interrupted: bool) -> None:
         planned = active.planned
         if active.is_done():
             self._schedule.completed(planned.run.id)
             self._progress.finished(planned, time.monotonic() - active.start_s)
             return
-        died = Cause.CANCELLED if interrupted else Cause.KILLED
-        try:
-            follows = settle_here(active.folder, self._start.pool, died, self._start.profile.requeue)
-        except (XstiltsError, OSError) as error:  # a full disk or a damaged record: the other runs go on
-            follows = Verdict(False, f"{active.reason()}; and its record could not be closed: {error}")
-        if follows.again and not interrupted:
+        if active.is_elsewhere():
+            holder = seems_held(active.folder.lease)
+            self._progress.left(planned, "running", f"another process executes it{f', {holder}' if holder else ''}")
+            self._leave_children(planned, "waiting", "its parent is executed by another process")
+            return
+        follows = self._settle(active, Cause.CANCELLED if interrupted else Cause.KILLED)
+        if interrupted:
+            self._progress.left(planned, "interrupted", "submitted again, it goes on from what it saved")
+        elif follows.again:
             self._schedule.again(planned)
             self._progress.again(planned, follows.text)
-            return
+        else:
+            self._progress.failed(planned, follows.text or active.reason())
+            self._leave_children(planned, "blocked", "its parent failed")
+
+    def _settle(self, active: _Active, died: Cause) -> Verdict:
+        try:
+            return settle_here(active.folder, self._start.pool, died, self._start.profile.requeue)
+        except (XstiltsError, OSError) as error:  # a full disk or a damaged record: the other runs go on
+            return Verdict(False, f"{active.reason()}; and its record could not be closed: {error}")
+
+    def _leave_children(self, planned: PlannedRun, state: str, why: str) -> None:
         self._complete = False
-        self._progress.failed(planned, interrupted or follows.text or active.reason())
         for child in self._schedule.failed(planned.run.id):
-            self._progress.blocked(child)
+            self._progress.left(child, state, why)

@@ -49,9 +49,9 @@ class LocalProgress:
         self._console.print(f"{run.run.name}: {reason}", style="yellow", markup=False, highlight=False, soft_wrap=True)
         self._update()
 
-    def blocked(self, run: PlannedRun) -> None:
-        """Say that a run cannot start."""
-        self._end(run, f"blocked {run.run.name}: its parent failed", style="yellow")
+    def left(self, run: PlannedRun, state: str, why: str) -> None:
+        """Say how a run stands that is not done, and why."""
+        self._end(run, f"{state} {run.run.name}: {why}", style="yellow")
 
     def end(self) -> None:
         """Take the bar away."""

@@ -3,7 +3,7 @@
 import json
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,9 @@ from xstilts_hpc.commands.options import (
     say_next,
 )
 from xstilts_hpc.errors import IncompleteError
+
+if TYPE_CHECKING:
+    from xstilts_hpc.plan import Plan
 
 
 def demo(
@@ -87,7 +90,7 @@ def plan(
             typer.echo("by the sizes that the publishers state: with the data here, the runs have other ids")
         console().print("\n".join(advice), end="\n" if advice else "", soft_wrap=True, highlight=False)
         where = profile or ("PROFILE" if published else "local")  # a study's grid is not for a login node
-        say_next(f"xstilts submit {shlex.quote(str(grid))} --profile {where}", root)
+        _say_next_of(expanded, grid, root, where)
 
 
 def submit(grid: GridPath, profile: ProfileName, root: Root = EXPERIMENTS, dry_run: DryRun = False) -> None:
@@ -116,10 +119,19 @@ def submit(grid: GridPath, profile: ProfileName, root: Root = EXPERIMENTS, dry_r
     else:
         from xstilts_hpc.cluster.local import run_local
         from xstilts_hpc.cluster.local_progress import LocalProgress
+        from xstilts_hpc.listing import progress_of
 
         code = run_local(expanded, root, loaded, progress=LocalProgress(console()))
-        say_next(f"xstilts collect {shlex.quote(str(grid))}", root)
+        typer.echo(progress_of(expanded, root))
+        _say_next_of(expanded, grid, root, profile)
         raise typer.Exit(code)
+
+
+def _say_next_of(plan: "Plan", grid: Path, root: Path, profile: str) -> None:
+    """Print what to do with a grid next: submit it, until all its runs are done."""
+    again = f"xstilts submit {shlex.quote(str(grid))} --profile {shlex.quote(profile)}"
+    complete = len(plan.done(root)) == len(plan.runs)
+    say_next(f"xstilts collect {shlex.quote(str(grid))}" if complete else again, root)
 
 
 def run(
