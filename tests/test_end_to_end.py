@@ -88,6 +88,14 @@ def test_the_history_has_a_line_per_update(finished: Path) -> None:
     assert all(line["loss"] > 0 for line in lines)
 
 
+def test_the_log_tells_the_last_update_and_what_was_predicted(finished: Path) -> None:
+    (run,) = (finished / "runs").glob("panx_full_s0-*")
+    updates = len((run / "history.jsonl").read_text().splitlines())
+    log = xstilts(finished, "logs", run.name).stdout
+    assert f"update {updates} of {updates} (panx): loss " in log
+    assert "predicted panx in 3 languages" in log
+
+
 def test_masked_text_is_mixed_into_the_updates_of_the_task(finished: Path) -> None:
     (run,) = (finished / "runs").glob("mnli_mlm_4_d0_s0-*")
     lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]

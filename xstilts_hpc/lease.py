@@ -27,6 +27,10 @@ _LOOKS = 10
 _MODE = 0o644
 
 
+class HeldError(LockError):
+    """Another process holds a lease, and lives."""
+
+
 class LeaseLostError(LockError):
     """This process no longer holds what it works on: another took it over, so it must write nothing more."""
 
@@ -79,7 +83,7 @@ class Lease:
 
 @contextmanager
 def hold(path: Path, *, silent_s: float = SILENT_S) -> Iterator[Lease]:
-    """Hold a lease; LockError where another process holds it and lives.
+    """Hold a lease; HeldError where another process holds it and lives.
 
     A holder of this machine lives if its process does; one of another machine if its file changes within `silent_s`.
     """
@@ -218,8 +222,8 @@ def _beat(descriptor: int, ended: threading.Event) -> None:
             os.utime(descriptor)
 
 
-def _held(path: Path, holder: Any) -> LockError:
+def _held(path: Path, holder: Any) -> HeldError:
     who = str(holder) if holder else "another process"
-    return LockError(
+    return HeldError(
         f"{path} is held by {who}; wait for it, or if it is gone, remove the file: rm {shlex.quote(str(path))}"
     )

@@ -1,5 +1,6 @@
 """What `why` and `logs` tell of a run, from files alone; what Slurm adds is tested with a real one."""
 
+import json
 import socket
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from tests.cluster.trivial_runs import make_plan, run_of
 from xstilts_hpc.cluster.explain import explain
 from xstilts_hpc.cluster.logs import follow
 from xstilts_hpc.errors import RunError
+from xstilts_hpc.lease import hold
 from xstilts_hpc.plan import Plan, grid_folder
-from xstilts_hpc.run_folder import run_folder
+from xstilts_hpc.run_folder import READY, run_folder
 
 
 @pytest.fixture
@@ -65,6 +67,21 @@ def test_a_child_points_to_its_parent(plan: Plan, tmp_path: Path) -> None:
     first, *_, last = told(plan, tmp_path, "a1")
     assert first == f"{run_of(plan, 'a1')}: blocked (grid small)"
     assert last.startswith(f"next: see `xstilts why {run_of(plan, 'a')}`; once that is mended")
+
+
+def test_a_run_that_goes_on_tells_its_last_update(plan: Plan, tmp_path: Path) -> None:
+    planned = plan.runs[run_of(plan, "x")]
+    folder = run_folder(tmp_path, planned.run.id)
+    folder.prepare(planned.run, planned.request)
+    with hold(folder.lease):
+        stopped(plan, tmp_path, "x", end="")
+        assert told(plan, tmp_path, "x")[-2] == "now: before its first update"
+        lines = [json.dumps({"step": step, "task": "x", "loss": 1 / step}) for step in (1, 2)]
+        folder.history.write_text("\n".join([*lines, '{"st']), encoding="utf-8")
+        assert told(plan, tmp_path, "x")[-2] == "now: after update 2 (x), loss 0.5"
+        (folder.trained).mkdir()
+        (folder.trained / READY).touch()
+        assert told(plan, tmp_path, "x")[-2] == "now: predicting, 0 of 0 languages are done"
 
 
 def test_a_completed_run_needs_nothing(plan: Plan, tmp_path: Path) -> None:

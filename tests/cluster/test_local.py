@@ -114,6 +114,7 @@ def test_a_run_that_another_process_executes_has_not_failed_and_its_children_wai
         f"[1/3] running a_full_s0: another process executes it, {lease.holder}",
         "[2/3] waiting a1_full_s0_after_a_full_s0: its parent is executed by another process",
     ]
+    assert not run_folder(tmp_path, run_of(plan, "a")).log.read_bytes()
 
 
 def test_slots_run_side_by_side(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from tests.cluster.standing_records import attempted, submitted
 from tests.cluster.trivial_runs import make_plan, run_of
 from xstilts_hpc.cluster import logs
 from xstilts_hpc.cluster.logs import follow, log_of
+from xstilts_hpc.commands import seeing
 from xstilts_hpc.errors import RunError
+from xstilts_hpc.run_folder import run_folder
 
 PLAN = make_plan({}, ["x"])
 RUN = run_of(PLAN, "x")
@@ -77,6 +79,14 @@ def test_a_run_submitted_again_is_followed_in_its_new_log(tmp_path: Path) -> Non
         os.utime(log, (2**31, 2**31))
 
     assert followed(tmp_path, {"first\n": again, "second\n": lambda: ended(tmp_path, again=False)}) == "first\nsecond\n"
+
+
+def test_an_empty_log_is_said_to_be_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = run_folder(tmp_path, RUN).log
+    log.parent.mkdir(parents=True)
+    log.touch()
+    seeing.logs(RUN, root=tmp_path)
+    assert f"{log} is empty so far; `xstilts why {RUN}` says" in capsys.readouterr().err
 
 
 def test_every_rank_has_its_log(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The history of one run: its attempts, why it stands where it stands, and what happens next. Changes nothing."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,8 +13,11 @@ from xstilts_hpc.cluster.logs import log_of
 from xstilts_hpc.cluster.reasons import in_words
 from xstilts_hpc.cluster.status import Standing, State, View, look
 from xstilts_hpc.errors import RunError
+from xstilts_hpc.files import MALFORMED
 from xstilts_hpc.plan import Plan, load_plan, plan_files
-from xstilts_hpc.run_folder import run_folder
+from xstilts_hpc.run_folder import RunFolder, run_folder
+
+_LINE = 1 << 12  # more than a line of a history has
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Explanation:
     attempts: tuple[Mapping[str, Any], ...]
     log: str
     cause: str = ""
+    now: str = ""
     slurm: Mapping[str, str] = field(default_factory=dict)
     next: str = ""
 
@@ -34,6 +39,8 @@ class Explanation:
         yield f"{self.run}: {self.state}{f', {self.cause}' if self.cause else ''} (grid {self.grid})"
         for attempt in self.attempts:
             yield from _attempt_lines(attempt)
+        if self.now:
+            yield f"now: {self.now}"
         if self.slurm:
             yield "Slurm: " + ", ".join(f"{name} {value}" for name, value in self.slurm.items() if value)
         if self.log:
@@ -50,7 +57,8 @@ def explain(run_id: str, root: Path) -> Explanation:
     path = log_of(run_id, root)
     log, step = str(path) if path.is_file() else "", _next(view, run_id, standing)
     words = _slurm_words(view, run_id)
-    return Explanation(run_id, plan.name, str(standing.state), attempts, log, standing.cause, words, step)
+    now = _position(run_folder(root, run_id)) if standing.state == State.RUNNING else ""
+    return Explanation(run_id, plan.name, str(standing.state), attempts, log, standing.cause, now, words, step)
 
 
 def _plan_of(run_id: str, root: Path) -> Plan:
@@ -107,6 +115,19 @@ def _attempt_lines(attempt: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {last_line(str(attempt['error']))}"
     if attempt.get("decided"):
         yield f"  {attempt['decided']}"
+
+
+def _position(folder: RunFolder) -> str:
+    """Return how far a run is that goes on: the languages it has predicted, or its last update."""
+    request = folder.request()
+    updates, languages = folder.progress(request)
+    if updates < 0 or folder.run().training is None:
+        return f"predicting, {languages} of {sum(len(asked.data) for asked in request.predictions)} languages are done"
+    with contextlib.suppress(OSError, *MALFORMED), folder.history.open("rb") as file:
+        file.seek(max(0, folder.history.stat().st_size - _LINE))
+        last = json.loads(file.read().rpartition(b"\n")[0].rpartition(b"\n")[2])
+        return f"after update {last['step']} ({last['task']}), loss {last['loss']:.4g}"
+    return "before its first update"
 
 
 def _next(view: View, run_id: str, standing: Standing) -> str:

@@ -99,8 +99,11 @@ def collect_element(submission: Path) -> int:
     return call(record.collect, record.grid, record.root, allow_partial=True, console=Console(), states=states)
 
 
-def call(entry: str, *arguments: Any, **options: Any) -> int:
-    """Call `module:function`; an error for the user becomes its message on standard error and its exit code."""
+def call(entry: str, *arguments: Any, silent: tuple[type[XstiltsError], ...] = (), **options: Any) -> int:
+    """Call `module:function`; an error for the user becomes its message on standard error and its exit code.
+
+    Errors of the types `silent` are left without their message.
+    """
     logging.basicConfig(level=logging.INFO, format=_FORMAT)
     try:
         function_of(entry)(*arguments, **options)
@@ -108,7 +111,8 @@ def call(entry: str, *arguments: Any, **options: Any) -> int:
         sys.stderr.write(f"{error}\n")
         return STOPPED
     except XstiltsError as error:
-        sys.stderr.write(f"{error}\n")
+        if not isinstance(error, silent):
+            sys.stderr.write(f"{error}\n")
         return error.exit_code
     return 0
 

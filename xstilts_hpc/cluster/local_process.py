@@ -16,6 +16,7 @@ from typing import Any
 
 from xstilts_hpc.cluster.job import call
 from xstilts_hpc.cluster.submission import EXECUTE
+from xstilts_hpc.lease import HeldError
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.ports import free_port
 
@@ -133,7 +134,8 @@ def _work(order: Order, rank: int) -> None:
     end_with_parent()
     _heed_python_path()
     os.environ.update(order.variables[rank])
-    sys.exit(call(order.entry, order.root, order.run_id, order.machine))
+    # who is refused is told by the pool: the log is that of who executes the run
+    sys.exit(call(order.entry, order.root, order.run_id, order.machine, silent=(HeldError,)))
 
 
 def _heed_python_path() -> None:

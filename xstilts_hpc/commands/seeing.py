@@ -72,7 +72,11 @@ def logs(
 
     Example: xstilts logs xnli_full_s0 -f
     """
-    from xstilts_hpc.cluster.logs import follow
+    from xstilts_hpc.cluster.logs import follow, log_of
     from xstilts_hpc.one_run import find_run
 
-    follow(find_run(run_id, root, None), root, on=on, write=lambda text: typer.echo(text, nl=False), rank=rank)
+    found = find_run(run_id, root, None)
+    log = log_of(found, root, rank)
+    if log.is_file() and not log.stat().st_size:
+        typer.echo(f"{log} is empty so far; `xstilts why {found}` says where the run stands", err=True)
+    follow(found, root, on=on, write=lambda text: typer.echo(text, nl=False), rank=rank)

@@ -1,5 +1,6 @@
 """Predict every language of a run: while one is on the device, the next is read and the one before is written."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -28,6 +29,8 @@ from xstilts_hpc.train.stop import Order
 from xstilts_hpc.train.trained import load_trained
 from xstilts_hpc.train.work import Work
 from xstilts_hpc.version import code_version
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -62,6 +65,7 @@ def predict_all(work: Work) -> None:
             for prediction in work.request.predictions:
                 parts = [work.folder.logits_part(prediction.task, language) for language in prediction.languages]
                 merge_logits(work.folder.logits(prediction.task), _header(work, prediction), parts)
+                logger.info("predicted %s in %d languages", prediction.task, len(parts))
 
 
 def _predict_mine(work: Work, mine: list[Place]) -> None:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import torch
 
-from xstilts_hpc.errors import LockError
 from xstilts_hpc.files import Memory
-from xstilts_hpc.lease import Lease, hold
+from xstilts_hpc.lease import HeldError, Lease, hold
 from xstilts_hpc.logits_file import read_header, read_logits
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.model.encoder import load_tokenizer, model_location
@@ -38,7 +37,7 @@ def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -
 
     Raises BlockedError where the parent is not done, DataError where the data changed since the run was planned.
     StoppedError where a signal asked it to stop: what it had is saved, and the next execution goes on from there.
-    LockError where another process executes the run, LeaseLostError where another took it over from this one.
+    HeldError where another process executes the run, LeaseLostError where another took it over from this one.
     `alone` ignores a process group named by the environment (a run in the user's own shell).
     """
     folder = run_folder(root, run_id)
@@ -116,11 +115,11 @@ def _held(folder: RunFolder, ranks: Ranks) -> Iterator[Lease | None]:
         if ranks.is_main():
             try:
                 lease = stack.enter_context(hold(folder.lease))
-            except LockError as error:
+            except HeldError as error:
                 problem = str(error)
         problem = ranks.from_main(problem)
         if problem:
-            raise LockError(problem)
+            raise HeldError(problem)
         yield lease
 
 

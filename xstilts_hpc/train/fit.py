@@ -1,5 +1,6 @@
 """Fine-tune one run, from its last checkpoint where there is one, and save the trained model."""
 
+import logging
 import shutil
 import time
 from collections.abc import Generator, Iterator
@@ -24,6 +25,10 @@ from xstilts_hpc.train.training_set import chosen_subsets, left_out, read_traini
 from xstilts_hpc.train.work import Work
 from xstilts_hpc.train.zero import decay_by_end, full_weights, start_engine
 from xstilts_hpc.training import MASKED_TEXT, Training
+
+logger = logging.getLogger(__name__)
+
+_TELL_S = 30.0  # between two updates that the log tells of
 
 
 def fit(work: Work) -> None:
@@ -105,12 +110,24 @@ def _recorded(work: Work, updates: Iterator[Step], steps: int, *, first: int) ->
     with ExitStack() as stack:
         draws = work.ranks.is_main() and work.machine.tensorboard
         boards = [stack.enter_context(board(work.folder.tensorboard, steps, first=first))] if draws else []
+        told_s = -_TELL_S
         for step in updates:
             if work.ranks.is_main():
                 append_json_line(work.folder.history, vars(step))
+                told_s = _tell(step, steps, told_s)
             for one in boards:
                 one.draw(step)
             yield step
+
+
+def _tell(step: Step, steps: int, told_s: float) -> float:
+    """Log an update now and then, the first and the last always; return when that was."""
+    now_s = time.monotonic()
+    if step.step < steps and now_s < told_s + _TELL_S:
+        return told_s
+    speed = f"loss {step.loss:.4g}, {step.tokens_per_s:,.0f} tokens/s"
+    logger.info("update %d of %d (%s): %s", step.step, steps, step.task, speed)
+    return now_s
 
 
 def _micro_batch_tokens(work: Work, training_set: TrainingSet, *, model: TaskModel, resumed: Resumed) -> int:
