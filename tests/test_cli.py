@@ -127,7 +127,7 @@ def test_a_bad_grid_is_one_message_and_leaves_nothing(tiny_root: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"data": "nowhere"}, "nowhere does not exist; set `data:`"),
+        ({"data": "nowhere"}, "nowhere does not exist; `xstilts data fetch` makes"),
         ({"model": "{path: nowhere}"}, "nowhere has no config.json; set model.path"),
         ({"intermediate": "[{task: mnli, size: 7}]"}, "mnli: size 7 is larger than its training set here"),
     ],

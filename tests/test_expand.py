@@ -119,7 +119,6 @@ def test_masked_text_and_translations_make_other_runs(tiny_root: Path) -> None:
         ("[{task: mnli, mlm: {weight: 1.0}}]", "less than 1"),
         ("[{task: mnli, mlm: {weight: 0.5, languages: [de, de]}}]", "each name once"),
         ("[{task: mnli, translated: [en, en]}]", "each name once"),
-        ("[{task: hellaswag, translated: [de]}]", "the task has no such split"),
         ("[{task: mnli, mlm: {weight: 0.5}}]", "masked-language modelling text: no train file for language en"),
     ],
 )
@@ -211,7 +210,17 @@ def test_the_labelled_split_is_found_and_languages_without_files_are_listed(tiny
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"data": "nowhere"}, DataError, r"data folder .*nowhere does not exist; set `data:`"),
+        ({"data": "nowhere"}, DataError, r"data folder .*nowhere does not exist; `xstilts data fetch` makes"),
+        (
+            {"intermediate": "[{task: hellaswag, translated: [de]}]"},
+            GridError,
+            "translated: no translation of hellaswag into de is published; there is none",
+        ),
+        (
+            {"intermediate": "[{task: squad_v1, translated: [bg]}]"},
+            GridError,
+            "no translation of squad_v1 into bg is published; there are ar, de, el, es, hi, ru, th, tr, vi, zh",
+        ),
         ({"model": "{path: nowhere}"}, ModelError, r"nowhere has no config.json; set model.path"),
         ({"target": "{task: xnli, languages: [fr]}"}, DataError, r"no dev file for language fr .*xnli/dev-fr.tsv"),
         ({"target": "{task: xnli, languages: [fi]}"}, GridError, r"fi is not evaluated by any target task"),

@@ -34,7 +34,7 @@ _ANY_CLUSTER = Shape()
 def task_rows(data: Path) -> list[dict[str, Any]]:
     """Return what there is to say of each task, with the splits found in a data folder."""
     folder = DataFolder(data, Memory(Path())) if data.is_dir() else None
-    return [_task_row(task, folder) for task in (*TASKS.values(), *usable_plugins()[0])]
+    return [_task_row(task, data, folder) for task in (*TASKS.values(), *usable_plugins()[0])]
 
 
 def usable_plugins() -> tuple[list[Task], list[str]]:
@@ -48,7 +48,7 @@ def usable_plugins() -> tuple[list[Task], list[str]]:
     return tasks, problems
 
 
-def _task_row(task: Task, folder: DataFolder | None) -> dict[str, Any]:
+def _task_row(task: Task, data: Path, folder: DataFolder | None) -> dict[str, Any]:
     found = {str(split): _num_languages(task, split, folder) for split in Split} if folder else {}
     return {
         "task": task.name,
@@ -59,7 +59,7 @@ def _task_row(task: Task, folder: DataFolder | None) -> dict[str, Any]:
         "trained_on": task.training_set or "nothing",
         "data": {split: number for split, number in found.items() if number},
         "origin": task.origin,
-        "get": task.how_to_get,
+        "get": task.how_to_get(data),
         "licence": task.licence,
         "package": PLUGINS.described(task.name),
     }

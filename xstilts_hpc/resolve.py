@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from xstilts_hpc.errors import DataError
+from xstilts_hpc.errors import DataError, GridError
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.grid import FULL, Grid, IntermediateEntry, MlmEntry, Temperature
 from xstilts_hpc.languages import ENGLISH, MADE_UP
@@ -13,7 +13,7 @@ from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.run import Prediction, Request
 from xstilts_hpc.tasks import task_of, tasks_with
 from xstilts_hpc.tasks.base import Role, Split, Task
-from xstilts_hpc.tasks.folder import DataFolder
+from xstilts_hpc.tasks.folder import DataFolder, sources_of
 from xstilts_hpc.tasks.published import PublishedData
 from xstilts_hpc.training import MASKED_TEXT, MIXTURE, PARAGRAPHS, Part, Sampling, Training
 
@@ -79,6 +79,7 @@ class Resolver:
         self, task: Task, size: int | str, languages: tuple[str, ...], *, capped: bool = False
     ) -> tuple[Part, int, float, str]:
         """Return a task's part, its number of examples, their mean length, and what is wrong with it."""
+        self._check_translated(task, languages)
         facts = [self.data.facts(task, self.data.training_split(task, code), code) for code in languages]
         available = sum(f["examples"] for f in facts)
         problem = ""
@@ -96,6 +97,16 @@ class Resolver:
         digest = self.data.training_digest(task, languages)
         part = Part(task.name, digest, 0 if full else count, languages, "" if full else task.strata)
         return part, count, length, problem
+
+    def _check_translated(self, task: Task, languages: Sequence[str]) -> None:
+        """Refuse a translated training set that nobody publishes and that is not here either."""
+        published = task.published.get(Split.TRANSLATED, {})
+        for code in languages:
+            split = self.data.training_split(task, code)
+            possible = code in published or (not published and sources_of(task, split, code))
+            if split is Split.TRANSLATED and not possible and not self.data.has(task, split, code):
+                there = f"there are {', '.join(published)}" if published else "there is none"
+                raise GridError(f"translated: no translation of {task.name} into {code} is published; {there}")
 
     def _text(self, mlm: MlmEntry) -> Part:
         """Return the text of masked-language modelling, in the languages that are named or all that are here."""

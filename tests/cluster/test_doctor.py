@@ -256,6 +256,8 @@ def test_this_machine_alone_is_examined_without_slurm(tmp_path: Path, monkeypatc
     code, checks = run("--root", tmp_path)
     assert code == 0
     assert {check["name"]: check["level"] for check in checks if check["area"] == "machine"}["devices"] == "ok"
+    shown = CliRunner().invoke(app, ["doctor", "--root", str(tmp_path)]).stdout
+    assert shown.endswith(f"next: xstilts submit GRID --profile local --root {tmp_path}\n")
 
 
 def test_a_cluster_that_is_not_there_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,8 @@ def test_translations_are_those_that_readers_know() -> None:
 def test_a_language_without_translations_is_an_error() -> None:
     with pytest.raises(DataError, match=r"no translation of mnli, squad_v1 into 'xx' is published; valid: ar, bg, de"):
         with_translations([TASKS["mnli"], TASKS["squad_v1"]], ["de", "xx"])
+    with pytest.raises(DataError, match="no translation of hellaswag into 'de' is published; none is"):
+        with_translations([TASKS["hellaswag"]], ["de"])
 
 
 def test_a_task_needs_its_parts_and_its_training_set() -> None:

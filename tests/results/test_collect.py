@@ -80,7 +80,9 @@ def test_logits_that_are_not_finite_are_flagged(builder: Any, sequence: Any) -> 
 
 def test_a_missing_run_is_listed_and_the_rest_is_written(small: Any) -> None:
     small.folder(3).done_json.unlink()
-    with pytest.raises(IncompleteError, match=r"1 of 4 cells are missing.*\n.*run not finished\nnext: ") as error:
+    with pytest.raises(
+        IncompleteError, match=r"1 of 4 cells are missing.*\n.*run not finished\nnext: .* --root "
+    ) as error:
         collect("small", small.root)
     assert error.value.exit_code == 4
     written = pd.read_csv(find_grid("small", small.root).scores_csv)

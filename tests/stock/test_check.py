@@ -104,7 +104,11 @@ def test_what_is_missing_is_named_with_the_command_that_gets_it(tmp_path: Path) 
     found = check_data(tmp_path, ["xnli"])
     missing = {f.language for f in found.findings if f.state is State.MISSING and f.split is Split.TEST}
     assert missing == set(XNLI.languages)
-    assert found.how_to_get(XNLI) == "xstilts data fetch xnli"
+    assert found.how_to_get(XNLI) == f"xstilts data fetch xnli --data {tmp_path}"
+    assert XNLI.how_to_get(Path("experiments/data")) == "xstilts data fetch xnli"
+    assert XNLI.how_to_get(tmp_path / "data", Split.TRANSLATED, "de") == (
+        f"xstilts data fetch xnli --translated de --root {tmp_path}"
+    )
     says = "expected xnli/dev-{language}.tsv or XNLI-1.0/xnli.dev.tsv or 2 more"
     assert finding(tmp_path, "xnli", "dev", "ar").says == says
 
@@ -117,7 +121,7 @@ def test_an_unsound_copy_is_no_data_and_the_reason_is_said(tmp_path: Path) -> No
 
 
 def test_a_task_that_cannot_be_fetched_says_what_to_do_by_hand() -> None:
-    assert replace(MNLI, by_hand="ask for it").how_to_get == "ask for it"
+    assert replace(MNLI, by_hand="ask for it").how_to_get(Path()) == "ask for it"
 
 
 def test_a_union_is_checked_by_its_parts_and_each_task_once(tmp_path: Path) -> None:

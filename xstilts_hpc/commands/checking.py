@@ -50,9 +50,15 @@ def doctor(  # noqa: PLR0913 - a command has as many parameters as options
 
         patience = Patience(wait_min, time_min)
         found[Area.NODE] = send_to_node(load_profile(profile), root, patience, tell=_aside)
-    then = f"xstilts submit {shlex.quote(str(grid)) if grid else 'GRID'} --profile {shlex.quote(profile)}"
-    look = load_profile(profile).kind == "slurm" and not on_node
-    _report(found, as_json=as_json, then=f"xstilts doctor --profile {shlex.quote(profile)} --on-node" if look else then)
+    _report(found, as_json=as_json)
+    if not as_json:
+        _say_next(profile, grid, root, visit=load_profile(profile).kind == "slurm" and not on_node)
+
+
+def _say_next(profile: str, grid: Path | None, root: Path, *, visit: bool) -> None:
+    """Print what comes after a look that found nothing wrong: one at the nodes, or the submission."""
+    submit = f"xstilts submit {shlex.quote(str(grid)) if grid else 'GRID'} --profile {shlex.quote(profile)}"
+    say_next(f"xstilts doctor --profile {shlex.quote(profile)} --on-node" if visit else submit, root)
 
 
 def _aside(text: str) -> None:
@@ -77,11 +83,11 @@ def _read(root: Path, token: str) -> "list[Check]":
     return visit_checks(visit_of(root.resolve(), token), time.time())
 
 
-def _report(found: "Findings", *, as_json: bool, then: str = "") -> None:
+def _report(found: "Findings", *, as_json: bool) -> None:
+    """Print what was found; leave with the exit code that it gives, unless that is 0."""
     from xstilts_hpc.cluster.doctor_check import exit_code, findings_json, findings_table
 
     print_value(findings_json(found), lambda: findings_table(found), as_json=as_json)
     code = exit_code(found)
-    if then and not code and not as_json:
-        typer.echo(f"next: {then}")
-    raise typer.Exit(code)
+    if code:
+        raise typer.Exit(code)

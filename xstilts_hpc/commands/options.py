@@ -1,7 +1,6 @@
 """What commands share: their options, and how they print."""
 
 import json
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xstilts_hpc.commands import completion
+from xstilts_hpc.next_command import DATA, for_folders
+from xstilts_hpc.next_command import EXPERIMENTS as EXPERIMENTS
 
 # Heavy packages are imported inside the commands that need them: `xstilts --help` must answer at once.
 if TYPE_CHECKING:
@@ -48,12 +49,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
 Partial = Annotated[bool, typer.Option("--allow-partial", help="Accept missing cells: exit 0, averages marked n=k/N.")]
 
-EXPERIMENTS = Path("experiments")
-
 
 def data_of(root: Path, data: Path | None) -> Path:
     """Return the data folder: that of the root, unless another one is named."""
-    return root / "data" if data is None else data
+    return root / DATA if data is None else data
 
 
 def expand_grid(grid: Path, root: Path, *, published: bool = False) -> "Plan":
@@ -89,5 +88,4 @@ def print_value(value: Any, table: Callable[[], Any], *, as_json: bool) -> None:
 
 def say_next(command: str, root: Path, data: Path | None = None) -> None:
     """Print the next useful command, for the same root and data folder."""
-    folders = ([("--root", root)] if root != EXPERIMENTS else []) + ([("--data", data)] if data is not None else [])
-    typer.echo(" ".join([f"next: {command}", *(f"{option} {shlex.quote(str(path))}" for option, path in folders)]))
+    typer.echo(f"next: {for_folders(command, root, data)}")

@@ -79,7 +79,8 @@ def with_translations(tasks: Sequence[Task], languages: Sequence[str]) -> list[T
     for code in languages:
         if code not in known:
             names = ", ".join(task.name for task in tasks)
-            raise DataError(f"no translation of {names} into {code!r} is published; {nearest(code, known)}")
+            there = nearest(code, known) if known else "none is"
+            raise DataError(f"no translation of {names} into {code!r} is published; {there}")
     return [replace(task, downloads=(*task.downloads, *_translated(task, languages))) for task in tasks]
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from xstilts_hpc.errors import IncompleteError, XstiltsError
 from xstilts_hpc.files import whole_file
+from xstilts_hpc.next_command import for_folders
 from xstilts_hpc.plan import Cell, GridFolder, Plan, PlannedRun, load_plan
 from xstilts_hpc.results.kept import FileScore, kept
 from xstilts_hpc.results.named import find_grid
@@ -161,11 +162,13 @@ def require_complete(scores: Scores) -> None:
     kinds: dict[str, dict[str, set[Cell]]] = {}
     for item in scores.missing:
         kinds.setdefault(item.reason.partition(":")[0], {}).setdefault(item.reason, set()).add(item.cell)
+    look = for_folders(f"xstilts status {name}", scores.root)
+    again = for_folders("xstilts submit GRID --profile PROFILE", scores.root)
     lines = [f"  {len(set().union(*cells.values()))} of them: {_shown(list(cells))}" for cells in kinds.values()]
     raise IncompleteError(
         f"grid {name}: {scores.num_missing} of {scores.num_cells} cells are missing; "
-        "the others are written\n" + "\n".join(lines) + f"\nnext: xstilts status {name} shows the runs, xstilts submit "
-        "GRID --profile PROFILE hands over what is not done, --allow-partial accepts what there is"
+        "the others are written\n" + "\n".join(lines) + f"\nnext: {look} shows the runs, {again} "
+        "hands over what is not done, --allow-partial accepts what there is"
     )
 
 

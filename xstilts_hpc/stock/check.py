@@ -91,7 +91,7 @@ class DataCheck:
     def how_to_get(self, task: Task) -> str:
         """Return what to do about a task of which something is missing or wrong; "" where nothing is."""
         wrong = {finding.state for finding in self.findings if finding.task == task.name}
-        return task.how_to_get if State.MISSING in wrong or any(state.invalid for state in wrong) else ""
+        return task.how_to_get(self.data) if State.MISSING in wrong or any(state.invalid for state in wrong) else ""
 
 
 def check_data(data: Path, names: Sequence[str] = (), tell: Callable[[str], None] = lambda text: None) -> DataCheck:

@@ -185,7 +185,8 @@ def _check_same(task: Task, data: Path, same: Iterable[str]) -> None:
     if changed:
         raise DataError(
             f"{data}: {_some(changed)} is not what SOURCES.json says that it was, and what would be imported is the "
-            f"same; to get the right content: {task.how_to_get}; or move it out of {data} and import it from there"
+            f"same; to get the right content: {task.how_to_get(data)}; or move it out of {data} and import it from "
+            "there"
         )
 
 

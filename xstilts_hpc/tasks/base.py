@@ -17,6 +17,7 @@ from xstilts_hpc.examples import (
 )
 from xstilts_hpc.languages import ENGLISH
 from xstilts_hpc.metrics.base import Metric
+from xstilts_hpc.next_command import for_data
 from xstilts_hpc.tasks.download import Download, HubFiles
 
 
@@ -134,11 +135,11 @@ class Task:
         """Say whether a split cannot be scored without dev: pairs are mined with a threshold from there."""
         return self.mining and split is Split.TEST
 
-    @property
-    def how_to_get(self) -> str:
-        """Return the command that fetches the files, or what to do where there is nothing to fetch."""
-        fetched = f"xstilts data fetch {self.name}" if self.downloads or self.union else ""
-        return self.by_hand or fetched or f"get it from {self.origin}"
+    def how_to_get(self, data: Path, split: Split = Split.TRAIN, language: str = ENGLISH) -> str:
+        """Return the command that fetches the files into a data folder, or what to do where there is none."""
+        translated = f" --translated {language}" if split is Split.TRANSLATED else ""
+        fetched = f"xstilts data fetch {self.name}{translated}" if self.downloads or self.union else ""
+        return self.by_hand or (for_data(fetched, data) if fetched else f"get it from {self.origin}")
 
     @property
     def open_labels(self) -> bool:

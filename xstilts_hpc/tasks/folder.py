@@ -103,7 +103,8 @@ class DataFolder:
         """Refuse a folder that is not there."""
         if not self.root.is_dir():
             raise DataError(
-                f"data folder {self.root} does not exist; set `data:` in the grid to the folder of the data "
+                f"data folder {self.root} does not exist; `xstilts data fetch` makes ROOT/data, `xstilts demo` makes "
+                "ROOT/miniature/data; if the data are elsewhere, say --root ROOT, or `data:` in the grid "
                 "(`xstilts plan GRID --published` does without)"
             )
 
@@ -201,8 +202,8 @@ class DataFolder:
         names = names or "(the task has no such split)"
         return (
             f"{task.title}: no {split} file for language {language} under {self.root}; expected {names}"
-            f" (also under download/, intermediate/ or {task.name}/); to get it: {task.how_to_get}"
-            + (f" --translated {language}" if split is Split.TRANSLATED else "")
+            f" (also under download/, intermediate/ or {task.name}/); to get it: "
+            + task.how_to_get(self.root, split, language)
             + (f"; not used: {why}" if (why := self.refusal(task, split, language)) else "")
         )
 

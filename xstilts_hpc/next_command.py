@@ -1,0 +1,19 @@
+"""The commands that messages name, for the folders that the user works with."""
+
+import shlex
+from pathlib import Path
+
+EXPERIMENTS = Path("experiments")
+# The data folder of a root.
+DATA = "data"
+
+
+def for_folders(command: str, root: Path = EXPERIMENTS, data: Path | None = None) -> str:
+    """Return a command with its options --root and --data, where the folders are not the usual ones."""
+    folders = ([("--root", root)] if root != EXPERIMENTS else []) + ([("--data", data)] if data is not None else [])
+    return " ".join([command, *(f"{option} {shlex.quote(str(path))}" for option, path in folders)])
+
+
+def for_data(command: str, data: Path) -> str:
+    """Return a command with the option that leads it to a data folder."""
+    return for_folders(command, data.parent) if data.name == DATA else for_folders(command, data=data)
