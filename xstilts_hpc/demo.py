@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from xstilts_hpc.cluster.local import run_local
 from xstilts_hpc.cluster.local_progress import LocalProgress
 from xstilts_hpc.cluster.profile import load_profile
+from xstilts_hpc.cluster.succession import Terms
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.expand import expand
 from xstilts_hpc.grid import load_grid
@@ -23,7 +24,8 @@ def run_demo(root: Path, console: Console, *, slots: int) -> int:
     profile = load_profile("local")
     if slots:
         profile = profile.model_copy(update={"slots": slots})
-    code = run_local(plan, root, profile, progress=LocalProgress(console))
+    # of another version the demonstration may have other runs
+    code = run_local(plan, root, profile, progress=LocalProgress(console), terms=Terms(replace=True))
     if code:
         raise RunError(
             "the demonstration did not finish; the same command goes on, and the logs of its runs are in "

@@ -191,6 +191,11 @@ class GridFolder:
         return self.path / "plan.json"
 
     @property
+    def replaced(self) -> Path:
+        """Return the folder of the plans that later ones of the name took the place of."""
+        return self.path / "replaced"
+
+    @property
     def submissions(self) -> Path:
         """Return the folder with a folder per submission."""
         return self.path / "submissions"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xstilts_hpc.cluster.queue import Slot, ask_slots, slots_in
 from xstilts_hpc.cluster.submission import Submission, submissions
+from xstilts_hpc.cluster.succession import replaced_plans
 from xstilts_hpc.errors import ClusterError, RunError
 from xstilts_hpc.lease import seems_held
 from xstilts_hpc.plan import Plan, load_plan, plan_files
@@ -21,8 +22,9 @@ class Claims:
     """What the grids under a root still need.
 
     `done` are the runs that are done in every plan that holds them, `undone_children` leads from a run to those that
-    start from its encoder and are not done in some plan, `grids_of` to the grids whose plans hold it. `busy` leads
-    from a run to why nothing of it may be touched now. `held` are the submissions of which Slurm holds a job, or may
+    start from its encoder and are not done in some plan, `grids_of` to the grids whose plans hold it, `once_of` to a
+    grid that held it before another of its name was submitted. `busy` leads from a run to why nothing of it may be
+    touched now. `held` are the submissions of which Slurm holds a job, or may
     hold one: `problem` says why it gave no answer.
     """
 
@@ -30,6 +32,7 @@ class Claims:
     undone_children: Mapping[str, list[str]]
     grids_of: Mapping[str, list[str]]
     busy: Mapping[str, str]
+    once_of: Mapping[str, str] = field(default_factory=dict)
     submissions: tuple[Submission, ...] = ()
     held: frozenset[Path] = field(default_factory=frozenset)
     problem: str = ""
@@ -52,6 +55,7 @@ def claims(root: Path) -> Claims:
         undone_children={parent: sorted(set(found)) for parent, found in children.items()},
         grids_of=grids_of,
         busy={**queued, **_leased(root, grids_of)},
+        once_of={run_id: plan.name for plan in replaced_plans(root) for run_id in plan.runs},
         submissions=tuple(submissions(root)),
         held=held,
         problem=problem,

@@ -192,7 +192,9 @@ def _strays(root: Path, found: Claims) -> Iterator[Item]:
     """Yield the folders of runs that stand in no plan; they are never deleted."""
     for folder in sorted((root / "runs").glob("*")):
         if folder.name not in found.grids_of and folder.is_dir():
-            yield Item(What.RUN, folder, "it belongs to no grid: look at it, and delete it yourself", stays=True)
+            once = found.once_of.get(folder.name)
+            why = f"it was of grid {once}, which no longer asks for it" if once else "it belongs to no grid"
+            yield Item(What.RUN, folder, f"{why}: look at it, and delete it yourself", stays=True)
 
 
 def _is_inside(path: Path, root: Path) -> bool:

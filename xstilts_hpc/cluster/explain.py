@@ -12,6 +12,7 @@ from xstilts_hpc.cluster.failures import advice_for, failures_of
 from xstilts_hpc.cluster.logs import log_of
 from xstilts_hpc.cluster.reasons import in_words
 from xstilts_hpc.cluster.status import Standing, State, View, look
+from xstilts_hpc.cluster.succession import replaced_plans
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import MALFORMED
 from xstilts_hpc.plan import Plan, load_plan, plan_files
@@ -19,10 +20,16 @@ from xstilts_hpc.run_folder import RunFolder, run_folder
 
 _LINE = 1 << 12  # more than a line of a history has
 
+# The states of a run that somebody would have to hand over.
+_LEFT = (State.WAITING, State.ELIGIBLE, State.FAILED, State.BLOCKED)
+
 
 @dataclass(frozen=True)
 class Explanation:
-    """What there is to say of a run: its state, its attempts, Slurm's words if it holds it, and what happens next."""
+    """What there is to say of a run: its state, its attempts, Slurm's words if it holds it, and what happens next.
+
+    It is `dropped` where only an earlier plan of its grid's name has it.
+    """
 
     run: str
     grid: str
@@ -33,10 +40,12 @@ class Explanation:
     now: str = ""
     slurm: Mapping[str, str] = field(default_factory=dict)
     next: str = ""
+    dropped: bool = False
 
     def lines(self) -> Iterator[str]:
         """Yield the explanation as text."""
-        yield f"{self.run}: {self.state}{f', {self.cause}' if self.cause else ''} (grid {self.grid})"
+        grid = f"once of grid {self.grid}" if self.dropped else f"grid {self.grid}"
+        yield f"{self.run}: {self.state}{f', {self.cause}' if self.cause else ''} ({grid})"
         for attempt in self.attempts:
             yield from _attempt_lines(attempt)
         if self.now:
@@ -50,23 +59,30 @@ class Explanation:
 
 def explain(run_id: str, root: Path) -> Explanation:
     """Return the history of a run, from its folder, the plans that hold it, and what Slurm says."""
-    plan = _plan_of(run_id, root)
+    plan, stands = _plan_of(run_id, root)
     view = look(_line_of(plan, run_id), root)
     standing = view.standings[run_id]
     attempts = tuple(run_folder(root, run_id).attempts())
     path = log_of(run_id, root)
     log, step = str(path) if path.is_file() else "", _next(view, run_id, standing)
+    if not stands and standing.state in _LEFT:
+        step = f"nothing: the grid {plan.name} that was submitted since does not ask for it"
     words = _slurm_words(view, run_id)
     now = _position(run_folder(root, run_id)) if standing.state == State.RUNNING else ""
-    return Explanation(run_id, plan.name, str(standing.state), attempts, log, standing.cause, now, words, step)
+    return Explanation(
+        run_id, plan.name, str(standing.state), attempts, log, standing.cause, now, words, step, dropped=not stands
+    )
 
 
-def _plan_of(run_id: str, root: Path) -> Plan:
-    """Return a submitted plan that holds a run, the latest first."""
+def _plan_of(run_id: str, root: Path) -> tuple[Plan, bool]:
+    """Return a submitted plan that holds a run, the latest first, and whether it still stands."""
     for path in reversed(plan_files(root)):
         plan = load_plan(path) if json.dumps(run_id) in path.read_text(encoding="utf-8") else None
         if plan and run_id in plan.runs:
-            return plan
+            return plan, True
+    for plan in replaced_plans(root):
+        if run_id in plan.runs:
+            return plan, False
     raise RunError(f"run {run_id} is in no submitted grid under {root}; submit a grid that needs it")
 
 

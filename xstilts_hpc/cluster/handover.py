@@ -18,6 +18,7 @@ from xstilts_hpc.cluster.profile import Profile
 from xstilts_hpc.cluster.sbatch import Executor, own_words, path_line, python_command
 from xstilts_hpc.cluster.sbatch_options import collector_options, run_options
 from xstilts_hpc.cluster.submission import COLLECTOR, Submission, prepare_all
+from xstilts_hpc.cluster.succession import put_on_record
 from xstilts_hpc.errors import ClusterError
 from xstilts_hpc.plan import Plan, grid_folder
 from xstilts_hpc.run_folder import RunFolder, run_folder
@@ -43,11 +44,12 @@ class Handover:
         self._profile = profile
         self._plan_file = grid_folder(submission.root, plan.name).plan
         self._plan_before = self._plan_file.read_bytes() if self._plan_file.is_file() else b""
+        self._kept: Path | None = None
         self._new: list[RunFolder] = []
 
     def prepare(self) -> None:
         """Write the plan, the run folders of everything not done, and what is intended, job names included."""
-        self._plan.save(self._plan_file)
+        self._kept = put_on_record(self._plan, self.submission.root)
         run_ids = [*self.submission.runs, *self.submission.queued, *self.submission.waiting]
         folders = [run_folder(self.submission.root, run_id) for run_id in run_ids]
         self._new = [folder for folder in folders if not folder.path.exists()]
@@ -89,6 +91,9 @@ class Handover:
         for folder in self._new:
             if folder.path.is_dir() and set(folder.path.iterdir()) <= {folder.run_json, folder.request_json}:
                 shutil.rmtree(folder.path, ignore_errors=True)
+        if self._kept:
+            self._kept.unlink(missing_ok=True)
+            remove_empty(self._kept.parent, self._plan_file.parent)
         if self._plan_before:
             self._plan_file.write_bytes(self._plan_before)
         else:

@@ -20,10 +20,11 @@ from xstilts_hpc.cluster.profile import Profile
 from xstilts_hpc.cluster.schedule import Schedule
 from xstilts_hpc.cluster.side_by_side import how_many
 from xstilts_hpc.cluster.submission import EXECUTE, lock, prepare_all
+from xstilts_hpc.cluster.succession import USUAL, Terms, check_succession, put_on_record
 from xstilts_hpc.cluster.verdict import Verdict
 from xstilts_hpc.errors import IncompleteError, LockError, ProfileError, XstiltsError
 from xstilts_hpc.lease import seems_held
-from xstilts_hpc.plan import Plan, PlannedRun, grid_folder
+from xstilts_hpc.plan import Plan, PlannedRun
 from xstilts_hpc.run_folder import RunFolder, run_folder
 
 _TICK_S = 0.5  # how late a Ctrl-C is noticed
@@ -56,11 +57,11 @@ class Progress(Protocol):
 
 
 def run_local(
-    plan: Plan, root: Path, profile: Profile, *, progress: Progress, entry: str = EXECUTE, only: Collection[str] = ()
+    plan: Plan, root: Path, profile: Profile, *, progress: Progress, entry: str = EXECUTE, terms: Terms = USUAL
 ) -> int:
     """Do what is not done, `slots` runs at a time; return 0, or 4 where something was left undone.
 
-    With `only`, no other runs are done. Ctrl-C once asks the running processes to save and stop and waits for them,
+    Ctrl-C once asks the running processes to save and stop and waits for them,
     twice kills them. Causes and budgets are those of an element of Slurm: a killed run starts again.
     """
     if profile.kind != "local":
@@ -70,8 +71,9 @@ def run_local(
     profile = profile.model_copy(update={"runs_per_gpu": at_once})
     slots = slots_of(profile, gpus_here())
     with lock(root, plan.name):
-        todo = _todo(plan, plan.done(root), only)
-        plan.save(grid_folder(root, plan.name).plan)
+        check_succession(plan, root, terms)
+        todo = _todo(plan, plan.done(root), terms.only)
+        put_on_record(plan, root)
         prepare_all(plan, root, [planned.run.id for planned in todo])
         # without GPUs DeepSpeed would look for some, and warn that there are none
         variables = profile.variables() if any(slots) else {"DS_ACCELERATOR": "cpu", **profile.variables()}

@@ -6,6 +6,7 @@ from pathlib import Path
 from xstilts_hpc.cluster.profile import Profile
 from xstilts_hpc.cluster.submission import Submission
 from xstilts_hpc.cluster.submit import Entry, submit
+from xstilts_hpc.cluster.succession import Terms
 from xstilts_hpc.errors import ClusterError, LockError, XstiltsError
 from xstilts_hpc.plan import Plan, grid_folder, load_plan
 from xstilts_hpc.run_folder import run_folder
@@ -20,10 +21,11 @@ def submit_next_wave(wave: Submission) -> str:
     untried = _untried(plan, wave.root)
     if not untried:
         return "no run is left for another wave"
+    entry = Entry(wave.entry, wave.collect)
     profile, problem = Profile.model_validate(wave.profile), ""
     for pause_s in _PAUSES_S:
         try:
-            submitted = submit(plan, wave.root, profile, entry=Entry(wave.entry, wave.collect), only=untried)
+            submitted = submit(plan, wave.root, profile, entry=entry, terms=Terms(only=untried))
             return f"submitted the next wave: {len(submitted.runs)} runs in {len(submitted.arrays)} arrays"
         except (ClusterError, LockError) as error:  # the queue is full, or another submits: that passes
             problem = str(error)

@@ -27,6 +27,7 @@ from xstilts_hpc.cluster.submission import (
     now,
     submissions,
 )
+from xstilts_hpc.cluster.succession import USUAL, Terms, check_succession, put_on_record
 from xstilts_hpc.cluster.waves import wave_of
 from xstilts_hpc.errors import ClusterError, ProfileError, nearest
 from xstilts_hpc.forecast import minutes_of
@@ -55,11 +56,11 @@ def submit(
     *,
     dry_run: bool = False,
     entry: Entry = Entry(),
-    only: Collection[str] = (),
+    terms: Terms = USUAL,
 ) -> Submission:
     """Submit what is neither done nor queued, and a collector after it; a dry run changes nothing.
 
-    With `only`, no other runs are submitted. What limits leave no room for waits for the next wave, which the
+    What limits leave no room for waits for the next wave, which the
     collector submits. ClusterError where Slurm refuses (nothing is left behind) or does not answer (what it took is
     written down, or found by its name at the next submit).
     """
@@ -67,12 +68,12 @@ def submit(
     with clean_environment():
         _check(profile, root)
         if dry_run:
-            return _Planner(plan, root, profile, entry, only).planned()[0]
+            return _Planner(plan, root, profile, entry, terms).planned()[0]
         try:
             with lock(root, plan.name), handing_over(root):
                 require_trusted(grid_folder(root, plan.name).submissions, root)
                 _receive(root)
-                return _submit(_Planner(plan, root, profile, entry, only))
+                return _submit(_Planner(plan, root, profile, entry, terms))
         except BaseException:
             remove_empty(grid_folder(root, plan.name).submissions, root)
             raise
@@ -110,15 +111,16 @@ def _receive(root: Path) -> None:
 class _Planner:
     """What would be submitted now, by what is done, queued and allowed."""
 
-    def __init__(self, plan: Plan, root: Path, profile: Profile, entry: Entry, only: Collection[str]) -> None:
+    def __init__(self, plan: Plan, root: Path, profile: Profile, entry: Entry, terms: Terms) -> None:
         self.plan = plan
         self.root = root
         self.profile = profile
         self._entry = entry
-        self._only = only
+        self._terms = terms
 
     def planned(self) -> tuple[Submission, list[Array], list[Pace]]:
         """Ask Slurm what it holds, and return what would be submitted now."""
+        check_succession(self.plan, self.root, self._terms)
         done = self.plan.done(self.root)
         queue = ask_queue(self.root, self.plan.runs.keys() - done)
         if queue.problem:
@@ -147,7 +149,8 @@ class _Planner:
     def _arrays(self, done: Collection[str], queued: Mapping[str, str]) -> tuple[list[Array], list[str]]:
         limits = read_limits(self.profile)
         busy = set(_executing(self.root, [i for i in self.plan.runs if i not in done and i not in queued]))
-        wanted = {i: p for i, p in self.plan.runs.items() if i not in busy and (not self._only or i in self._only)}
+        only = self._terms.only
+        wanted = {i: p for i, p in self.plan.runs.items() if i not in busy and (not only or i in only)}
         shape = Shape(
             max_array_size=limits.max_array_size,
             time_min=self.profile.time_min,
@@ -188,7 +191,7 @@ def _executing(root: Path, run_ids: Iterable[str]) -> list[str]:
 def _submit(planner: _Planner) -> Submission:
     submission, arrays, paces = planner.planned()
     if not arrays:
-        planner.plan.save(grid_folder(submission.root, planner.plan.name).plan)
+        put_on_record(planner.plan, submission.root)
         return submission
     submission = replace(submission, code=str(take_snapshot(submission.root)))
     handover = Handover(planner.plan, submission, _without_bad_nodes(planner.profile, submission.root))

@@ -14,12 +14,14 @@ from xstilts_hpc.commands.options import (
     DryRun,
     GridPath,
     ProfileName,
+    Replace,
     Root,
     RunId,
     console,
     data_of,
     expand_grid,
     print_value,
+    run_here,
     say_next,
 )
 from xstilts_hpc.errors import IncompleteError
@@ -93,12 +95,18 @@ def plan(
         _say_next_of(expanded, grid, root, where)
 
 
-def submit(grid: GridPath, profile: ProfileName, root: Root = EXPERIMENTS, dry_run: DryRun = False) -> None:
+def submit(
+    grid: GridPath, profile: ProfileName, root: Root = EXPERIMENTS, dry_run: DryRun = False, replace: Replace = False
+) -> None:
     """Hand over the runs that are not done: to Slurm as arrays, or with a local profile run them here.
+
+    A grid may be edited and submitted again: what it adds is done. Where runs would no longer be in it, --replace
+    says that this is meant.
 
     Example: xstilts submit grids/size_sweep.yaml --profile local
     """
     from xstilts_hpc.cluster.profile import load_profile
+    from xstilts_hpc.cluster.succession import Terms, check_succession
     from xstilts_hpc.model_files import require_model
     from xstilts_hpc.packages import require_training_packages
 
@@ -106,22 +114,23 @@ def submit(grid: GridPath, profile: ProfileName, root: Root = EXPERIMENTS, dry_r
     if not (dry_run or loaded.brings_packages):
         require_training_packages()
     expanded = expand_grid(grid, root)
+    terms = Terms(replace=replace)
+    check_succession(expanded, root, terms)
     require_model(next(iter(expanded.runs.values())).run.model)
     if loaded.kind == "slurm":
         from xstilts_hpc.cluster.submit import submit as hand_over
         from xstilts_hpc.listing import print_submission
 
-        print_submission(hand_over(expanded, root, loaded, dry_run=dry_run), console(), dry_run=dry_run)
+        submission = hand_over(expanded, root, loaded, dry_run=dry_run, terms=terms)
+        print_submission(submission, console(), dry_run=dry_run)
         say_next(f"xstilts status {shlex.quote(str(grid))}", root)
     elif dry_run:
         todo = len(expanded.runs) - len(expanded.done(root))
         typer.echo(f"would run {todo} of {len(expanded.runs)} runs here")
     else:
-        from xstilts_hpc.cluster.local import run_local
-        from xstilts_hpc.cluster.local_progress import LocalProgress
         from xstilts_hpc.listing import progress_of
 
-        code = run_local(expanded, root, loaded, progress=LocalProgress(console()))
+        code = run_here(expanded, root, loaded, terms)
         typer.echo(progress_of(expanded, root))
         _say_next_of(expanded, grid, root, profile)
         raise typer.Exit(code)

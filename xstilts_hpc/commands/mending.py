@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xstilts_hpc.commands.options import EXPERIMENTS, DryRun, GridName, Root, console, say_next, submitted_plan
+from xstilts_hpc.commands.options import (
+    EXPERIMENTS,
+    DryRun,
+    GridName,
+    Root,
+    console,
+    run_here,
+    say_next,
+    submitted_plan,
+)
 
 if TYPE_CHECKING:
     from xstilts_hpc.cluster.profile import Profile
@@ -62,16 +71,16 @@ def retry(
 
 def _hand_over(planned: "Plan", root: Path, profile: "Profile", *, only: set[str], dry_run: bool) -> int:
     """Submit some runs of a plan, or run them here where the profile is local; return the exit code."""
+    from xstilts_hpc.cluster.succession import Terms
+
+    terms = Terms(only=only)
     if profile.kind == "slurm":
         from xstilts_hpc.cluster.submit import submit
         from xstilts_hpc.listing import print_submission
 
-        print_submission(submit(planned, root, profile, only=only, dry_run=dry_run), console(), dry_run=dry_run)
+        print_submission(submit(planned, root, profile, terms=terms, dry_run=dry_run), console(), dry_run=dry_run)
         return 0
     if dry_run:
         typer.echo(f"would run {len(only)} of {len(planned.runs)} runs here")
         return 0
-    from xstilts_hpc.cluster.local import run_local
-    from xstilts_hpc.cluster.local_progress import LocalProgress
-
-    return run_local(planned, root, profile, progress=LocalProgress(console()), only=only)
+    return run_here(planned, root, profile, terms)

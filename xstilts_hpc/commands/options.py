@@ -15,6 +15,8 @@ from xstilts_hpc.next_command import EXPERIMENTS as EXPERIMENTS
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from xstilts_hpc.cluster.profile import Profile
+    from xstilts_hpc.cluster.succession import Terms
     from xstilts_hpc.plan import Plan
 
 GridPath = Annotated[Path, typer.Argument(help="The grid file.", metavar="GRID", autocompletion=completion.grid_files)]
@@ -48,6 +50,9 @@ DataPath = Annotated[Path | None, typer.Option("--data", help="The data folder, 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
 Partial = Annotated[bool, typer.Option("--allow-partial", help="Accept missing cells: exit 0, averages marked n=k/N.")]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Let it take the place of a grid of its name that has other runs.")
+]
 
 
 def data_of(root: Path, data: Path | None) -> Path:
@@ -69,6 +74,14 @@ def submitted_plan(grid: str, root: Path) -> "Plan":
     from xstilts_hpc.results.named import find_grid
 
     return load_plan(find_grid(grid, root).plan)
+
+
+def run_here(plan: "Plan", root: Path, profile: "Profile", terms: "Terms") -> int:
+    """Do a plan's undone runs on this machine, with their progress on the terminal; return the exit code."""
+    from xstilts_hpc.cluster.local import run_local
+    from xstilts_hpc.cluster.local_progress import LocalProgress
+
+    return run_local(plan, root, profile, progress=LocalProgress(console()), terms=terms)
 
 
 def console() -> "Console":

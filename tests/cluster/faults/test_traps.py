@@ -162,7 +162,7 @@ def test_job_ids_that_come_again_lead_to_no_old_files(
         cluster = DevCluster(ClusterSettings(folder=cluster_folder, first_job_id=500))
         cluster.start()
         monkeypatch.setenv("SLURM_CONF", cluster.environment()["SLURM_CONF"])
-        plan = make_plan({}, tasks)
+        plan = make_plan({}, tasks, name=tasks[0])
         write_json(tmp_path / "orders.json", {"fail": ["c"]})
         found.append(hand_over(plan, tmp_path))
         wait_for_end(found[-1])
