@@ -201,6 +201,7 @@ def expand(grid: Grid, *, root: Path, published: bool = False) -> Plan:
         | dict.fromkeys(resolver.without_dev, (ENGLISH,)),
         digest=cells_digest(cells),
         left_out={name: tuple(rows) for name, rows in resolver.left_out.items() if rows},
+        asked=grid.digest,
     )
 
 

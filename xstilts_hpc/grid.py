@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from xstilts_hpc.errors import GridError, XstiltsError
 from xstilts_hpc.examples import Kind
+from xstilts_hpc.files import digest_of
 from xstilts_hpc.languages import language
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.tasks import PLUGINS, named_task, task_of, tasks_with
@@ -260,6 +261,11 @@ class Grid(_Strict):
     recipe: RecipeChanges = RecipeChanges()  # type: ignore[valid-type]
     recipe_for: dict[Annotated[str, AfterValidator(_as_message(_training_name))], RecipeChanges] = {}  # type: ignore[valid-type]
     exclude: list[Exclusion] = []
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of what the file says: comments and defaults that are written out change nothing."""
+        return digest_of(self.model_dump(mode="json", by_alias=True, exclude_defaults=True))
 
     def changes(self) -> Mapping[str, Any]:
         """Return the grid's departures from the default recipe."""

@@ -80,7 +80,8 @@ class Plan:
     """The runs of a grid in an order that puts parents first, and its cells.
 
     `absent` lists the languages of each target task without a labelled file of the scored split (and intermediate
-    tasks without a dev set), `left_out` the unreadable rows of each training set, which are not trained on.
+    tasks without a dev set), `left_out` the unreadable rows of each training set, which are not trained on. `asked` is
+    the digest of the grid file, "" where the plan was written before that was kept.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Plan:
     absent: Mapping[str, tuple[str, ...]]
     digest: str
     left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    asked: str = ""
 
     def done(self, root: Path) -> set[str]:
         """Return the ids of the runs whose commit record covers what this plan asks.
@@ -128,6 +130,7 @@ def _plain(plan: Plan) -> dict[str, Any]:
         "absent": {target: list(languages) for target, languages in plan.absent.items()},
         "left_out": {task: list(rows) for task, rows in plan.left_out.items()},
         "digest": plan.digest,
+        "asked": plan.asked,
     }
 
 
@@ -176,7 +179,7 @@ def _plan_from_json(value: Mapping[str, Any]) -> Plan:
         "left_out": {task: tuple(rows) for task, rows in value.get("left_out", {}).items()},
     }
     texts = {name: value[name] for name in ("name", "question", "data", "digest")}
-    return made_of(Plan, {"runs": runs, "cells": cells, **lists, **texts})
+    return made_of(Plan, {"runs": runs, "cells": cells, **lists, **texts, "asked": value.get("asked", "")})
 
 
 @dataclass(frozen=True)

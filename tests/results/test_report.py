@@ -16,9 +16,10 @@ from typer.testing import CliRunner
 from xstilts_hpc.cli import app
 from xstilts_hpc.errors import IncompleteError
 from xstilts_hpc.files import append_json_line, write_json
-from xstilts_hpc.results.collect import find_grid, gather
+from xstilts_hpc.results.collect import gather
 from xstilts_hpc.results.figures.all_figures import figures
 from xstilts_hpc.results.means import Means
+from xstilts_hpc.results.named import find_grid
 from xstilts_hpc.results.page.listed import embedded
 from xstilts_hpc.results.report import collect_and_write, render, write_report
 from xstilts_hpc.results.tables.all_tables import tables

@@ -70,10 +70,9 @@ def expand_grid(grid: Path, root: Path, *, published: bool = False) -> "Plan":
 
 def submitted_plan(grid: str, root: Path) -> "Plan":
     """Return the plan of a grid that was submitted."""
-    from xstilts_hpc.plan import load_plan
-    from xstilts_hpc.results.named import find_grid
+    from xstilts_hpc.results.named import find_submitted
 
-    return load_plan(find_grid(grid, root).plan)
+    return find_submitted(grid, root)[1]
 
 
 def run_here(plan: "Plan", root: Path, profile: "Profile", terms: "Terms") -> int:

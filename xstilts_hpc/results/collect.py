@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from xstilts_hpc.errors import IncompleteError, XstiltsError
 from xstilts_hpc.files import whole_file
 from xstilts_hpc.next_command import for_folders
-from xstilts_hpc.plan import Cell, GridFolder, Plan, PlannedRun, load_plan
+from xstilts_hpc.plan import Cell, GridFolder, Plan, PlannedRun
 from xstilts_hpc.results.kept import FileScore, kept
-from xstilts_hpc.results.named import find_grid
+from xstilts_hpc.results.named import find_submitted
 from xstilts_hpc.results.rows import NOT_FINISHED, LogitsJob, score_files
 from xstilts_hpc.results.score_table import ScoreTable, score_table
 from xstilts_hpc.run import Prediction
@@ -110,8 +110,8 @@ def collect(grid: str | Path, root: str | Path, *, allow_partial: bool = False, 
     Raises IncompleteError where cells are missing, unless `allow_partial`; RunError where there is no plan;
     GridError where the name or file is no grid's.
     """
-    folder = find_grid(grid, root)
-    scores = gather(load_plan(folder.plan), Path(root), processes=processes)
+    folder, plan = find_submitted(grid, root)
+    scores = gather(plan, Path(root), processes=processes)
     write_scores(scores, folder)
     if not allow_partial:
         require_complete(scores)

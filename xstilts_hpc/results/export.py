@@ -10,10 +10,10 @@ from xstilts_hpc.errors import GridError, nearest
 from xstilts_hpc.files import write_json, write_text
 from xstilts_hpc.grid import NO_TASK
 from xstilts_hpc.logits_file import read_logits
-from xstilts_hpc.plan import UNUSED_SEED, Cell, Plan, load_plan
+from xstilts_hpc.plan import UNUSED_SEED, Cell, Plan
 from xstilts_hpc.results.collect import asked, gather, require_complete
 from xstilts_hpc.results.means import short_variants
-from xstilts_hpc.results.named import find_grid
+from xstilts_hpc.results.named import find_submitted
 from xstilts_hpc.results.rows import WHOLE_FILE
 from xstilts_hpc.results.tables.footer import shown_split
 from xstilts_hpc.results.xtreme_layout import ALL_TASKS, file_of, score_folders, write_language
@@ -105,7 +105,7 @@ def export(
     Raises IncompleteError at the end, with the rest written, where cells are missing and `allow_partial` is not set;
     GridError where no system has such a name.
     """
-    plan, root = load_plan(find_grid(grid, root).plan), Path(root)
+    (_, plan), root = find_submitted(grid, root), Path(root)
     every = systems_of(plan)
     systems = {name: cells for name, cells in every.items() if fnmatch(name, only)}
     if not systems:

@@ -18,12 +18,12 @@ from rich.text import Text
 
 from xstilts_hpc.files import write_text
 from xstilts_hpc.languages import LANGUAGES
-from xstilts_hpc.plan import Plan, load_plan
+from xstilts_hpc.plan import Plan
 from xstilts_hpc.results.collect import Scores, gather, require_complete, write_scores
 from xstilts_hpc.results.figures.all_figures import figures, write_figures
 from xstilts_hpc.results.figures.figure import Drawn, telling_svg
 from xstilts_hpc.results.means import Means
-from xstilts_hpc.results.named import find_grid
+from xstilts_hpc.results.named import find_submitted
 from xstilts_hpc.results.page.learning import LearningCurve, learning_curves, plain
 from xstilts_hpc.results.page.listed import MOST_ROWS, Listed, embedded, listed, listed_table
 from xstilts_hpc.results.page.run_list import FLAG_COLUMNS, RUN_COLUMNS, flag_rows, run_rows, state_of
@@ -69,8 +69,8 @@ def collect_and_write(
     it the report tells only whether their scores are there.
     Raises IncompleteError at the end, with everything written, where cells are missing and `allow_partial` is not set.
     """
-    folder = find_grid(grid, root)
-    scores = gather(load_plan(folder.plan), Path(root), processes=processes)
+    folder, plan = find_submitted(grid, root)
+    scores = gather(plan, Path(root), processes=processes)
     means = Means(scores, allow_partial)
     write_scores(scores, folder)
     found = tables(means)
