@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from xstilts_hpc.commands import checking, cleaning, fetching, grids, mending, results, seeing, stocking
-from xstilts_hpc.errors import XstiltsError
+from xstilts_hpc.disk import in_words
+from xstilts_hpc.errors import IncompleteError, XstiltsError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,12 +36,18 @@ app.add_typer(model, name="model")
 
 
 def main() -> None:
-    """Run the command line; an error a user can cause is one message and its exit code, without a traceback."""
+    """Run the command line; an error a user can cause is one message and its exit code, without a traceback.
+
+    So is what the system refuses, such as a file on a full disk, or in a folder that is not this user's.
+    """
     try:
         app()
     except XstiltsError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        typer.echo(f"error: {in_words(error)}", err=True)
+        sys.exit(IncompleteError.exit_code)
 
 
 @app.callback(invoke_without_command=True)

@@ -10,7 +10,8 @@ from xstilts_hpc.errors import FetchError
 
 # The disk, or a quota, is full.
 FULL = (errno.ENOSPC, errno.EDQUOT)
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ELOOP)
+_NOT_YOURS = (errno.EACCES, errno.EPERM, errno.EROFS)
+_REFUSED = (*_NOT_YOURS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ELOOP)
 
 
 class FullDiskError(FetchError):
@@ -25,6 +26,20 @@ def check_room(folder: Path, num_bytes: int, what: str) -> None:
             f"{folder}: {num_bytes:,} bytes of {what} are to come, but only {free:,} are free; make room and fetch "
             "again: what is there is gone on with"
         )
+
+
+def in_words(error: OSError) -> str:
+    """Return what the system refused as one message: where, why, and what to do where that is known."""
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno in (*FULL, errno.EFBIG):
+        return (
+            f"{where}the disk (or a quota) is full; make room, `xstilts clean GRID` says what may go, and repeat the "
+            "command: nothing half-written counts"
+        )
+    reason = error.strerror or str(error)
+    if error.errno in _NOT_YOURS:
+        return f"{where}{reason}; this user may not do so there: mend the permissions, or use a --root of your own"
+    return where + reason
 
 
 @contextmanager

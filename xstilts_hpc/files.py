@@ -5,12 +5,13 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from xstilts_hpc.disk import FULL
 from xstilts_hpc.errors import RunError
 
 T = TypeVar("T")
@@ -38,6 +39,10 @@ def whole_file(target: Path, *, durable: bool = True) -> Iterator[Path]:
         partial.replace(target)
         if durable:
             fsync(target.parent)
+    except OSError as error:
+        if error.errno in FULL and not error.filename:  # it refuses bytes without naming the file
+            error.filename = str(target)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -127,14 +132,14 @@ class Memory:
     """Facts that are slow to find out (digests, counts), remembered in one JSON file under a key that pins them."""
 
     def __init__(self, path: Path) -> None:
-        """Load what earlier commands remembered; a damaged memory is started anew."""
+        """Load what earlier commands remembered; a memory that cannot be read is started anew."""
         self.path = path
         self._facts: dict[str, Any] = {}
         self._changed = False
         if path.is_file():
             try:
                 self._facts = dict(parse_json(path.read_text(encoding="utf-8")))
-            except (ValueError, TypeError):
+            except (OSError, ValueError, TypeError):
                 self._facts = {}
 
     def recall(self, key: str, find_out: Callable[[], Any]) -> Any:
@@ -145,10 +150,11 @@ class Memory:
         return self._facts[key]
 
     def save(self) -> None:
-        """Write the file if anything was found out."""
+        """Write the file if anything was found out, where there is room and this user may."""
         if self._changed:
-            write_json(self.path, self._facts)
-            self._changed = False
+            with suppress(OSError):
+                write_json(self.path, self._facts)
+                self._changed = False
 
 
 def stat_key(paths: Iterable[Path]) -> list[tuple[str, int, int]]:

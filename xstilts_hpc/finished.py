@@ -1,6 +1,5 @@
 """Which runs are done, for many at once: commit records are read once, their products looked at every time."""
 
-import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -40,9 +39,8 @@ class Finished:
         return bool(fact["covers"]) and all(_has(beginning + path, size) for path, size in fact["products"])
 
     def save(self) -> None:
-        """Remember what was read, where this user may write."""
-        with contextlib.suppress(OSError):
-            self._memory.save()
+        """Remember what was read."""
+        self._memory.save()
 
     def _read(self, run_id: str, request: Request) -> dict[str, Any]:
         try:

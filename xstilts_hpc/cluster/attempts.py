@@ -1,6 +1,5 @@
 """What the records of attempts say, in short; read once and remembered, since there are many."""
 
-import contextlib
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -44,9 +43,8 @@ class Attempts:
         return found
 
     def save(self) -> None:
-        """Remember what was read, where this user may write."""
-        with contextlib.suppress(OSError):
-            self._memory.save()
+        """Remember what was read."""
+        self._memory.save()
 
     def _read(self, run_id: str) -> list[Attempt]:
         folder = run_folder(self._root, run_id)

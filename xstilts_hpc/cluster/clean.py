@@ -13,6 +13,7 @@ from stat import S_ISDIR
 from xstilts_hpc.cluster.claims import Claims, claims, grid_names
 from xstilts_hpc.cluster.snapshot import PACKAGE, code_folder
 from xstilts_hpc.cluster.submission import lock
+from xstilts_hpc.disk import FULL, FullDiskError
 from xstilts_hpc.errors import LockError
 from xstilts_hpc.files import read_json, write_json
 from xstilts_hpc.lease import hold, is_alive
@@ -40,6 +41,8 @@ class What(StrEnum):
 
 
 _SHARED = (What.ENCODER, What.CODE, What.CACHE)
+# What no lock or record guards: it goes first where the disk is so full that none can be written.
+_FREE = (What.BOARD, What.PARTIAL, What.CACHE)
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,26 @@ def clean(plan: Plan, root: Path, *, cache_days: int = 0) -> list[Item]:
     """Delete what may go and return it, with what stays; no grid is submitted meanwhile.
 
     LockError where somebody submits this grid or runs it here; while it is another grid, what grids share stays. It can
-    be cut off and repeated.
+    be cut off and repeated. FullDiskError where no lock can be written and nothing may go without one.
     """
     root = root.resolve()
+    try:
+        return _clean(plan, root, cache_days)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        freed = [item for item in find(plan, root, cache_days=cache_days) if item.what in _FREE and not item.stays]
+        if not freed:
+            raise FullDiskError(
+                f"{root}: the disk (or a quota) is too full for the lock that deleting needs; remove some files of "
+                f"{root / 'cache'} first: they are made again"
+            ) from error
+    for item in freed:
+        _remove(item.path)
+    return [*freed, *_clean(plan, root, cache_days)]
+
+
+def _clean(plan: Plan, root: Path, cache_days: int) -> list[Item]:
     with ExitStack() as stack:
         stack.enter_context(lock(root, plan.name))
         others = [name for name in grid_names(root) if name != plan.name]

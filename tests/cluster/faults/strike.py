@@ -128,13 +128,13 @@ def may_mount() -> bool:
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    """Put a disk of two pages in the place of a folder for a while, where this user may."""
+def small_disk(folder: Path, size: str = "8k") -> Iterator[None]:
+    """Put a small disk (of two pages) in the place of a folder for a while, where this user may."""
     if not may_mount():
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    options = ["-t", "tmpfs", "-o", "size=8k,mode=0700", "tmpfs"]
+    options = ["-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs"]
     subprocess.run(["mount", *options, str(folder)], check=True, timeout=60)
     try:
         yield
