@@ -16,6 +16,7 @@ from xstilts_hpc.results.means import short_variants
 from xstilts_hpc.results.named import find_submitted
 from xstilts_hpc.results.rows import WHOLE_FILE
 from xstilts_hpc.results.tables.footer import shown_split
+from xstilts_hpc.results.written import remove_others
 from xstilts_hpc.results.xtreme_layout import ALL_TASKS, file_of, score_folders, write_language
 from xstilts_hpc.run import Prediction
 from xstilts_hpc.run_folder import run_folder
@@ -68,13 +69,16 @@ class _Exporter:
     problems: Mapping[Cell, Mapping[str, str]]
 
     def write(self, folder: ExportFolder, cells: Sequence[Cell]) -> None:
-        """Write the files of one system."""
+        """Write the files of one system, and delete those of an earlier export that are none of it any more."""
         asks = [(cell, prediction) for cell in cells for prediction in asked(self.plan, cell)]
         exported = [self.write_cell(folder, cell, prediction) for cell, prediction in asks]
         complete = [item.cell.target for item in exported if item.complete]
         expected = score_folders(folder.both, complete).official() if complete else {}
         write_json(folder.expected, expected)
         write_text(folder.readme, "".join(f"{line}\n" for line in _readme(folder, exported, self.plan)))
+        languages = [(task_of(item.cell.target), code) for item in exported for code in item.written]
+        files = [file_of(side, task, code) for task, code in languages for side in folder.both]
+        remove_others(folder.path, [*files, folder.expected, folder.readme])
 
     def write_cell(self, folder: ExportFolder, cell: Cell, prediction: Prediction) -> _Exported:
         """Write the files of one target, and delete those of an earlier export that are missing now."""

@@ -12,6 +12,7 @@ from xstilts_hpc.results.figures.size_figure import size_figure
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.sizes import shown_targets
 from xstilts_hpc.results.tables.language_gains import language_gains
+from xstilts_hpc.results.written import remove_others
 
 
 def figures(means: Means) -> Iterator[Drawn]:
@@ -34,7 +35,7 @@ def figures(means: Means) -> Iterator[Drawn]:
 
 
 def write_figures(drawn: Iterable[Drawn], folder: Path) -> tuple[Path, ...]:
-    """Write figures as .svg and .pdf into a folder; return the paths."""
+    """Write figures as .svg and .pdf into a folder, where no earlier ones stay; return the paths."""
     paths = []
     for one in drawn:
         vector, page = folder / f"{one.name}.svg", folder / f"{one.name}.pdf"
@@ -42,4 +43,5 @@ def write_figures(drawn: Iterable[Drawn], folder: Path) -> tuple[Path, ...]:
         with whole_file(page) as partial:
             one.figure.savefig(partial, format="pdf", metadata={"CreationDate": None})
         paths += [vector, page]
+    remove_others(folder, paths)
     return tuple(paths)

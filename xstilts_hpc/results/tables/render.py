@@ -16,6 +16,7 @@ from rich.text import Text
 
 from xstilts_hpc.files import whole_file, write_text
 from xstilts_hpc.results.tables.table import MISSING, Number, Plain, Shown, Table, text
+from xstilts_hpc.results.written import remove_others
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&])")
 _LATEX: Mapping[str, str] = {
@@ -37,7 +38,7 @@ _GAP = 3
 
 
 def write_tables(tables: Iterable[Table], folder: Path) -> tuple[Path, ...]:
-    """Write tables as .md, .csv, .tex and .parquet into a folder; return the paths."""
+    """Write tables as .md, .csv, .tex and .parquet into a folder, where no earlier ones stay; return the paths."""
     written = []
     for table in tables:
         for suffix, render in RENDERERS.items():
@@ -45,6 +46,7 @@ def write_tables(tables: Iterable[Table], folder: Path) -> tuple[Path, ...]:
             write_text(path, render(table))
             written.append(path)
         written.append(write_parquet(table, folder))
+    remove_others(folder, written)
     return tuple(written)
 
 
