@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from xstilts_hpc.cli import app
 from xstilts_hpc.expand import expand
-from xstilts_hpc.grid import FULL, Grid, load_grid
+from xstilts_hpc.grid import Grid, load_grid
+from xstilts_hpc.grid_values import FULL
 from xstilts_hpc.plan import Plan, Stage, by_stage
 from xstilts_hpc.tasks import STUDY_TASKS, tasks_with
 from xstilts_hpc.tasks.base import Role

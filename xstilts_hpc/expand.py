@@ -8,7 +8,8 @@ from typing import Any
 
 from xstilts_hpc.errors import GridError
 from xstilts_hpc.files import Memory
-from xstilts_hpc.grid import FULL, NO_TASK, Exclusion, Grid, IntermediateEntry
+from xstilts_hpc.grid import Exclusion, Grid, IntermediateEntry
+from xstilts_hpc.grid_values import FULL, NO_TASK
 from xstilts_hpc.languages import ENGLISH, MADE_UP
 from xstilts_hpc.model_files import longest_text, model_source
 from xstilts_hpc.plan import UNUSED_SEED, Cell, Excluded, Plan, PlannedRun, Stage, cells_digest, parents_first

@@ -6,107 +6,37 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
-from xstilts_hpc.errors import GridError, XstiltsError
+from xstilts_hpc.errors import GridError
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.files import digest_of
-from xstilts_hpc.languages import language
+from xstilts_hpc.grid_values import (
+    FULL,
+    NO_TASK,
+    ExcludedTask,
+    Intermediates,
+    ManyLanguages,
+    ManySeeds,
+    ManySizes,
+    Mixed,
+    Schedule,
+    Schedules,
+    Seed,
+    Size,
+    Targets,
+    TargetTask,
+    TrainingName,
+)
 from xstilts_hpc.recipe import Recipe
-from xstilts_hpc.tasks import PLUGINS, named_task, task_of, tasks_with
-from xstilts_hpc.tasks.base import Role, Split
+from xstilts_hpc.tasks import task_of
+from xstilts_hpc.tasks.base import Split
 from xstilts_hpc.training import MIXTURE, PARAGRAPHS
 from xstilts_hpc.yaml_file import load_yaml
-
-NO_TASK = "none"
-FULL = "full"
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-def _as_list(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
-
-
-def _as_message(check: Any) -> Any:
-    """Turn our own error into the ValueError that pydantic collects."""
-
-    def checked(value: Any) -> Any:
-        try:
-            return check(value)
-        except XstiltsError as error:
-            raise ValueError(str(error)) from error
-
-    return checked
-
-
-def _intermediate(name: str) -> str:
-    if name != NO_TASK and Role.INTERMEDIATE not in named_task(name).roles:
-        raise GridError(f"{name!r} is no intermediate task; valid: {_names(Role.INTERMEDIATE)}, none")
-    return name
-
-
-def _names(role: Role) -> str:
-    """Return the names of the tasks of a role; of other packages' tasks, which are not loaded for this, all names."""
-    others = f"; of other packages: {', '.join(PLUGINS.names)}" if PLUGINS.names else ""
-    return ", ".join(task.name for task in tasks_with(role)) + others
-
-
-def _mixed(name: str) -> str:
-    if _intermediate(name) == NO_TASK:
-        raise GridError("the baseline is no part of a mixture; put it on a line of its own")
-    return name
-
-
-def _target(name: str) -> str:
-    if name != "all" and Role.TARGET not in named_task(name).roles:
-        raise GridError(f"{name!r} is no target task; valid: {_names(Role.TARGET)}, all")
-    return name
-
-
-def _language(code: str) -> str:
-    return code if code == "all" else language(code).code
-
-
-def _each_once(values: list[str]) -> list[str]:
-    if len(set(values)) < len(values):
-        raise ValueError(f"expected each name once, found {', '.join(values)}")
-    return values
-
-
-def _size(value: int | str) -> int | str:
-    if value != FULL and (not isinstance(value, int) or value < 1):
-        raise ValueError(f"expected a number of examples from 1 on, or full; found {value!r}")
-    return value
-
-
-def _training_name(name: str) -> str:
-    return name if name == MIXTURE else named_task(name).name
-
-
-def _excluded(name: str) -> str:
-    return name if name == MIXTURE else _intermediate(name)
-
-
-Size = Annotated[int | str, AfterValidator(_size)]
-ManySizes = Annotated[list[Size], BeforeValidator(_as_list), Field(min_length=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-ManySeeds = Annotated[list[Seed], BeforeValidator(_as_list), Field(min_length=1)]
-Intermediates = Annotated[
-    list[Annotated[str, AfterValidator(_as_message(_intermediate))]], BeforeValidator(_as_list), Field(min_length=1)
-]
-Targets = Annotated[
-    list[Annotated[str, AfterValidator(_as_message(_target))]], BeforeValidator(_as_list), Field(min_length=1)
-]
-ManyLanguages = Annotated[
-    list[Annotated[str, AfterValidator(_as_message(_language))]],
-    BeforeValidator(_as_list),
-    Field(min_length=1),
-    AfterValidator(_each_once),
-]
-Schedule = Literal["equal_epochs", "equal_steps"]
 
 
 class Temperature(_Strict):
@@ -131,12 +61,7 @@ class IntermediateEntry(_Strict):
     """
 
     task: Intermediates | None = None
-    mixture: (
-        Annotated[
-            list[Annotated[str, AfterValidator(_as_message(_mixed))]], Field(min_length=2), AfterValidator(_each_once)
-        ]
-        | None
-    ) = None
+    mixture: Mixed | None = None
     size: ManySizes = [FULL]
     subset: Literal["examples", "paragraphs"] = "examples"
     sampling: Literal["proportional", "uniform"] | Temperature = "proportional"
@@ -230,9 +155,9 @@ RecipeChanges = _recipe_changes()
 class Where(_Strict):
     """Conditions of an exclusion: a cell is excluded when every one that is given matches."""
 
-    task: Annotated[str, AfterValidator(_as_message(_excluded))] | None = None
+    task: ExcludedTask | None = None
     size: Size | None = None
-    target: Annotated[str, AfterValidator(_as_message(_target))] | None = None
+    target: TargetTask | None = None
     schedule: Schedule | None = None
     data_seed: Seed | None = None
     train_seed: Seed | None = None
@@ -257,9 +182,9 @@ class Grid(_Strict):
     intermediate: Annotated[list[IntermediateEntry], Field(min_length=1)]
     target: TargetEntry = TargetEntry()
     seeds: Seeds = Seeds()
-    schedule: Annotated[list[Schedule], BeforeValidator(_as_list), Field(min_length=1)] = ["equal_epochs"]
+    schedule: Schedules = ["equal_epochs"]
     recipe: RecipeChanges = RecipeChanges()  # type: ignore[valid-type]
-    recipe_for: dict[Annotated[str, AfterValidator(_as_message(_training_name))], RecipeChanges] = {}  # type: ignore[valid-type]
+    recipe_for: dict[TrainingName, RecipeChanges] = {}  # type: ignore[valid-type]
     exclude: list[Exclusion] = []
 
     @property

@@ -7,7 +7,8 @@ from typing import Any
 
 from xstilts_hpc.errors import DataError, GridError
 from xstilts_hpc.examples import Kind
-from xstilts_hpc.grid import FULL, Grid, IntermediateEntry, MlmEntry, Temperature
+from xstilts_hpc.grid import Grid, IntermediateEntry, MlmEntry, Temperature
+from xstilts_hpc.grid_values import FULL
 from xstilts_hpc.languages import ENGLISH, MADE_UP
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.run import Prediction, Request

@@ -10,7 +10,8 @@ from xstilts_hpc.errors import XstiltsError
 from xstilts_hpc.expand import expand
 from xstilts_hpc.files import Memory
 from xstilts_hpc.forecast import forecast
-from xstilts_hpc.grid import NO_TASK, Grid, load_grid
+from xstilts_hpc.grid import Grid, load_grid
+from xstilts_hpc.grid_values import NO_TASK
 from xstilts_hpc.languages import ENGLISH, MADE_UP
 from xstilts_hpc.model_files import model_source, require_model
 from xstilts_hpc.plan import Plan

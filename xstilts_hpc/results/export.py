@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xstilts_hpc.errors import GridError, nearest
 from xstilts_hpc.files import write_json, write_text
-from xstilts_hpc.grid import NO_TASK
+from xstilts_hpc.grid_values import NO_TASK
 from xstilts_hpc.logits_file import read_logits
 from xstilts_hpc.plan import UNUSED_SEED, Cell, Plan
 from xstilts_hpc.results.collect import asked, gather, require_complete

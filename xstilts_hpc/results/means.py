@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from xstilts_hpc.grid import NO_TASK
+from xstilts_hpc.grid_values import NO_TASK
 from xstilts_hpc.languages import ENGLISH, LANGUAGES
 from xstilts_hpc.plan import UNUSED_SEED, Cell, Plan
 from xstilts_hpc.results.collect import Scores, asked

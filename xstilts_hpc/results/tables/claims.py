@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from xstilts_hpc.grid import Schedule
+from xstilts_hpc.grid_values import Schedule
 from xstilts_hpc.results.means import Entry, Mean, Means
 from xstilts_hpc.results.tables.published import is_comparable
 from xstilts_hpc.results.tables.table import MISSING, Plain, Table, best_of, footer_of, gains_of, number
