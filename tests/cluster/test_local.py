@@ -185,6 +185,13 @@ def test_gpus_are_shared_out_by_ranks() -> None:
         slots_of(local_profile(gpus_per_node=None, ranks=3), ["0", "1"])
 
 
+def test_runs_of_a_profile_without_gpus_see_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    work(make_plan({}, ["a"]), tmp_path, slots=1, gpus_per_node=0)
+    (done,) = done_tasks(tmp_path)
+    assert (done["environment"]["CUDA_VISIBLE_DEVICES"], done["environment"]["DS_ACCELERATOR"]) == ("", "cpu")
+
+
 def test_pool_refuses_a_slurm_profile(tmp_path: Path) -> None:
     profile = local_profile(kind="slurm", time_min=1)
     with pytest.raises(ProfileError, match="of kind slurm; running here needs one of kind local"):

@@ -31,6 +31,9 @@ def test_deepspeed_takes_the_gpu_of_its_rank(
     assert join_ranks().device == ranks.device  # of the next run in this process
 
 
-def test_a_rank_without_gpus_computes_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert joined(monkeypatch, 1, gpus=0).device == torch.device("cpu")
+@pytest.mark.parametrize(("gpus", "accelerator"), [(0, "cuda"), (2, "cpu")])
+def test_a_rank_without_gpus_or_told_so_computes_on_the_cpu(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, accelerator: str
+) -> None:
+    assert joined(monkeypatch, 1, gpus, accelerator).device == torch.device("cpu")
     assert os.environ["LOCAL_RANK"] == "1"

@@ -97,8 +97,11 @@ def _stop_server() -> None:
 
 
 def rank_variables(num_ranks: int, gpus: Sequence[str]) -> tuple[dict[str, str], ...]:
-    """Return the variables of torch.distributed for each rank, and its GPUs; one rank alone needs no rendezvous."""
-    devices = {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}
+    """Return the variables of torch.distributed for each rank, and its GPUs, without which it sees none.
+
+    One rank alone needs no rendezvous.
+    """
+    devices = {"CUDA_VISIBLE_DEVICES": ",".join(gpus)}
     if num_ranks == 1:
         return (devices,)
     group = {

@@ -81,9 +81,9 @@ def join_ranks(*, alone: bool = False) -> Ranks:
     rank, world, local_rank = (
         (0, 1, 0) if alone else (int(os.environ.get(n, d)) for n, d in zip(names, "010", strict=True))
     )
-    cuda = torch.cuda.is_available()
-    device = torch.device("cuda", local_rank % torch.cuda.device_count()) if cuda else torch.device("cpu")
     settle_libraries()
+    cuda = torch.cuda.is_available() and os.environ.get("DS_ACCELERATOR") != "cpu"  # one device for both libraries
+    device = torch.device("cuda", local_rank % torch.cuda.device_count()) if cuda else torch.device("cpu")
     if cuda:
         torch.cuda.set_device(device)
     if not dist.is_initialized():
