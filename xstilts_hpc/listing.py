@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -69,19 +69,22 @@ def _num_languages(task: Task, split: Split, folder: DataFolder) -> int:
     return sum(folder.has(task, split, language) for language in task.languages)
 
 
-def task_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """Return the tasks as a table by role: what is here counts languages by split; below it, where to get the rest."""
-    table = Table(box=None, pad_edge=False, caption_justify="left")
+def task_table(rows: Sequence[dict[str, Any]]) -> Group:
+    """Return the tasks as a table by role: what is here counts languages by split.
+
+    Below it stand the packages of those that are not of this one, and where to get the data that are not here.
+    """
+    table = Table(box=None, pad_edge=False)
     for name in ("task", "kind", "languages", "metric", "data here"):
         table.add_column(name, no_wrap=True)
-    for (role, package), group in groupby(rows, key=lambda row: (row["role"], row["package"])):
-        table.add_row(Text(f"{role}: {package}" if package else role, style="bold"))
+    for (role, _), group in groupby(rows, key=lambda row: (row["role"], bool(row["package"]))):
+        table.add_row(Text(role, style="bold"))
         for row in group:
             here = " ".join(f"{split} {number}" for split, number in row["data"].items())
             table.add_row(row["task"], row["kind"], str(row["languages"]), row["metric"], here or "no")
-    missing = [f"{row['task']}: to get it: {row['get']}" for row in rows if not row["data"]]
-    table.caption = Text("\n".join(missing), style="default")
-    return table
+    said = [f"{row['task']}: of {row['package']}" for row in rows if row["package"]]
+    said += [f"{row['task']}: to get it: {row['get']}" for row in rows if not row["data"]]
+    return Group(table, Text("\n".join(said)))
 
 
 def shape_of(plan: Plan, root: Path, profile: Profile) -> Shape:

@@ -11,7 +11,7 @@ from tests.hub_copies import write_copy
 from tests.tiny import NLI, write_all_tiny_data
 from xstilts_hpc.cli import app
 from xstilts_hpc.files import Memory, sha256_of
-from xstilts_hpc.stock.check import Counted, Finding, State, check_data, count
+from xstilts_hpc.stock.check import Counted, Finding, State, check_data, count, wanted_places
 from xstilts_hpc.tasks import TASKS
 from xstilts_hpc.tasks.base import Split, Task
 from xstilts_hpc.tasks.fetched import PUBLISHED, Fetched, FetchedFile, write_fetched
@@ -111,6 +111,11 @@ def test_what_is_missing_is_named_with_the_command_that_gets_it(tmp_path: Path) 
     )
     says = "expected xnli/dev-{language}.tsv or XNLI-1.0/xnli.dev.tsv or 2 more"
     assert finding(tmp_path, "xnli", "dev", "ar").says == says
+
+
+def test_of_a_task_without_counts_only_what_it_can_read_is_looked_for() -> None:
+    dev_only = tuple(source for source in MNLI.sources if source.split is Split.DEV)
+    assert wanted_places(replace(MNLI, published={}, sources=dev_only)) == [(Split.DEV, "en")]
 
 
 def test_an_unsound_copy_is_no_data_and_the_reason_is_said(tmp_path: Path) -> None:

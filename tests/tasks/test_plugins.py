@@ -1,5 +1,6 @@
 """Tasks of other packages: what is wrong with one is said with its package, and only where a grid uses it."""
 
+import io
 import os
 import subprocess
 import sys
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from tests.tiny import grid_text, write_tiny_data
 from xstilts_hpc.errors import DataError, GridError
 from xstilts_hpc.examples import SequenceExample
 from xstilts_hpc.files import Memory
+from xstilts_hpc.listing import task_table
 from xstilts_hpc.tasks import TASKS
 from xstilts_hpc.tasks.base import Source, Split, Task
 from xstilts_hpc.tasks.faults import faults_of
@@ -67,6 +70,23 @@ def test_a_name_that_ships_cannot_be_defined_again(site: Path) -> None:
         GridError, match=r"'mnli' is defined by xstilts-hpc itself and by moods 1\.0 .*: pip uninstall moods$"
     ):
         Plugins(TASKS).check_name("mnli")
+
+
+def test_the_package_of_a_task_stands_below_the_table_and_leaves_its_columns_alone() -> None:
+    row = {"kind": "sequence", "role": "intermediate", "languages": 1, "metric": "accuracy", "data": {}, "get": "?"}
+    rows = [
+        {**row, "task": "mnli", "package": ""},
+        {**row, "task": "mood", "package": "moods 1.0 (moods:MOOD), code 1"},
+    ]
+    console = Console(file=io.StringIO(), width=60)
+    console.print(task_table(rows))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert [line.split() for line in lines[2:5]] == [
+        ["mnli", "sequence", "1", "accuracy", "no"],
+        ["intermediate"],
+        ["mood", "sequence", "1", "accuracy", "no"],
+    ]
+    assert "mood: of moods 1.0 (moods:MOOD), code 1" in lines
 
 
 def test_two_packages_with_a_task_of_one_name_are_both_named(site: Path) -> None:

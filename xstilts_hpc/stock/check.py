@@ -16,7 +16,7 @@ from xstilts_hpc.languages import ENGLISH
 from xstilts_hpc.tasks import TASKS, needed_for, task_of
 from xstilts_hpc.tasks.base import Role, Split, Task
 from xstilts_hpc.tasks.fetched import FetchedFile, read_fetched
-from xstilts_hpc.tasks.folder import DataFolder, Located, forms_of, read_facts
+from xstilts_hpc.tasks.folder import DataFolder, Located, forms_of, read_facts, sources_of
 
 # Forms of a split that are named where none is there.
 _FORMS = 2
@@ -122,13 +122,14 @@ def wanted_places(task: Task) -> list[tuple[Split, str]]:
     """Return the splits and languages that a user of a task needs.
 
     Text to mix in and translated training sets are a matter of choice. Where nothing is counted it is the training set
-    and the dev set.
+    and the dev set, if the task says how to read them.
     """
     if Role.MIXED_IN in task.roles:
         return []
     counted = {(split, code) for split, counts in task.published.items() for code in counts}
     if not counted:
         counted = {(split, code) for split in (Split.TRAIN, Split.DEV) for code in task.languages}
+        counted = {place for place in counted if sources_of(task, *place)}
     if task.mining:
         counted |= {(Split.DEV, code) for code in task.languages}
     return [place for place in places_of(task) if place in counted and place[0] is not Split.TRANSLATED]
