@@ -125,6 +125,17 @@ def test_finished_runs_replace_the_assumed_speed(tiny_root: Path) -> None:
     assert found.gpu_hours == pytest.approx(flops(second, TINY) / (speed * 1e12) / 3600)
 
 
+def test_a_new_grid_costs_what_the_runs_of_others_took(tiny_root: Path) -> None:
+    before = plan_of(tiny_root, intermediate="[{task: none}]", target="{task: xnli}")
+    before.save(grid_folder(tiny_root, "before").plan)
+    (run,) = before.runs.values()
+    finish(tiny_root, run, seconds=10, ranks=1, profile="alps")
+    new = plan_of(tiny_root, intermediate="[{task: none}]", target="{task: panx}")
+    found = forecast(new, root=tiny_root, todo=new.runs.values(), profile="else")
+    assert (found.tflops, found.calibrated_by) == (pytest.approx(flops(run, TINY) / 10 / 1e12), 1)
+    assert forecast(new, root=tiny_root, todo=[]).calibrated_by == 0
+
+
 def test_nothing_to_do_costs_nothing(tiny_root: Path) -> None:
     plan = plan_of(tiny_root, intermediate="[{task: none}]", target="{task: xnli}")
     found = forecast(plan, root=tiny_root, todo=[])

@@ -76,13 +76,19 @@ class Forecast:
 
 
 def forecast(plan: Plan, *, root: Path, todo: Iterable[PlannedRun], profile: str = "") -> Forecast:
-    """Return what the runs still to do will cost, by the speed of runs that finished under a profile, else any."""
+    """Return what the runs still to do will cost, by the speed of runs that finished under a profile, else any.
+
+    Where none of the plan has finished, runs of the same model in other grids count.
+    """
     runs = list(todo)
     size = _size_of(plan, root)
     left = {planned.run.id for planned in runs}
-    finished = [run_id for run_id in plan.runs if run_id not in left]
-    measured = took(root, finished, profile) or (took(root, finished) if profile else {})
-    samples = _samples(plan.runs, size, measured)
+    known = {run_id: planned for run_id, planned in plan.runs.items() if run_id not in left}
+    measured = _under_any(root, known, profile)
+    if left and not measured:
+        known = _runs_of_other_grids(plan, root)
+        measured = _under_any(root, known, profile)
+    samples = _samples(known, size, measured)
     tflops = median_tflops(samples) if samples else ASSUMED_TFLOPS
     work = sum(flops(planned, size) for planned in runs)
     encoders = sum(planned.request.keep_encoder for planned in runs)
@@ -95,6 +101,11 @@ def forecast(plan: Plan, *, root: Path, todo: Iterable[PlannedRun], profile: str
         tflops=tflops,
         calibrated_by=len(samples),
     )
+
+
+def _under_any(root: Path, run_ids: Iterable[str], profile: str) -> dict[str, Took]:
+    """Return what finished runs took under a profile, or if none did, under any."""
+    return took(root, run_ids, profile) or (took(root, run_ids) if profile else {})
 
 
 def minutes_of(plan: Plan, root: Path, profile: str, ranks: int) -> dict[str, float]:
