@@ -101,6 +101,15 @@ def test_a_plan_needs_neither_data_nor_model_nor_root(name: str, tmp_path: Path)
     assert {(source.id, len(source.revision)) for source in model} == {("FacebookAI/xlm-roberta-large", 40)}
 
 
+def test_the_size_of_a_model_folder_that_is_not_there_is_assumed_and_that_is_said(tmp_path: Path) -> None:
+    path = str(GRIDS / "miniature_sweep.yaml")
+    found = CliRunner().invoke(app, ["plan", path, "--published", "--root", str(tmp_path)])
+    assert found.exit_code == 0, found.output
+    said = "model miniature/model is not here: taken to be as large as FacebookAI/xlm-roberta-large"
+    assert said in " ".join(found.stdout.split())
+    assert CliRunner().invoke(app, ["plan", path, "--root", str(tmp_path)]).exit_code != 0
+
+
 def test_baselines_are_the_same_runs_in_every_grid(tmp_path: Path) -> None:
     baseline = set(plan_of("xtreme_baseline", tmp_path).runs)
     for name in SHIPPED:

@@ -177,7 +177,7 @@ def expand(grid: Grid, *, root: Path, published: bool = False) -> Plan:
     """
     memory = Memory(root / "cache" / "data.json")
     data = PublishedData() if published else DataFolder(_under(root, grid.data), memory)
-    source = model_source(grid.model, root=root, memory=memory)
+    source = model_source(grid.model, root=root, memory=memory, needed=not published)
     resolver = Resolver(grid, data, longest_text(source, root=root))
     _check_languages(resolver)
     expander = _Expander(grid, source, resolver)

@@ -59,6 +59,9 @@ _KNOWN = {
     "facebook/xlm-roberta-xl": ModelSize(36, 2560, 10_240, 250_880),  # the defaults of transformers' XLMRobertaXLConfig
 }
 
+# Whose size a model is taken to have that is neither known nor here.
+ASSUMED_MODEL = "FacebookAI/xlm-roberta-large"
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -147,12 +150,12 @@ def _size_of(plan: Plan, root: Path) -> ModelSize:
 
 
 def model_size(source: ModelSource, root: Path) -> ModelSize:
-    """Return the size of a model from its config.json, or of a hub model that is known; else that of XLM-R Large."""
+    """Return the size of a model from its config.json, or of a hub model that is known; else that of ASSUMED_MODEL."""
     if source.id in _KNOWN:
         return _KNOWN[source.id]
+    if is_assumed(source, root):
+        return _KNOWN[ASSUMED_MODEL]
     config = model_config(source, root)
-    if not config and source.id:
-        return _KNOWN["FacebookAI/xlm-roberta-large"]
     path = root / Path(source.path).expanduser() / "config.json" if source.path else Path("config.json")
     names = ("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size")
     missing = [name for name in names if name not in config]
@@ -161,6 +164,11 @@ def model_size(source: ModelSource, root: Path) -> ModelSize:
     layers, hidden, intermediate, vocabulary = (whole_number(config, name, 0, str(path)) for name in names)
     gate = intermediate // 2 if check_config(config, str(path)).gated else 0  # half as many parameters again
     return ModelSize(layers, hidden, intermediate + gate, vocabulary)
+
+
+def is_assumed(source: ModelSource, root: Path) -> bool:
+    """Say whether the size of a model is only assumed."""
+    return source.id not in _KNOWN and not source.digest and not model_config(source, root)
 
 
 def trained_size(size: ModelSize, runs: Iterable[Run], *, compact_vocabulary: bool) -> Trained:

@@ -19,7 +19,7 @@ from xstilts_hpc.cluster.profile import Profile
 from xstilts_hpc.cluster.submission import Submission
 from xstilts_hpc.errors import GridError
 from xstilts_hpc.files import Memory
-from xstilts_hpc.forecast import Forecast, forecast, minutes_of
+from xstilts_hpc.forecast import ASSUMED_MODEL, Forecast, forecast, is_assumed, minutes_of
 from xstilts_hpc.plan import Plan, by_stage
 from xstilts_hpc.tasks import PLUGINS, TASKS, named_task, task_of
 from xstilts_hpc.tasks.base import Role, Split, Task
@@ -125,6 +125,9 @@ def print_plan(plan: Plan, root: Path, console: Console, *, runs: bool, shape: S
     if len(done) < len(plan.runs):
         console.print(_array_table(arrays_of(plan, done=done, queued={}, shape=shape), shape))
         console.print(_cost(_forecast(plan, root, done), len(plan.runs) - len(done)))
+        model = next(iter(plan.runs.values())).run.model
+        if is_assumed(model, root):
+            console.print(Text(f"model {model.id or model.path} is not here: taken to be as large as {ASSUMED_MODEL}"))
     else:
         console.print(progress_of(plan, root))
     for reason, number in Counter(item.reason for item in plan.excluded).items():

@@ -15,12 +15,17 @@ from xstilts_hpc.run import ModelSource
 _USUAL_TEXT = 512
 
 
-def model_source(entry: ModelEntry, *, root: Path, memory: Memory) -> ModelSource:
-    """Return where a grid's model comes from, a folder pinned by the digest of its files."""
+def model_source(entry: ModelEntry, *, root: Path, memory: Memory, needed: bool = True) -> ModelSource:
+    """Return where a grid's model comes from, a folder pinned by the digest of its files.
+
+    Where it is not `needed`, a folder may be missing.
+    """
     if entry.id:
         return ModelSource(id=entry.id, revision=entry.revision)
     folder = root / Path(entry.path).expanduser()
     config = folder / "config.json"
+    if not config.is_file() and not needed:
+        return ModelSource(path=entry.path)
     if not config.is_file():
         raise ModelError(f"model folder {folder} has no config.json; set model.path to a folder saved by transformers")
     if any(folder.glob("*.bin")) and not any(folder.glob("*.safetensors")):
@@ -42,10 +47,13 @@ def longest_text(source: ModelSource, *, root: Path) -> int:
 
 
 def model_config(source: ModelSource, root: Path) -> Mapping[str, Any]:
-    """Return the config.json of a model, from its folder or the local cache of the hub; empty where neither has it."""
+    """Return the config.json of a model, from its folder or the local cache of the hub; empty where neither has it.
+
+    ModelError where the folder that a digest pins has none.
+    """
     folder = root / Path(source.path).expanduser() if source.path else _snapshot(source)
     path = folder / "config.json"
-    if source.id and not path.is_file():
+    if not source.digest and not path.is_file():
         return {}
     if not path.is_file():
         raise ModelError(f"{path}: no such file; put the model there, or copy it with the runs (config.json is enough)")

@@ -17,7 +17,10 @@ _DIGITS = 10
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Where a model and its tokenizer come from: a hub id pinned to a revision, or a folder pinned by digest."""
+    """Where a model and its tokenizer come from: a hub id pinned to a revision, or a folder pinned by digest.
+
+    A folder without a digest is not there: a plan by published sizes does without, and nothing else.
+    """
 
     id: str = ""
     revision: str = ""
