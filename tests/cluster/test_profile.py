@@ -88,6 +88,11 @@ def test_what_is_wrong_is_said_with_its_line(line: str, message: str, tmp_path: 
         load_profile(write(tmp_path, f"schema: 1\nkind: slurm\ntime_min: 10\n{line}\n"))
 
 
+def test_a_local_profile_has_no_setup(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="setup is for jobs of Slurm: here, load the modules in your shell before"):
+        load_profile(write(tmp_path, "schema: 1\nkind: local\nsetup: [module load cuda]\n"))
+
+
 def test_slurm_profile_needs_a_time_limit(tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match="time_min is missing"):
         load_profile(write(tmp_path, "schema: 1\nkind: slurm\n"))

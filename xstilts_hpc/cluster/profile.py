@@ -164,6 +164,8 @@ class Profile(_Strict):
             raise ValueError("time_min is missing: the time limit of one run in minutes; there is no default")
         if self.kind == "local" and self.nodes != 1:
             raise ValueError(f"nodes must be 1 in a local profile, found {self.nodes}")
+        if self.kind == "local" and self.setup:
+            raise ValueError("setup is for jobs of Slurm: here, load the modules in your shell before, and remove it")
         if self.num_ranks % self.nodes:
             raise ValueError(f"ranks must be a multiple of nodes ({self.nodes}), found {self.ranks}")
         if self.runs_per_gpu > 1 and self.num_ranks > 1:
@@ -222,7 +224,7 @@ class Profile(_Strict):
     @property
     def brings_packages(self) -> bool:
         """Say whether what a job needs may come from its setup, such as a module with torch, and be missing here."""
-        return self.kind == "slurm" and bool(self.setup)
+        return bool(self.setup)
 
     def setup_lines(self) -> list[str]:
         """Return the shell lines of a batch job before its command: exports, quoted, then the profile's own."""
