@@ -61,8 +61,8 @@ def run_local(
 ) -> int:
     """Do what is not done, `slots` runs at a time; return 0, or 4 where something was left undone.
 
-    Ctrl-C once asks the running processes to save and stop and waits for them,
-    twice kills them. Causes and budgets are those of an element of Slurm: a killed run starts again.
+    Ctrl-C once asks the running processes to save and stop and waits for them, twice kills them. Causes and budgets are
+    those of an element of Slurm: a killed run starts again.
     """
     if profile.kind != "local":
         raise ProfileError(f"profile {profile.name!r} is of kind {profile.kind}; running here needs one of kind local")
