@@ -48,13 +48,12 @@ def history_of(folder: RunFolder) -> dict[str, list[tuple[int, float]]]:
         named = {f"loss/{row['task']}": row["loss"]}
         named |= {name: row[name] for name in ("learning_rate", "grad_norm", "tokens_per_s")}
         for name, value in named.items():
-            if value is not None:
-                found.setdefault(f"training/{name}", []).append((row["step"], value))
+            found.setdefault(f"training/{name}", []).append((row["step"], value))
     return {tag: single(values) for tag, values in found.items()}
 
 
 def step(number: int, loss: float = 0.5) -> Step:
-    return Step(number, "mnli", loss, 1e-5, None, 100.0, 4096)
+    return Step(number, "mnli", loss, 1e-5, 0.5, 100.0, 4096)
 
 
 def execute_first(root: Path, stage: Stage, machine: Machine) -> RunFolder:

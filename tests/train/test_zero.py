@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,15 @@ from xstilts_hpc.ports import free_port
 from xstilts_hpc.train.zero import decay_groups, warmup_decay
 
 RANKS = 2
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Of every update the loss and the norm of the gradient before clipping; and the norm of all weights at the end."""
+
+    losses: list[float]
+    grad_norms: list[float]
+    norm: float
 
 
 @pytest.fixture(autouse=True)
@@ -58,35 +67,37 @@ def run_ranks(root: Path, machine: Machine, cases: list[str], module: str) -> li
     return [(process.returncode, error) for process, error in zip(processes, errors, strict=True)]
 
 
-def plain_training(root: Path, name: str) -> tuple[list[float], float]:
+def plain_training(root: Path, name: str) -> Plain:
     """Train with nothing but PyTorch on whole effective batches."""
     model, training = training_of(root, name)
     optimizer = torch.optim.AdamW(decay_groups(model, RECIPE.weight_decay), lr=RECIPE.learning_rate, eps=1e-8)
     steps = sum(training.updates)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_decay(RECIPE.warmup_fraction, steps))
-    losses = []
+    losses, grad_norms = [], []
     for step, (part, items) in enumerate(training.effective_batches(RECIPE.batch_size)):
         batch = part.batches.make(items, step)
         loss = functional.cross_entropy(model(batch), batch.gold)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), RECIPE.max_grad_norm)
+        grad_norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), RECIPE.max_grad_norm)))
         optimizer.step()
         schedule.step()
         losses.append(float(loss.detach()))
     norm = float(sum(p.detach().double().square().sum() for p in model.parameters()) ** 0.5)
-    return losses, norm
+    return Plain(losses, grad_norms, norm)
 
 
 def test_every_stage_and_kind_on_two_ranks_gives_the_losses_of_plain_pytorch(tiny_root: Path) -> None:
     cases = ["0 panx", "1 panx", "2 panx", "3 panx", "2 mnli", "2 hellaswag", "2 squad_v1"]
     results = train_on_ranks(tiny_root, Machine(micro_batch_tokens=40, threads=1), cases)
     plain = {name: plain_training(tiny_root, name) for name in ("panx", "mnli", "hellaswag", "squad_v1")}
+    assert max(plain["panx"].grad_norms) > RECIPE.max_grad_norm
     for case in cases:
-        losses, norm = plain[case.split()[1]]
-        assert losses[-1] < losses[0], case
-        assert results[case]["losses"] == pytest.approx(losses, rel=1e-4), case
-        assert results[case]["norm"] == pytest.approx(norm, rel=1e-4), case
+        one = plain[case.split()[1]]
+        assert one.losses[-1] < one.losses[0], case
+        assert results[case]["losses"] == pytest.approx(one.losses, rel=1e-4), case
+        assert results[case]["grad_norms"] == pytest.approx(one.grad_norms, rel=1e-3, abs=1e-6), case
+        assert results[case]["norm"] == pytest.approx(one.norm, rel=1e-4), case
 
 
 def test_a_mixture_of_every_kind_with_masked_text_is_the_same_at_every_stage(tiny_root: Path) -> None:
@@ -95,18 +106,19 @@ def test_a_mixture_of_every_kind_with_masked_text_is_the_same_at_every_stage(tin
     text.write_text("a cat sat in New York\ntwo old men ran\n", encoding="utf-8")
     cases = [f"{stage} mixture" for stage in range(4)]
     results = train_on_ranks(tiny_root, Machine(micro_batch_tokens=40, threads=1), cases)
-    losses, norm = plain_training(tiny_root, "mixture")
-    assert len(losses) == 25
+    plain = plain_training(tiny_root, "mixture")
+    assert len(plain.losses) == 25
     for case in cases:
-        assert results[case]["losses"] == pytest.approx(losses, rel=1e-4), case
-        assert results[case]["norm"] == pytest.approx(norm, rel=1e-4), case
+        assert results[case]["losses"] == pytest.approx(plain.losses, rel=1e-4), case
+        assert results[case]["grad_norms"] == pytest.approx(plain.grad_norms, rel=1e-3), case
+        assert results[case]["norm"] == pytest.approx(plain.norm, rel=1e-4), case
 
 
 def test_bf16_by_autocast_keeps_fp32_weights_and_learns_alike(tiny_root: Path) -> None:
     (result,) = train_on_ranks(
         tiny_root, Machine(precision="bf16", micro_batch_tokens=4096, threads=1), ["2 mnli"]
     ).values()
-    losses, _ = plain_training(tiny_root, "mnli")
+    losses = plain_training(tiny_root, "mnli").losses
     assert result["types"] == ["torch.float32"]
     assert result["losses"][:5] == pytest.approx(losses[:5], rel=0.05)
     assert result["losses"][0] != losses[0]
@@ -115,9 +127,10 @@ def test_bf16_by_autocast_keeps_fp32_weights_and_learns_alike(tiny_root: Path) -
 def test_gradients_are_summed_in_fp32_at_every_stage_whatever_computed_them(tiny_root: Path) -> None:
     cases = [f"{stage} mnli" for stage in range(3)]
     results = train_on_ranks(tiny_root, Machine(precision="bf16", micro_batch_tokens=4096, threads=1), cases)
-    losses = results["0 mnli"]["losses"]
+    losses, norms = results["0 mnli"]["losses"], results["0 mnli"]["grad_norms"]
     for case in cases[1:]:  # 1e-2 apart where stages 1 and 2 sum gradients in bf16
         assert results[case]["losses"] == pytest.approx(losses, abs=2e-3), case
+        assert results[case]["grad_norms"][:5] == pytest.approx(norms[:5], rel=2e-3), case
 
 
 def test_biases_and_layer_norms_are_not_decayed_whoever_named_them(tiny_root: Path) -> None:

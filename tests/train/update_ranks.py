@@ -58,6 +58,7 @@ def main(root: Path, out: Path, machine: Machine, cases: list[str]) -> None:
         steps = list(fine_tune(engine, training, RECIPE, ranks=ranks, micro_batch_tokens=tokens))
         results[case] = {
             "losses": [step.loss for step in steps],
+            "grad_norms": [step.grad_norm for step in steps],
             "micro_batch_tokens": [step.micro_batch_tokens for step in steps],
         }
         engine.destroy()

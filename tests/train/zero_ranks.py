@@ -1,4 +1,4 @@
-"""One rank of a training over several stages and tasks; the main rank writes the losses of every step as JSON."""
+"""One rank of a training over several stages and tasks; the main rank writes what every step reports as JSON."""
 
 import json
 import sys
@@ -59,13 +59,16 @@ def main(root: Path, out: Path, machine: Machine, cases: list[str]) -> None:
         model, training = training_of(root, name)
         at_stage = replace(machine, zero_stage=int(stage))
         engine = start_engine(model, RECIPE, at_stage, steps=sum(training.updates), world=ranks.world)
-        losses = [
-            step.loss
-            for step in fine_tune(engine, training, RECIPE, ranks=ranks, micro_batch_tokens=at_stage.micro_batch_tokens)
-        ]
+        tokens = at_stage.micro_batch_tokens
+        steps = list(fine_tune(engine, training, RECIPE, ranks=ranks, micro_batch_tokens=tokens))
         weights = full_weights(engine, model.state_dict())
         norm = float(sum(weight.double().square().sum() for weight in weights.values()) ** 0.5)
-        results[case] = {"losses": losses, "norm": norm, "types": sorted({str(w.dtype) for w in weights.values()})}
+        results[case] = {
+            "losses": [step.loss for step in steps],
+            "grad_norms": [step.grad_norm for step in steps],
+            "norm": norm,
+            "types": sorted({str(w.dtype) for w in weights.values()}),
+        }
         engine.destroy()
     if ranks.is_main():
         out.write_text(json.dumps(results))

@@ -30,8 +30,7 @@ class Board:
         if step.step % self._every and step.step not in (1, self._steps):
             return
         values = {f"training/{name}": getattr(step, name) for name in _CURVES}
-        found = {tag: value for tag, value in values.items() if value is not None}
-        self._file.write(scalars(time.time(), step.step, {f"training/loss/{step.task}": step.loss, **found}))
+        self._file.write(scalars(time.time(), step.step, {f"training/loss/{step.task}": step.loss, **values}))
         if time.monotonic() > self._flushed_s + _FLUSH_S:
             self._file.flush()
             self._flushed_s = time.monotonic()

@@ -27,7 +27,7 @@ class Step:
     task: str
     loss: float
     learning_rate: float
-    grad_norm: float | None
+    grad_norm: float
     tokens_per_s: float
     micro_batch_tokens: int
 
@@ -90,9 +90,5 @@ def fine_tune(
         rate = float(engine.optimizer.param_groups[0]["lr"])
         loss = ranks.total(updater.update(part.batches, items, step, training.seed))
         tokens_per_s = int(part.batches.lengths[items].sum()) / (time.perf_counter() - started)
-        yield Step(step + 1, part.batches.task, loss, rate, _grad_norm(engine), tokens_per_s, updater.limit)
-
-
-def _grad_norm(engine: Any) -> float | None:
-    norm = engine.get_global_grad_norm()
-    return None if norm is None else float(norm)
+        norm = float(engine.get_global_grad_norm())
+        yield Step(step + 1, part.batches.task, loss, rate, norm, tokens_per_s, updater.limit)

@@ -28,7 +28,7 @@ def zero_config(recipe: Recipe, machine: Machine, world: int) -> dict[str, Any]:
         "train_batch_size": world,
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": 1,
-        "gradient_clipping": recipe.max_grad_norm,
+        "gradient_clipping": recipe.max_grad_norm if machine.zero_stage else 0.0,  # at stage 0 see _clip
         "steps_per_print": 10**9,
         "zero_force_ds_cpu_optimizer": False,
         "zero_optimization": {
@@ -68,6 +68,8 @@ def start_engine(model: nn.Module, recipe: Recipe, machine: Machine, *, steps: i
         eps=recipe.adam_epsilon,
         fused=True,
     )
+    if not machine.zero_stage:
+        optimizer.register_step_pre_hook(lambda stepping, *_: _clip(stepping, recipe.max_grad_norm))
     engine, *_ = deepspeed.initialize(
         model=model,
         optimizer=optimizer,
@@ -78,6 +80,17 @@ def start_engine(model: nn.Module, recipe: Recipe, machine: Machine, *, steps: i
         dist_init_required=False,
     )
     return engine
+
+
+def _clip(optimizer: Any, max_norm: float) -> None:
+    """Clip the gradients of a step, and leave the norm that they had where DeepSpeed's engine looks for it.
+
+    At stage 0 DeepSpeed's own clipping drops the norm. 0 does not clip, as at the other stages.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    optimizer._global_grad_norm = torch.nn.utils.get_total_norm([p.grad for p in parameters])
+    if max_norm:
+        torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, optimizer._global_grad_norm)
 
 
 def _import_muon() -> None:
