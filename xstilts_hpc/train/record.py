@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import torch
 import torch.distributed as dist
 
 from xstilts_hpc.causes import Cause
@@ -80,7 +81,7 @@ def attempt(
         cause, message = _ending(failed)
         if lease:
             signal = {"facts": {"signal": failed.signal}} if isinstance(failed, StoppedError) else {}
-            more = {"measured": findings.seconds, **findings.notes, **signal}
+            more = {"measured": findings.seconds, **findings.notes, **signal, **_gpu_peak(ranks.device)}
             _end(folder, lease, {**record, "cause": str(cause), "error": message, **more})
         elif failed and cause in (Cause.FAILED, Cause.DISK_FULL, Cause.OUT_OF_MEMORY):
             write_json(
@@ -143,12 +144,29 @@ def _start(machine: Machine, ranks: Ranks) -> dict[str, Any]:
         "job": {name: os.environ[name] for name in _JOB if name in os.environ},
         "ranks": ranks.world,
         "device": str(ranks.device),
+        **_gpu(ranks.device),
         "machine": asdict(machine),
         "profile": machine.profile,
         "code": code_version(),
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
+
+
+def _gpu(device: torch.device) -> dict[str, Any]:
+    """Return which GPU this rank has, nothing where it has none; what it holds at most is counted from here on."""
+    if device.type != "cuda":
+        return {}
+    torch.cuda.reset_peak_memory_stats(device)  # a process may make several attempts
+    found = torch.cuda.get_device_properties(device)
+    memory_gb = round(found.total_memory / 2**30, 3)
+    return {"gpu": {"name": found.name, "memory_gb": memory_gb, "cuda": torch.version.cuda}}
+
+
+def _gpu_peak(device: torch.device) -> dict[str, float]:
+    if device.type != "cuda":
+        return {}
+    return {"gpu_peak_memory_gb": round(torch.cuda.max_memory_allocated(device) / 2**30, 3)}
 
 
 def _peak_gb() -> float:
