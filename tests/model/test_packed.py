@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.backends.cuda import SDPAParams
+from torch.nested._internal import nested_tensor, sdpa
 from torch.nn import functional
 
 from tests.padded import padded_logits
@@ -106,6 +108,21 @@ def test_nested_tensors_give_what_blocks_give_and_so_do_their_gradients() -> Non
     assert torch.allclose(blocks, nested, atol=1e-6)
     found = [torch.autograd.grad(seen.square().sum(), parts, retain_graph=True) for seen in (blocks, nested)]
     assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(*found, strict=True))
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_a_gpu_is_not_waited_for_to_learn_how_long_the_rows_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    attention, asked, usable = functional.scaled_dot_product_attention, [], []
+    monkeypatch.setattr(nested_tensor, "_get_sdpa_extreme_seqlen", lambda reduce, lengths: asked.append(lengths) or 5)
+
+    def looking(query: Tensor, key: Tensor, value: Tensor, dropout_p: float) -> Tensor:
+        """Choose the kernel as on a GPU, which asks whether a row is empty."""
+        usable.append(sdpa._can_use_flash_sdpa_jagged(SDPAParams(query, key, value, None, dropout_p, False, False)))
+        return attention(query, key, value, dropout_p=dropout_p)
+
+    monkeypatch.setattr(functional, "scaled_dot_product_attention", looking)
+    packed._nested(rows_of([5, 9, 7]), Parts(*(torch.zeros(21, 2, 16) for _ in range(3))), 0.0)
+    assert usable == [True] and not asked
 
 
 def test_attention_drops_as_many_weights_as_asked() -> None:

@@ -39,6 +39,11 @@ class Rows:
     blocks: tuple[Block, ...]
 
     @property
+    def shortest(self) -> int:
+        """Return the number of tokens of the shortest row."""
+        return min(self.lengths)
+
+    @property
     def longest(self) -> int:
         """Return the number of tokens of the longest row."""
         return max(self.lengths)

@@ -151,10 +151,15 @@ def _in_block(block: Block, parts: Parts, dropout: float, window: int) -> Tensor
 
 
 def _nested(rows: Rows, parts: Parts, dropout: float) -> Tensor:
-    """Attend through nested tensors, which know dropout (varlen_attn does not) and fp32."""
+    """Attend through nested tensors, which know dropout (varlen_attn does not) and fp32.
+
+    They are told the lengths of the shortest and longest row, which they would otherwise wait for the device to count.
+    """
 
     def nested(part: Tensor) -> Tensor:
-        jagged = torch.nested.nested_tensor_from_jagged(part.contiguous(), rows.first, max_seqlen=rows.longest)
+        jagged = torch.nested.nested_tensor_from_jagged(
+            part.contiguous(), rows.first, min_seqlen=rows.shortest, max_seqlen=rows.longest
+        )
         return jagged.transpose(1, 2)
 
     query, key, value = map(nested, parts)
