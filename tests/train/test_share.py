@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from xstilts_hpc.files import write_json
 from xstilts_hpc.forecast import ModelSize
 from xstilts_hpc.run import ModelSource
 from xstilts_hpc.train.share import largest_model, take_share
@@ -18,6 +19,12 @@ def test_the_largest_model_is_found_without_weights(tiny_model: Path, tmp_path: 
         (tmp_path / name / "config.json").write_text(text, encoding="utf-8")
     found = largest_model(tmp_path, {ModelSource(path="small"), ModelSource(path="large")})
     assert isinstance(found, ModelSize) and found.layers == 5
+
+
+def test_the_third_matrix_of_a_gated_model_counts(tmp_path: Path) -> None:
+    sizes = {"num_hidden_layers": 22, "hidden_size": 768, "intermediate_size": 1152, "vocab_size": 256_000}
+    write_json(tmp_path / "config.json", {"model_type": "modernbert", **sizes})
+    assert largest_model(tmp_path, {ModelSource(path=".")}).computing == 22 * (4 * 768**2 + 3 * 768 * 1152)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

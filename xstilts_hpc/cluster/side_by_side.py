@@ -41,7 +41,7 @@ def how_many(root: Path, runs: Sequence[Run], machine: Machine) -> int:
     try:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
             fitting = pool.submit(runs_that_fit_here, root, runs, machine, wanted).result()
-    except ModelError:
+    except (ModelError, RunError):
         return wanted  # the runs say it themselves, each in its record
     if fitting < wanted:
         logger.warning("%d runs at once instead of %d: the free memory of the GPU holds no more", fitting, wanted)

@@ -4,12 +4,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
-import transformers
 
-from xstilts_hpc.forecast import ModelSize, longest_item, trained_size
+from xstilts_hpc.forecast import ModelSize, longest_item, model_size, trained_size
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.memory_rule import runs_that_fit
-from xstilts_hpc.model.encoder import load_pretrained, model_location
 from xstilts_hpc.run import ModelSource, Run
 
 
@@ -17,7 +15,7 @@ def runs_that_fit_here(root: Path, runs: Sequence[Run], machine: Machine, wanted
     """Return how many of some runs fit at once into what is free on this process's first GPU: at most `wanted`, or 1.
 
     A micro-batch is as large as memory allows, so what a run needs is its parameters and its longest example.
-    ModelError where a model is not here.
+    The size of a model is the one that the plan goes by; ModelError where its folder is not there.
     """
     free, _ = torch.cuda.mem_get_info(0)
     return runs_that_fit(
@@ -33,12 +31,7 @@ def runs_that_fit_here(root: Path, runs: Sequence[Run], machine: Machine, wanted
 
 def largest_model(root: Path, models: Collection[ModelSource]) -> ModelSize:
     """Return the size of the largest of some models, from their configurations alone."""
-    return max((_size(source, root) for source in models), key=lambda size: size.parameters)
-
-
-def _size(source: ModelSource, root: Path) -> ModelSize:
-    config = load_pretrained(transformers.AutoConfig, *model_location(source, root))
-    return ModelSize(config.num_hidden_layers, config.hidden_size, config.intermediate_size, config.vocab_size)
+    return max((model_size(source, root) for source in models), key=lambda size: size.parameters)
 
 
 def take_share(device: torch.device, runs: int) -> None:
