@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.tiny_families import write_family_model
 from xstilts_hpc.data.batch import Batch
 from xstilts_hpc.data.encode import Encoder
 from xstilts_hpc.examples import Answer, ChoiceExample, RetrievalExample, SequenceExample, SpanExample, TokenExample
@@ -136,6 +137,13 @@ def test_weights_are_held_in_the_precision_asked_for(
     predictor = predictor_of(predictions.model().bfloat16().train(), CPU, precision)
     assert {parameter.dtype for parameter in predictor.model.parameters()} == {dtype}
     assert not predictor.model.training
+
+
+def test_what_turns_positions_into_angles_stays_in_fp32(tmp_path: Path) -> None:
+    encoder = load_encoder(str(write_family_model(tmp_path, "modernbert")))
+    before = {name: value.clone() for name, value in encoder.named_buffers() if value.is_floating_point()}
+    after = dict(predictor_of(encoder, CPU, "bf16").model.named_buffers())
+    assert before and all(torch.equal(after[name], value) for name, value in before.items())
 
 
 class SmallMemory(nn.Module):

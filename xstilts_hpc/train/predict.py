@@ -95,7 +95,9 @@ class Predictor:
 def predictor_of(model: nn.Module, device: torch.device, precision: str = "fp32", *, tokens: int = 0) -> Predictor:
     """Take over a model: move it to a device, in the precision of its weights; 0 `tokens` are what suits the device."""
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    return Predictor(model.to(device, dtype).eval(), device, precision, tokens or _TOKENS[device.type])
+    for parameter in model.parameters():  # and no buffer: rotary frequencies in bf16 are half a radian off at token 511
+        parameter.data = parameter.data.to(device, dtype)
+    return Predictor(model.to(device).eval(), device, precision, tokens or _TOKENS[device.type])
 
 
 def predict(predictor: Predictor, task: Task, examples: Sequence[Example], encoded: Encoded) -> Logits:
