@@ -42,7 +42,7 @@ PARTS_OF_FILE = {
     "_flags": "look for flags",
 }
 PARTS_OF_COLLECT = (
-    *("load_plan", "gather", "write_scores", "tables", "write_tables", "figures", "write_figures", "write_report"),
+    *("find_submitted", "gather", "write_scores", "tables", "write_tables", "figures", "write_figures", "write_report"),
 )
 
 
