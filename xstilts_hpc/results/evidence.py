@@ -20,17 +20,23 @@ from xstilts_hpc.statistics.permutation import seeds_flipped_p
 
 @dataclass(frozen=True)
 class Found:
-    """An estimate in fractions, the value of each set of seeds (NaN where missing), and whether examples count in it.
+    """An estimate in fractions, and the value of each set of seeds (NaN where missing).
 
-    A gain over fewer than three runs of the baseline has no interval. `examples` is false where the scores on resampled
-    test sets are not there, or runs had other test sets: the interval is then over seeds alone. `levels` are the seeds
-    of the values that there are, empty where the estimate is blank.
+    A gain over fewer than three runs of the baseline has no interval. `levels` are the seeds of the values that there
+    are, empty where there is no interval because of that or because the estimate is blank.
     """
 
     estimate: Estimate
     values: tuple[float, ...]
-    examples: bool
     levels: tuple[Levels, ...] = ()
+
+    @property
+    def examples(self) -> bool:
+        """Say whether examples count in the interval.
+
+        They do not where scores on resampled test sets are not there, or runs had other test sets.
+        """
+        return not math.isnan(self.estimate.examples)
 
     def permutation_p(self) -> float:
         """Return the p-value of no effect by flipping signs of independent sets of seeds, NaN where they are few."""
@@ -58,18 +64,18 @@ class Evidence:
         values = by_seed(entry, target, languages)
         there = [(value, seeds) for value, seeds in zip(values, sets, strict=True) if not math.isnan(value)]
         if not there or (len(there) < len(values) and not self.means.partial):
-            return Found(Estimate(math.nan), tuple(values), False)
+            return Found(Estimate(math.nan), tuple(values))
         used = [seeds for _, seeds in there]
+        if minus_baseline and not enough_runs([baseline_seeds(seeds) for seeds in used]):
+            return Found(Estimate(float(np.mean([value for value, _ in there]))), tuple(values))
         runs = [(entry, seeds) for seeds in used]
         base = [(BASELINE, baseline_seeds(seeds)) for seeds in used if minus_baseline]
         draws = self.resampled((*runs, *base), target, languages)
         if draws is not None and minus_baseline:
             draws = draws[: len(runs)] - draws[len(runs) :]
-        if minus_baseline and not enough_runs([baseline_seeds(seeds) for seeds in used]):
-            return Found(Estimate(float(np.mean([value for value, _ in there]))), tuple(values), draws is not None)
         levels = [levels_of(seeds) for seeds in used]
         found = estimate([value for value, _ in there], levels, draws)
-        return Found(found, tuple(values), draws is not None, tuple(levels))
+        return Found(found, tuple(values), tuple(levels))
 
     def resampled(self, runs: Sequence[tuple[Entry, Seeds]], target: str, languages: Sequence[str]) -> Floats | None:
         """Return the mean over languages `[runs, draws]` on resampled test sets.
@@ -84,6 +90,10 @@ class Evidence:
         return np.asarray(stacked.scores[:, :, columns].mean(axis=2, dtype=np.float64))
 
 
+# The seeds of what is not trained at all.
+UNTRAINED: Seeds = (UNUSED_SEED, UNUSED_SEED, UNUSED_SEED)
+
+
 def levels_of(seeds: Seeds) -> Levels:
     """Return the seeds of a run as levels; a training that there is not is none."""
     data, train, target = (None if seed == UNUSED_SEED else seed for seed in seeds)
@@ -96,7 +106,7 @@ def enough_runs(runs: Sequence[Seeds]) -> bool:
     Sets that are fewer have no interval by themselves. What is not trained at all has no seeds that could vary.
     """
     different = set(runs)
-    return len(different) >= min(FEWEST_RUNS, len(runs)) or all(set(seeds) == {UNUSED_SEED} for seeds in different)
+    return len(different) >= min(FEWEST_RUNS, len(runs)) or different == {UNTRAINED}
 
 
 # A grid's evidence is asked for by several tables and for every curve; the second is that without collapsed runs.

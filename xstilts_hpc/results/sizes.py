@@ -8,7 +8,7 @@ import numpy as np
 
 from xstilts_hpc.metrics.base import Floats
 from xstilts_hpc.plan import UNUSED_SEED
-from xstilts_hpc.results.evidence import Evidence, enough_runs
+from xstilts_hpc.results.evidence import UNTRAINED, Evidence, enough_runs
 from xstilts_hpc.results.means import BASELINE, Entry, Mean, Means, Seeds, baseline_seeds
 from xstilts_hpc.statistics.curves import Curve, curve
 from xstilts_hpc.statistics.trend import FEWEST_SIZES
@@ -52,15 +52,15 @@ def fitted(means: Means, series: Series, target: str) -> Curve | None:
     """Return the curve of the zero-shot score, the baseline as size 0; None where runs are missing."""
     sizes = (0, *series.sizes)
     sets = sets_of(means, series, target)
-    scores = np.array([_scores(means, series, target, seeds) for seeds in sets])
+    by_set = [_runs(series, seeds) for seeds in sets]
+    scores = np.array([[score_at(means, entry, target, seeds) for entry, seeds in runs] for runs in by_set])
     incomplete = np.isnan(scores[:, 1:]).any() and not means.partial
     if incomplete or np.isnan(scores).all(axis=0)[1:].any():
         return None
     there = np.flatnonzero(~np.isnan(scores).all(axis=0)).tolist()
-    runs = [run for seeds in sets for run in _runs(series, seeds)]
-    draws = _resampled_scores(Evidence(means), runs, scores, target)
+    draws = _resampled_scores(Evidence(means), [run for runs in by_set for run in runs], scores, target)
     apart = _apart(sets)
-    worth = [_worth(means, entry, target, sets) for entry in (BASELINE, *series.entries)]
+    worth = [_worth(means, target, runs) for runs in zip(*by_set, strict=True)]
     return curve(
         tuple(sizes[i] for i in there),
         _over(apart, scores[:, there]),
@@ -94,20 +94,16 @@ def _over(apart: Sequence[int], scores: Floats) -> Floats:
     )
 
 
-def _worth(means: Means, entry: Entry, target: str, sets: Sequence[Seeds]) -> float:
+def _worth(means: Means, target: str, at_size: Sequence[tuple[Entry, Seeds]]) -> float:
     """Return how many runs there are at one size for each set of seeds: 1, or less where sets share one.
 
     That of the mean over targets is what makes its variance that of their mean.
     """
     shares = []
     for one in targets_of(means, target):
-        runs = {seeds_at(means, entry, one, own) for own in _seeds_of(entry, sets)}
-        shares.append(1.0 if runs == {(UNUSED_SEED,) * 3} else len(runs) / len(sets))
+        runs = {seeds_at(means, entry, one, seeds) for entry, seeds in at_size}
+        shares.append(1.0 if runs == {UNTRAINED} else len(runs) / len(at_size))
     return 1 / float(np.mean([1 / share for share in shares]))
-
-
-def _seeds_of(entry: Entry, sets: Sequence[Seeds]) -> list[Seeds]:
-    return [baseline_seeds(seeds) if entry.baseline else seeds for seeds in sets]
 
 
 def has_runs(means: Means, entry: Entry, target: str, sets: Sequence[Seeds]) -> bool:
@@ -117,10 +113,6 @@ def has_runs(means: Means, entry: Entry, target: str, sets: Sequence[Seeds]) -> 
 
 def _runs(series: Series, seeds: Seeds) -> list[tuple[Entry, Seeds]]:
     return [(BASELINE, baseline_seeds(seeds)), *((entry, seeds) for entry in series.entries)]
-
-
-def _scores(means: Means, series: Series, target: str, seeds: Seeds) -> list[float]:
-    return [score_at(means, entry, target, own) for entry, own in _runs(series, seeds)]
 
 
 def _resampled_scores(
