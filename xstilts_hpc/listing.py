@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -129,7 +129,7 @@ def print_plan(plan: Plan, root: Path, console: Console, *, runs: bool, shape: S
         if is_assumed(model, root):
             console.print(Text(f"model {model.id or model.path} is not here: taken to be as large as {ASSUMED_MODEL}"))
     else:
-        console.print(progress_of(plan, root))
+        console.print(progress_of(plan, done))
     for reason, number in Counter(item.reason for item in plan.excluded).items():
         console.print(Text(f"excluded: {number:,} cells: {reason}"))
     for target, languages in plan.absent.items():
@@ -146,10 +146,10 @@ def print_plan(plan: Plan, root: Path, console: Console, *, runs: bool, shape: S
             console.print(Text(f"  {run_id}{'  done' if run_id in done else ''}"))
 
 
-def progress_of(plan: Plan, root: Path) -> str:
+def progress_of(plan: Plan, done: Collection[str]) -> str:
     """Return how many of a plan's runs are done, as a sentence."""
-    done = len(plan.done(root))
-    return f"all {done:,} runs are done" if done == len(plan.runs) else f"{done:,} of {len(plan.runs):,} runs are done"
+    all_of = "all " if len(done) == len(plan.runs) else f"{len(done):,} of "
+    return f"{all_of}{len(plan.runs):,} runs are done"
 
 
 def print_submission(submission: Submission, console: Console, *, dry_run: bool) -> None:

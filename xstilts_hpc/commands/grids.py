@@ -3,7 +3,7 @@
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -25,9 +25,6 @@ from xstilts_hpc.commands.options import (
     say_next,
 )
 from xstilts_hpc.errors import IncompleteError
-
-if TYPE_CHECKING:
-    from xstilts_hpc.plan import Plan
 
 
 def demo(
@@ -92,7 +89,7 @@ def plan(
             typer.echo("by the sizes that the publishers state: with the data here, the runs have other ids")
         console().print("\n".join(advice), end="\n" if advice else "", soft_wrap=True, highlight=False)
         where = profile or ("PROFILE" if published else "local")  # a study's grid is not for a login node
-        _say_next_of(expanded, grid, root, where)
+        _say_next_of(grid, root, where, complete=len(expanded.done(root)) == len(expanded.runs))
 
 
 def submit(
@@ -115,7 +112,6 @@ def submit(
         require_training_packages()
     expanded = expand_grid(grid, root)
     terms = Terms(replace=replace)
-    check_succession(expanded, root, terms)
     require_model(next(iter(expanded.runs.values())).run.model)
     if loaded.kind == "slurm":
         from xstilts_hpc.cluster.submit import submit as hand_over
@@ -125,21 +121,22 @@ def submit(
         print_submission(submission, console(), dry_run=dry_run)
         say_next(f"xstilts status {shlex.quote(str(grid))}", root)
     elif dry_run:
+        check_succession(expanded, root, terms)
         todo = len(expanded.runs) - len(expanded.done(root))
         typer.echo(f"would run {todo} of {len(expanded.runs)} runs here")
     else:
         from xstilts_hpc.listing import progress_of
 
         code = run_here(expanded, root, loaded, terms)
-        typer.echo(progress_of(expanded, root))
-        _say_next_of(expanded, grid, root, profile)
+        done = expanded.done(root)
+        typer.echo(progress_of(expanded, done))
+        _say_next_of(grid, root, profile, complete=len(done) == len(expanded.runs))
         raise typer.Exit(code)
 
 
-def _say_next_of(plan: "Plan", grid: Path, root: Path, profile: str) -> None:
+def _say_next_of(grid: Path, root: Path, profile: str, *, complete: bool) -> None:
     """Print what to do with a grid next: submit it, until all its runs are done."""
     again = f"xstilts submit {shlex.quote(str(grid))} --profile {shlex.quote(profile)}"
-    complete = len(plan.done(root)) == len(plan.runs)
     say_next(f"xstilts collect {shlex.quote(str(grid))}" if complete else again, root)
 
 
