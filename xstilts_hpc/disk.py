@@ -10,6 +10,7 @@ from xstilts_hpc.errors import FetchError
 
 # The disk, or a quota, is full.
 FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_ROOM = (*FULL, errno.EFBIG)  # or a file may not become larger
 _NOT_YOURS = (errno.EACCES, errno.EPERM, errno.EROFS)
 _REFUSED = (*_NOT_YOURS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ELOOP)
 
@@ -31,7 +32,7 @@ def check_room(folder: Path, num_bytes: int, what: str) -> None:
 def in_words(error: OSError) -> str:
     """Return what the system refused as one message: where, why, and what to do where that is known."""
     where = f"{error.filename}: " if error.filename else ""
-    if error.errno in (*FULL, errno.EFBIG):
+    if error.errno in _NO_ROOM:
         return (
             f"{where}the disk (or a quota) is full; make room, `xstilts clean GRID` says what may go, and repeat the "
             "command: nothing half-written counts"
@@ -48,7 +49,7 @@ def disk_errors_are_clear(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (*FULL, errno.EFBIG):
+        if error.errno in _NO_ROOM:
             raise FullDiskError(
                 f"{folder}: the disk (or a quota) is full; make room and repeat the command: what is there is gone on "
                 "with"

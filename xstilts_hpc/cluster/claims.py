@@ -24,8 +24,8 @@ class Claims:
     `done` are the runs that are done in every plan that holds them, `undone_children` leads from a run to those that
     start from its encoder and are not done in some plan, `grids_of` to the grids whose plans hold it, `once_of` to a
     grid that held it before another of its name was submitted. `busy` leads from a run to why nothing of it may be
-    touched now. `held` are the submissions of which Slurm holds a job, or may
-    hold one: `problem` says why it gave no answer.
+    touched now. `held` are the submissions of which Slurm holds a job, or may hold one: `problem` says why it gave no
+    answer.
     """
 
     done: Collection[str]

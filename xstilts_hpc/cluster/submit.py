@@ -60,9 +60,8 @@ def submit(
 ) -> Submission:
     """Submit what is neither done nor queued, and a collector after it; a dry run changes nothing.
 
-    What limits leave no room for waits for the next wave, which the
-    collector submits. ClusterError where Slurm refuses (nothing is left behind) or does not answer (what it took is
-    written down, or found by its name at the next submit).
+    What limits leave no room for waits for the next wave, which the collector submits. ClusterError where Slurm refuses
+    (nothing is left behind) or does not answer (what it took is written down, or found by its name at the next submit).
     """
     root = root.resolve()
     with clean_environment():
