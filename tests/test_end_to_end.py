@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,7 @@ def test_one_run_in_this_process_repeats_to_the_same_logits(finished: Path) -> N
     folder.done_json.unlink()
     answer = xstilts(finished, "run", path.name)
     assert answer.returncode == 0, answer.stderr
+    assert re.search(r"^\d\d:\d\d:\d\d update 1 of \d+ \(panx\): loss [\d.]+, ", answer.stderr, re.MULTILINE)
     with h5py.File(folder.logits("panx")) as file:
         assert (file["sw/logits"][()] == before).all()
 

@@ -1,5 +1,6 @@
 """Execute one run in the user's own process."""
 
+import logging
 import pdb
 import sys
 from pathlib import Path
@@ -29,9 +30,11 @@ def find_run(beginning: str, root: Path, plan: Plan | None) -> str:
 
 
 def execute_here(run_id: str, root: Path, machine: Machine, *, debug: bool) -> None:
-    """Execute a run in this process; with `debug` open pdb where it fails."""
+    """Execute a run in this process, telling on standard error how far it is; with `debug` open pdb where it fails."""
     from xstilts_hpc.train.execute import execute
 
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("xstilts_hpc").setLevel(logging.INFO)
     try:
         execute(root, run_id, machine, alone=True)
     except Exception:

@@ -57,7 +57,8 @@ def test_a_stopped_run_tells_its_attempts_and_how_it_goes_on(plan: Plan, tmp_pat
         f"attempt 2: failed, updates 70 to 90; 2026-11-24T10:00:00Z to later on {host}, job 17",
         "  ValueError: no",
     ]
-    advice = f"read `xstilts logs {run_of(plan, 'x')}`, mend the cause, then `xstilts retry small --cause failed`"
+    logs, retry = f"xstilts logs {run_of(plan, 'x')}", "xstilts retry small --cause failed"
+    advice = f"read `{logs} --root {tmp_path}`, mend the cause, then `{retry} --root {tmp_path}`"
     assert told(plan, tmp_path, "x")[-1] == f"next: {advice}"
 
 
@@ -66,7 +67,7 @@ def test_a_child_points_to_its_parent(plan: Plan, tmp_path: Path) -> None:
     stopped(plan, tmp_path, "a", cause="failed")
     first, *_, last = told(plan, tmp_path, "a1")
     assert first == f"{run_of(plan, 'a1')}: blocked (grid small)"
-    assert last.startswith(f"next: see `xstilts why {run_of(plan, 'a')}`; once that is mended")
+    assert last.startswith(f"next: see `xstilts why {run_of(plan, 'a')} --root {tmp_path}`; once that is mended")
 
 
 def test_a_run_that_goes_on_tells_its_last_update(plan: Plan, tmp_path: Path) -> None:

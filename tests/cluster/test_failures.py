@@ -68,4 +68,6 @@ def test_a_run_that_left_no_word_is_told_by_its_log(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PATH", str(tmp_path))
     (group,) = failures_of(look(plan, tmp_path))
     assert group.error == "slurmstepd: error: Exceeded job memory limit"
-    assert group.advice == "raise memory_gb in the profile; then `xstilts retry small --cause killed`"
+    assert (
+        group.advice == f"raise memory_gb in the profile; then `xstilts retry small --cause killed --root {tmp_path}`"
+    )

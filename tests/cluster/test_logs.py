@@ -86,7 +86,7 @@ def test_an_empty_log_is_said_to_be_empty(tmp_path: Path, capsys: pytest.Capture
     log.parent.mkdir(parents=True)
     log.touch()
     seeing.logs(RUN, root=tmp_path)
-    assert f"{log} is empty so far; `xstilts why {RUN}` says" in capsys.readouterr().err
+    assert f"{log} is empty so far; `xstilts why {RUN} --root {tmp_path}` says" in capsys.readouterr().err
 
 
 def test_every_rank_has_its_log(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from xstilts_hpc.cluster.status import Standing, State, View, look
 from xstilts_hpc.cluster.succession import replaced_plans
 from xstilts_hpc.errors import RunError
 from xstilts_hpc.files import MALFORMED
+from xstilts_hpc.next_command import within
 from xstilts_hpc.plan import Plan, load_plan, plan_files
 from xstilts_hpc.run_folder import RunFolder, run_folder
 
@@ -69,8 +70,9 @@ def explain(run_id: str, root: Path) -> Explanation:
         step = f"nothing: the grid {plan.name} that was submitted since does not ask for it"
     words = _slurm_words(view, run_id)
     now = _position(run_folder(root, run_id)) if standing.state == State.RUNNING else ""
+    then = within(step, root)
     return Explanation(
-        run_id, plan.name, str(standing.state), attempts, log, standing.cause, now, words, step, dropped=not stands
+        run_id, plan.name, str(standing.state), attempts, log, standing.cause, now, words, then, dropped=not stands
     )
 
 

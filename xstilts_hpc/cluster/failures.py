@@ -8,6 +8,7 @@ from pathlib import Path
 from xstilts_hpc.causes import DEVICE_MEMORY_WORDS, RULES, Cause
 from xstilts_hpc.cluster.attempts import last_line
 from xstilts_hpc.cluster.status import LOST, Standing, State, View
+from xstilts_hpc.next_command import within
 
 _TAIL_BYTES = 1 << 13
 # What differs between runs that fail alike: paths, hexadecimal ids, numbers.
@@ -74,7 +75,7 @@ def failures_of(view: View) -> list[FailureGroup]:
         standing = view.standings[run_id]
         error = _error_of(view, run_id, standing)
         groups.setdefault((standing.cause, signature(error)), []).append((run_id, error))
-    found = [_group(view.plan.name, key, members) for key, members in groups.items()]
+    found = [_group(view, key, members) for key, members in groups.items()]
     return sorted(found, key=lambda group: (-len(group.runs), group.cause, group.signature))
 
 
@@ -111,12 +112,12 @@ def log_tail(path: Path) -> str:
         return ""
 
 
-def _group(grid: str, key: tuple[str, str], members: Iterable[tuple[str, str]]) -> FailureGroup:
+def _group(view: View, key: tuple[str, str], members: Iterable[tuple[str, str]]) -> FailureGroup:
     cause, words = key
     runs = tuple(run_id for run_id, _ in members)
     example, error = next(iter(members))
-    advice = advice_for(cause, error, names={"run": example, "grid": grid})
-    return FailureGroup(cause, words, runs, example, error, advice)
+    advice = advice_for(cause, error, names={"run": example, "grid": view.plan.name})
+    return FailureGroup(cause, words, runs, example, error, within(advice, view.root))
 
 
 def _error_of(view: View, run_id: str, standing: Standing) -> str:

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from xstilts_hpc.causes import RULES, Cause
 from xstilts_hpc.cluster.submission import submissions
 from xstilts_hpc.errors import RunError
+from xstilts_hpc.next_command import within
 from xstilts_hpc.run_folder import RunFolder, run_folder
 
 _POLL_S = 0.5
@@ -94,4 +95,4 @@ def _age_s(folder: RunFolder) -> float:
 def _no_log(run_id: str, root: Path, rank: int) -> str:
     if rank and log_of(run_id, root).is_file():
         return f"run {run_id} has no log of rank {rank}; leave --rank away for that of rank 0"
-    return f"run {run_id} has no log yet; `xstilts why {run_id}` says where it stands"
+    return within(f"run {run_id} has no log yet; `xstilts why {run_id}` says where it stands", root)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xstilts_hpc.commands.options import EXPERIMENTS, AsJson, GridName, Root, RunId, console, submitted_plan
+from xstilts_hpc.next_command import within
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -78,5 +79,5 @@ def logs(
     found = find_run(run_id, root, None)
     log = log_of(found, root, rank)
     if log.is_file() and not log.stat().st_size:
-        typer.echo(f"{log} is empty so far; `xstilts why {found}` says where the run stands", err=True)
+        typer.echo(within(f"{log} is empty so far; `xstilts why {found}` says where the run stands", root), err=True)
     follow(found, root, on=on, write=lambda text: typer.echo(text, nl=False), rank=rank)
