@@ -1,7 +1,9 @@
 """A real Slurm for the tests of a session."""
 
+import getpass
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.programs import require_programs
+from tests.waiting import wait_until
 from xstilts_hpc.cluster.devcluster import ClusterSettings, DevCluster
 
 
@@ -18,6 +21,19 @@ def devcluster() -> Iterator[DevCluster]:
     """Give a running cluster of two nodes, without accounting, that SLURM_CONF leads to."""
     with running_cluster() as cluster:
         yield cluster
+
+
+@pytest.fixture(autouse=True)
+def _empty_queue(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Cancel what a test left in the cluster of the session, such as a collector: the next one finds idle nodes."""
+    yield
+    if "devcluster" in request.fixturenames and os.environ.get("SLURM_CONF"):
+        subprocess.run(["scancel", f"--user={getpass.getuser()}"], check=False, timeout=60)
+        wait_until(lambda: not _queue(), "an empty queue")
+
+
+def _queue() -> str:
+    return subprocess.run(["squeue", "-h"], capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 @contextmanager

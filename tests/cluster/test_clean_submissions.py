@@ -118,7 +118,7 @@ def test_after_a_real_submission_everything_goes_on_without_what_was_cleaned(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(FOLDER))
     plan = make_plan({"a": ["a1"], "b": ["b1"]})
-    write_json(tmp_path / "orders.json", {"sleep": {"b": 8}})
+    write_json(tmp_path / "orders.json", {"hold": ["b"]})
     submission = hand_over(plan, tmp_path)
     while not run_folder(tmp_path, run_of(plan, "a1")).done_json.is_file():
         time.sleep(0.1)
@@ -127,6 +127,7 @@ def test_after_a_real_submission_everything_goes_on_without_what_was_cleaned(
     found = clean(plan, tmp_path)
     assert staying(found, What.SUBMISSION) == ["Slurm holds jobs of it"] * len(sorted(submission.folder.glob("*.sh")))
     assert sorted(submission.folder.glob("*.sh")) == scripts
+    (tmp_path / "go").touch()
     wait_for_end(submission)
     clean(plan, tmp_path)
     assert not list(submission.folder.glob("*.sh"))

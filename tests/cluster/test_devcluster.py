@@ -4,13 +4,12 @@ import os
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.programs import require_programs
+from tests.waiting import wait_until
 from xstilts_hpc.cluster import devcluster_daemons
 from xstilts_hpc.cluster.devcluster import ClusterSettings, DevCluster, DevClusterError
 from xstilts_hpc.cluster.devcluster_files import cgroup_conf, gres_conf, slurm_conf, slurmdbd_conf
@@ -39,16 +38,9 @@ def job_states(job: str) -> list[str]:
     return slurm("squeue", "-h", "-r", "-t", "all", "-j", job, "-o", "%T").splitlines()
 
 
-def wait_until(condition: Callable[[], bool], limit_s: float = 30) -> None:
-    end_s = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.1)
-
-
 def begun_by_job(pids: Path) -> list[Process]:
     """Wait until a job has written its pids, and return its processes."""
-    wait_until(lambda: pids.exists() and pids.read_text().endswith("\n"))
+    wait_until(lambda: pids.exists() and pids.read_text().endswith("\n"), "the pids of a job")
     return [identify(int(pid)) for pid in pids.read_text().split()]
 
 
@@ -155,7 +147,7 @@ def test_array_elements_wait_for_their_own_parent(devcluster: DevCluster, tmp_pa
     parent = submit("--array=0-3", wrap=f"touch {tmp_path}/parent_$SLURM_ARRAY_TASK_ID")
     child_command = f"test -e {tmp_path}/parent_$SLURM_ARRAY_TASK_ID && touch {tmp_path}/child_$SLURM_ARRAY_TASK_ID"
     child = submit("--array=0-3", f"--dependency=aftercorr:{parent}", wrap=child_command)
-    wait_until(lambda: job_states(child) == ["COMPLETED"] * 4)
+    wait_until(lambda: job_states(child) == ["COMPLETED"] * 4, "four ends")
     assert sorted(path.name for path in tmp_path.glob("child_*")) == ["child_0", "child_1", "child_2", "child_3"]
 
 
@@ -168,9 +160,9 @@ def test_pretended_gpus_are_distinct_for_each_task(devcluster: DevCluster) -> No
 @pytest.mark.slurm
 def test_scancel_ends_a_running_job(devcluster: DevCluster) -> None:
     job = submit(wrap="sleep 300")
-    wait_until(lambda: job_states(job) == ["RUNNING"])
+    wait_until(lambda: job_states(job) == ["RUNNING"], "a job that runs")
     slurm("scancel", job)
-    wait_until(lambda: job_states(job) == ["CANCELLED"])
+    wait_until(lambda: job_states(job) == ["CANCELLED"], "a cancelled job")
 
 
 @pytest.mark.slurm
@@ -181,7 +173,7 @@ def test_the_job_of_a_dead_node_is_requeued_and_its_processes_are_gone(devcluste
     assert not any(alive(process) for process in first)
     assert job_states(job) == ["PENDING"]
     devcluster.revive_node(2)
-    wait_until(lambda: job_states(job) == ["RUNNING"])
+    wait_until(lambda: job_states(job) == ["RUNNING"], "a job that runs")
     assert "Restarts=1" in slurm("scontrol", "show", "job", job)
     slurm("scancel", job)
 
@@ -263,7 +255,7 @@ def test_a_cluster_that_lost_its_controller_starts_again(devcluster: DevCluster,
     cluster.start()
     first_ports = cluster.ports()
     os.kill(cluster.processes()["slurmctld"].pid, signal.SIGKILL)
-    wait_until(lambda: not cluster.running())
+    wait_until(lambda: not cluster.running(), "the end of the cluster")
     assert cluster.start() is True
     assert cluster.ports() == first_ports
     cluster.stop()
@@ -278,7 +270,9 @@ def test_accounting_remembers_finished_jobs(
     cluster.start()
     monkeypatch.setenv("SLURM_CONF", cluster.environment()["SLURM_CONF"])
     job = submit(wrap="exit 3")
-    wait_until(lambda: slurm("sacct", "-X", "-n", "-P", "-j", job, "-o", "State,ExitCode") == "FAILED|3:0")
+    wait_until(
+        lambda: slurm("sacct", "-X", "-n", "-P", "-j", job, "-o", "State,ExitCode") == "FAILED|3:0", "the exit code"
+    )
     cluster.stop()
 
 

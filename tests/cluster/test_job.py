@@ -1,6 +1,5 @@
 """What an array element runs."""
 
-import json
 import os
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.trivial_runs import COLLECT, ENTRY, FOLDER, make_plan
+from tests.cluster.trivial_runs import COLLECT, ENTRY, FOLDER, done_tasks, make_plan
 from xstilts_hpc.cluster.job import call, first_host, rank_variables, run_element
 from xstilts_hpc.cluster.submission import Submission, SubmittedArray, read_submission
 from xstilts_hpc.errors import RunError
@@ -72,8 +71,7 @@ def test_a_pack_does_its_runs_in_order(tmp_path: Path) -> None:
     packed = replace(submission.arrays[0], packs=((a, a1, b, b1),))
     replace(submission, arrays=(packed,)).write()
     assert run_job(submission).returncode == 0
-    lines = (tmp_path / "done.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line)["task"] for line in lines] == ["a", "a1", "b", "b1"]
+    assert [done["task"] for done in done_tasks(tmp_path)] == ["a", "a1", "b", "b1"]
 
 
 def test_unexpected_failure_is_raised(tmp_path: Path) -> None:

@@ -3,13 +3,13 @@
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.test_submit import done_by_task, hand_over, wait_for_end, wrap_sbatch
-from tests.cluster.trivial_runs import FOLDER, make_plan, make_profile, run_of
+from tests.cluster.trivial_runs import FOLDER, done_tasks, make_plan, make_profile, run_of
+from tests.waiting import wait_until
 from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.submission import Submission, now, submissions
 from xstilts_hpc.errors import RunError
@@ -49,14 +49,14 @@ def test_grids_submitted_at_the_same_second_share_their_parent(tmp_path: Path, m
     for submission in found:
         wait_for_end(submission)
     assert sorted(done_by_task(tmp_path)) == ["a", "a0", "a1", "a2"]
-    assert len((tmp_path / "done.jsonl").read_text(encoding="utf-8").splitlines()) == 4
+    assert len(done_tasks(tmp_path)) == 4
 
 
 def test_a_submitter_killed_before_the_answer_leaves_an_intent_that_the_next_submit_resolves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path / "root"
-    write_json(root / "orders.json", {"sleep": {"a": 4}})
+    write_json(root / "orders.json", {"hold": ["a"]})
     plan = make_plan({}, ["a"])
     killed = LOST.format(real=SBATCH, then="kill -9 $PPID; sleep 5; exit 1;")
     wrap_sbatch(tmp_path, monkeypatch, killed)
@@ -74,10 +74,9 @@ def test_a_submitter_killed_before_the_answer_leaves_an_intent_that_the_next_sub
     assert (again.runs, again.queued) == ((), (run_of(plan, "a"),))
     (received,) = submissions(root)
     assert received.unanswered() == []
-    deadline = time.monotonic() + 60
-    while plan.done(root) != set(plan.runs) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert len((root / "done.jsonl").read_text(encoding="utf-8").splitlines()) == 1
+    (root / "go").touch()
+    wait_until(lambda: plan.done(root) == set(plan.runs), "the run")
+    assert len(done_tasks(root)) == 1
 
 
 def test_edits_made_later_do_not_reach_queued_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,10 +95,7 @@ def test_what_the_queue_has_no_room_for_goes_in_waves(tmp_path: Path) -> None:
     profile = make_profile(max_submit=4)
     first = hand_over(plan, tmp_path, profile)
     assert (len(first.runs), first.later) == (3, True)
-    deadline = time.monotonic() + 100
-    while plan.done(tmp_path) != set(plan.runs) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert plan.done(tmp_path) == set(plan.runs)
+    wait_until(lambda: plan.done(tmp_path) == set(plan.runs), "all runs")
     waves = submissions(tmp_path)
     assert [len(wave.runs) for wave in waves] == [3, 2, 2, 1]  # a collector is in the queue while it submits
     assert len({run_id for wave in waves for run_id in wave.runs}) == 8

@@ -1,19 +1,17 @@
 """The local pool, with real processes."""
 
 import io
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 
-from tests.cluster.trivial_runs import ENTRY, FOLDER, make_plan, run_of
+from tests.cluster.trivial_runs import ENTRY, FOLDER, done_tasks, make_plan, run_of
 from xstilts_hpc.cluster.local import run_local, slots_of
 from xstilts_hpc.cluster.local_progress import LocalProgress
 from xstilts_hpc.cluster.profile import Profile
@@ -41,10 +39,6 @@ def work(plan: Plan, root: Path, **keys: object) -> tuple[int, list[str]]:
     console = Console(file=screen, width=500)
     code = run_local(plan, root, local_profile(**keys), progress=LocalProgress(console), entry=ENTRY)
     return code, screen.getvalue().splitlines()
-
-
-def done_tasks(root: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (root / "done.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def names(plan: Plan, tasks: list[str]) -> list[str]:
@@ -119,7 +113,7 @@ def test_a_run_that_another_process_executes_has_not_failed_and_its_children_wai
 
 def test_slots_run_side_by_side(tmp_path: Path) -> None:
     plan = make_plan({}, ["a", "b"])
-    write_json(tmp_path / "orders.json", {"sleep": {"a": 2, "b": 2}})
+    write_json(tmp_path / "orders.json", {"meet": ["a", "b"]})
     work(plan, tmp_path, slots=2)
     a, b = done_tasks(tmp_path)
     assert max(a["start"], b["start"]) < min(a["end"], b["end"])
@@ -156,7 +150,7 @@ def test_ctrl_c_stops_the_pool_and_its_runs(tmp_path: Path) -> None:
         time.sleep(0.05)
     time.sleep(1)
     pool.send_signal(signal.SIGINT)
-    output, _ = pool.communicate(timeout=20)
+    output, _ = pool.communicate(timeout=100)
     assert output == "4 ['[1/2] interrupted a_full_s0: submitted again, it goes on from what it saved']\n"
     assert plan.done(tmp_path) == set()
 

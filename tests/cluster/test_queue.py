@@ -1,8 +1,7 @@
 """States that Slurm decides, with a real one: elements are held, cancelled, run and die without any record."""
 
 import subprocess
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,26 +10,26 @@ from tests.cluster.standing_records import attempted, complete, submitted
 from tests.cluster.trivial_runs import make_plan, run_of
 from xstilts_hpc.cluster.cancel import cancel
 from xstilts_hpc.cluster.devcluster import DevCluster
+from xstilts_hpc.cluster.devcluster_processes import until
 from xstilts_hpc.cluster.explain import explain
 from xstilts_hpc.cluster.status import LOST, State, look
 from xstilts_hpc.plan import Plan, grid_folder
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(300)]
 PLAN = make_plan({}, ["a", "b", "c", "d"])
 
 
 @pytest.fixture
-def slurm(devcluster: DevCluster, tmp_path: Path) -> Iterator[Path]:
-    """Give a root with a plan, on a cluster whose queue is emptied afterwards."""
+def slurm(devcluster: DevCluster, tmp_path: Path) -> Path:
+    """Give a root with a plan, on a cluster."""
     PLAN.save(grid_folder(tmp_path, PLAN.name).plan)
-    yield tmp_path
-    subprocess.run(["scancel", "--me"], check=False, timeout=30)
+    return tmp_path
 
 
 def queue(root: Path, *options: str, command: str = "true") -> str:
     """Submit a job, and return its id."""
     asked = ["sbatch", "--parsable", "--mem=50", f"--output={root}/%A_%a.out", *options, "--wrap", command]
-    return subprocess.run(asked, check=True, capture_output=True, text=True, timeout=30).stdout.strip()
+    return subprocess.run(asked, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
 
 
 def by_task(plan: Plan, root: Path) -> list[str]:
@@ -39,16 +38,14 @@ def by_task(plan: Plan, root: Path) -> list[str]:
 
 
 def wait_for(plan: Plan, root: Path, wanted: Sequence[str]) -> None:
-    deadline = time.monotonic() + 40
-    while by_task(plan, root) != list(wanted):
-        assert time.monotonic() < deadline, f"found {by_task(plan, root)}"
-        time.sleep(0.2)
+    until(lambda: by_task(plan, root) == list(wanted), limit_s=100)
+    assert by_task(plan, root) == list(wanted)
 
 
 def test_an_element_that_slurm_lists_nowhere_was_cancelled_and_is_eligible(slurm: Path) -> None:
     job = queue(slurm, "--hold", "--array=0-2")
     submitted(PLAN, slurm, [["a"], ["b"], ["c"]], job_id=job)
-    subprocess.run(["scancel", f"{job}_1"], check=True, timeout=30)
+    subprocess.run(["scancel", f"{job}_1"], check=True, timeout=60)
     assert by_task(PLAN, slurm) == ["submitted", "eligible", "submitted", "eligible"]
 
 
@@ -95,7 +92,7 @@ def test_a_run_given_up_is_failed_unless_it_was_submitted_again(slurm: Path) -> 
     job = queue(slurm, "--hold")
     submitted(PLAN, slurm, [["a"]], job_id=job)
     assert by_task(PLAN, slurm)[0] == "submitted"
-    subprocess.run(["scancel", job], check=True, timeout=30)
+    subprocess.run(["scancel", job], check=True, timeout=60)
     wait_for(PLAN, slurm, ["eligible"] * 4)
 
 

@@ -1,13 +1,13 @@
 """On a real Slurm an element that is asked to stop saves, is requeued, and ends with the same scores."""
 
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.test_end_to_end import wait_for, xstilts
 from tests.tiny import grid_text
+from tests.waiting import wait_for_causes, wait_for_updates, wait_until
 from xstilts_hpc.cluster import slurm_commands as slurm
 from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.submission import submissions
@@ -27,26 +27,17 @@ def submit(root: Path) -> tuple[RunFolder, str]:
     return run_folder(root, run_id), element
 
 
-def wait_for_updates(run: RunFolder, number: int) -> None:
-    deadline = time.monotonic() + 200
-    while not run.history.is_file() or run.history.read_text(encoding="utf-8").count("\n") < number:
-        assert time.monotonic() < deadline, f"no {number} updates in 200 s"
-        time.sleep(0.1)
-
-
 def test_an_element_asked_to_stop_is_requeued_and_goes_on(
     tiny_root: Path, tmp_path: Path, devcluster: DevCluster
 ) -> None:
     run, element = submit(tiny_root)
-    for number in (20, 60):
+    for stops, number in enumerate((20, 60), 1):
         wait_for_updates(run, number)
         subprocess.run(["scancel", "--signal=USR2", element], check=True, timeout=30)
-        deadline = time.monotonic() + 60
-        while run.attempts()[-1]["cause"] != "requeued" and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_for_causes(run, ["requeued"] * stops)
     wait_for(run.done_json, tiny_root, 300)
+    wait_for_causes(run, ["requeued", "requeued", "completed"])
     attempts = run.attempts()
-    assert [attempt["cause"] for attempt in attempts] == ["requeued", "requeued", "completed"]
     assert [attempt["from_step"] for attempt in attempts[1:]] == [attempt["to_step"] for attempt in attempts[:-1]]
     assert attempts[1]["job"]["SLURM_RESTART_COUNT"] == "1"
     disturbed = run.scores()
@@ -60,10 +51,10 @@ def test_an_element_asked_to_stop_is_requeued_and_goes_on(
 
 def wait_for_end(element: str) -> None:
     """Wait until Slurm no longer holds an element, which is a moment after its last file is written."""
-    deadline = time.monotonic() + 60
-    while slurm.elements_of([element.partition("_")[0]]).get(element, "") in slurm.PENDING | slurm.RUNNING:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    queued = slurm.PENDING | slurm.RUNNING
+    wait_until(
+        lambda: slurm.elements_of([element.partition("_")[0]]).get(element, "") not in queued, f"the end of {element}"
+    )
 
 
 def test_a_cancelled_grid_keeps_its_checkpoints_and_is_not_requeued(tiny_root: Path, devcluster: DevCluster) -> None:
@@ -76,13 +67,10 @@ def test_a_cancelled_grid_keeps_its_checkpoints_and_is_not_requeued(tiny_root: P
     assert "would do: 1 pending cancelled, 1 running asked to save and stop" in would
     assert run.attempts()[-1]["end"] == ""
     assert "1 running asked to save" in xstilts("cancel", "tiny", "--root", str(tiny_root)).stdout
-    deadline = time.monotonic() + 60
-    while not run.attempts()[-1]["end"] and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert run.attempts()[-1]["cause"] == "cancelled"
+    wait_for_causes(run, ["cancelled"])
     wait_for_end(element)
     assert "nothing is queued" in xstilts("cancel", "tiny", "--root", str(tiny_root)).stdout
     again, _ = submit(tiny_root)
     wait_for(again.done_json, tiny_root, 300)
-    assert [attempt["cause"] for attempt in again.attempts()] == ["cancelled", "completed"]
+    wait_for_causes(again, ["cancelled", "completed"])
     assert again.attempts()[1]["from_step"] == again.attempts()[0]["to_step"] >= 20

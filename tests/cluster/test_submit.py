@@ -1,6 +1,5 @@
 """Submitting to a real Slurm, and the lock."""
 
-import json
 import os
 import stat
 import subprocess
@@ -11,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.trivial_runs import COLLECT, ENTRY, FAMILY, FOLDER, make_plan, make_profile, run_of
+from tests.cluster.trivial_runs import COLLECT, ENTRY, FAMILY, FOLDER, done_tasks, make_plan, make_profile, run_of
+from tests.waiting import wait_until
 from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.profile import Profile
 from xstilts_hpc.cluster.slurm_commands import elements_of
@@ -49,27 +49,26 @@ def hand_over(plan: Plan, root: Path, profile: Profile | None = None) -> Submiss
     return submit(plan, root, profile or make_profile(), entry=Entry(ENTRY, COLLECT))
 
 
-def wait_for_end(submission: Submission, limit_s: float = 60) -> dict[str, str]:
+def wait_for_end(submission: Submission) -> dict[str, str]:
     """Wait until no job of the submission is queued or running, and return Slurm's last words."""
-    end_s = time.monotonic() + limit_s
-    while time.monotonic() < end_s:
-        words = elements_of(submission.job_ids)
-        if not set(words.values()) & {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING"}:
-            return words
-        time.sleep(0.3)
-    raise AssertionError(f"still going on: {words}")
+
+    def words() -> dict[str, str]:
+        return elements_of(submission.job_ids)
+
+    going_on = {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING"}
+    wait_until(lambda: not going_on & set(words().values()), f"the end of {submission.job_ids}")
+    return words()
 
 
 def done_by_task(root: Path) -> dict[str, dict[str, Any]]:
-    lines = (root / "done.jsonl").read_text(encoding="utf-8").splitlines()
-    return {done["task"]: done for done in map(json.loads, lines)}
+    return {done["task"]: done for done in done_tasks(root)}
 
 
 @pytest.mark.slurm
 @pytest.mark.usefixtures("entry_path")
 def test_each_child_waits_only_for_its_own_parent(tmp_path: Path) -> None:
     plan = make_plan({"a": ["a1", "a2"], "b": ["b1", "b2"], "c": ["c1", "c2"]}, ["none"])
-    write_json(tmp_path / "orders.json", {"sleep": {"a": 6}, "fail": ["b"]})
+    write_json(tmp_path / "orders.json", {"after": {"a": ["c1", "c2"]}, "fail": ["b"]})
     submission = hand_over(plan, tmp_path)
     wait_for_end(submission)
     done = done_by_task(tmp_path)
@@ -91,7 +90,7 @@ def test_each_child_waits_only_for_its_own_parent(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("entry_path")
 def test_second_submit_submits_only_what_is_missing(tmp_path: Path) -> None:
     plan = make_plan({"a": ["a1"]}, ["none"])
-    write_json(tmp_path / "orders.json", {"sleep": {"a": 3}, "fail": ["none"]})
+    write_json(tmp_path / "orders.json", {"hold": ["a"], "fail": ["none"]})
     first = hand_over(plan, tmp_path)
     assert load_plan(tmp_path / "grids/small/plan.json").runs == plan.runs
     while run_of(plan, "none") not in {path.parent.parent.name for path in tmp_path.glob("runs/*/provenance/1.json")}:
@@ -102,6 +101,7 @@ def test_second_submit_submits_only_what_is_missing(tmp_path: Path) -> None:
     assert second.runs == (run_of(plan, "none"),)
     assert set(second.queued) == {run_of(plan, "a"), run_of(plan, "a1")}
     write_json(tmp_path / "orders.json", {})
+    (tmp_path / "go").touch()
     wait_for_end(first)
     wait_for_end(second)
     last = hand_over(plan, tmp_path)
@@ -141,7 +141,7 @@ def test_ranks_of_two_nodes_know_each_other(tmp_path: Path) -> None:
     plan = make_plan({}, ["a", "b"])
     profile = make_profile(nodes=2, ranks=4, cpus_per_rank=2, environment={"GREETING": "it's $HOME"})
     wait_for_end(hand_over(plan, tmp_path, profile))
-    lines = [json.loads(line) for line in (tmp_path / "done.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = done_tasks(tmp_path)
     ranks = sorted((line["RANK"], line["LOCAL_RANK"], line["WORLD_SIZE"]) for line in lines if line["task"] == "a")
     assert ranks == [("0", "0", "4"), ("1", "1", "4"), ("2", "0", "4"), ("3", "1", "4")]
     environment = lines[0]["environment"]

@@ -88,11 +88,11 @@ def test_on_a_terminal_q_ends_it(plan: Plan, tmp_path: Path) -> None:
     with subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"}
     ) as it:
-        seen, deadline = b"", time.monotonic() + 30
+        seen, deadline = b"", time.monotonic() + 100
         while b"q ends" not in seen and time.monotonic() < deadline:
             seen += os.read(own, 4096)
         os.write(own, b"q")
-        assert it.wait(timeout=20) == 0
+        assert it.wait(timeout=100) == 0
     os.close(own)
     os.close(theirs)
     assert b"Traceback" not in seen

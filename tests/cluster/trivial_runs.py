@@ -1,13 +1,16 @@
 """Small plans of the real classes, and runs that take no time: what the tests of cluster/ hand around."""
 
+import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 import xstilts_hpc
+from xstilts_hpc.cluster.devcluster_processes import until
 from xstilts_hpc.cluster.profile import Profile
 from xstilts_hpc.cluster.submission import now
 from xstilts_hpc.errors import RunError
@@ -56,7 +59,11 @@ def make_profile(**keys: object) -> Profile:
 
 
 def execute(root: Path, run_id: str, machine: Machine) -> None:
-    """Do a run: fail or wait where a file of the root says so, else commit at once; write down when and where."""
+    """Do a run: fail or wait where a file of the root says so, else commit at once; write down when and where.
+
+    A run in `hold` waits for the file `go` of the root, one in `after` for the end of others, and those in `meet` for
+    each other: what is to go on at the same time does so on a slow machine too.
+    """
     folder = run_folder(root, run_id)
     orders = read_json(root / "orders.json") if (root / "orders.json").is_file() else {}
     start = time.time()
@@ -66,6 +73,7 @@ def execute(root: Path, run_id: str, machine: Machine) -> None:
         with hold(folder.lease):
             pass
     time.sleep(orders.get("sleep", {}).get(task, 0))
+    _wait(root, task, orders)
     ranks = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR")}
     seen = {
         "run": run_id,
@@ -88,6 +96,23 @@ def execute(root: Path, run_id: str, machine: Machine) -> None:
         raise RunError(f"{task} fails\nas ordered")
     if ranks["RANK"] in ("", "0"):
         folder.commit({}, [], folder.request())
+
+
+def done_tasks(root: Path) -> list[dict[str, Any]]:
+    """Return what the runs of a root wrote down, in the order of their ends."""
+    path = root / "done.jsonl"
+    whole_lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+    return [json.loads(line) for line in whole_lines]
+
+
+def _wait(root: Path, task: str, orders: Mapping[str, Any]) -> None:
+    if task in orders.get("hold", []):
+        assert until((root / "go").is_file, limit_s=200), "no file `go`"
+    ended = set(orders.get("after", {}).get(task, []))
+    assert until(lambda: ended <= {done["task"] for done in done_tasks(root)}, limit_s=200), f"no end of {ended}"
+    if task in orders.get("meet", []):
+        (root / f"met_{task}").touch()
+        assert until(lambda: all((root / f"met_{other}").is_file() for other in orders["meet"]), limit_s=200), "alone"
 
 
 def _blocked_without_parent(root: Path, run: Run) -> None:

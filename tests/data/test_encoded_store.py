@@ -63,7 +63,7 @@ def test_a_writer_that_was_killed_blocks_nobody(tmp_path: Path) -> None:
     while not list((tmp_path / "made").iterdir()):
         time.sleep(0.05)
     os.kill(writer.pid, signal.SIGKILL)
-    writer.communicate(timeout=20)
+    writer.communicate(timeout=100)
     assert (tmp_path / "cache" / "set.lease").is_file()
     assert shared_table(tmp_path / "cache" / "set", lambda: TABLE).num_rows == 3
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["set"]

@@ -79,7 +79,7 @@ def test_a_fetch_that_was_ended_is_gone_on_with(site: Site, tmp_path: Path, end:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(end)
-    assert process.wait(10) != 0
+    assert process.wait(100) != 0
     assert fetch_lease(tmp_path / "data").exists() == (end is not signal.SIGINT)
     assert read_fetched(tmp_path / "data") == {}
     site.requests.clear()

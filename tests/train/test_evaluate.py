@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +13,7 @@ import pytest
 import torch
 
 from tests.tiny import grid_text, write_all_tiny_data
+from tests.waiting import wait_until
 from xstilts_hpc.errors import DataError
 from xstilts_hpc.expand import expand
 from xstilts_hpc.files import Memory
@@ -97,13 +97,6 @@ def watch(work: Work, action: Callable[[], None]) -> Lease:
     return lease
 
 
-def wait_until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON_S
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def encoded_sets(work: Work) -> int:
     return len([path for path in work.encoder.cache.glob("xnli-*") if path.suffix != ".partial"])
 
@@ -133,7 +126,7 @@ def test_one_item_is_found_out_ahead_of_the_one_in_use_and_no_more() -> None:
     with ThreadPoolExecutor(1) as thread:
         squares = ahead(thread, lambda n: begun.append(n) or n * n, [1, 2, 3, 4])  # type: ignore[func-returns-value]
         assert next(squares) == 1
-        wait_until(lambda: begun == [1, 2])
+        wait_until(lambda: begun == [1, 2], "the next one")
         assert [next(squares), next(squares)] == [4, 9]
         thread.submit(int).result()
         assert begun == [1, 2, 3, 4]
@@ -144,7 +137,7 @@ def test_one_item_is_found_out_ahead_of_the_one_in_use_and_no_more() -> None:
 def test_while_a_language_is_written_the_next_is_predicted_and_the_one_after_it_read(tiny_root: Path) -> None:
     work = work_on(tiny_root, "xnli")
     # Reading of the third language begins when the second is taken to be predicted, and it is never written before.
-    lease = watch(work, lambda: wait_until(lambda: encoded_sets(work) == len(LANGUAGES)))
+    lease = watch(work, lambda: wait_until(lambda: encoded_sets(work) == len(LANGUAGES), "all encoded sets"))
     predict_all(replace(work, lease=lease))
     assert set(parts(work)) == set(LANGUAGES)
 

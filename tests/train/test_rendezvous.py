@@ -34,7 +34,7 @@ def test_runs_that_were_given_the_same_port_do_not_meet() -> None:
             process.start()
         found = sorted(answers.get(timeout=120) for _ in processes)
         for process in processes:
-            process.join(30)
+            process.join(120)
     assert found == [(run, rank, 2.0 * number) for number, run in enumerate(RUNS) for rank in (0, 1)]
     assert [process.exitcode for process in processes] == [0] * len(processes)
 

@@ -3,7 +3,7 @@
 import csv
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from tests.cluster.test_end_to_end import xstilts
 from tests.tiny import grid_text, write_tiny_data
+from tests.waiting import num_updates, wait_until
 from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.devcluster_processes import until
 from xstilts_hpc.cluster.submission import submissions
@@ -46,6 +47,7 @@ precision: fp32
 checkpoint_min: 0.012
 environment: {{DS_ACCELERATOR: cpu, GLOO_SOCKET_IFNAME: lo}}
 """
+_PATIENCE_S = 900.0
 
 
 @dataclass(frozen=True)
@@ -104,10 +106,10 @@ class Campaign:
         """Return what `xstilts why` says of a run."""
         return self.xstilts("why", run.path.name)
 
-    def wait_for_end(self, *, limit_s: float = 900) -> None:
+    def wait_for_end(self) -> None:
         """Wait until Slurm holds nothing of this campaign any more."""
         jobs = ",".join(job for submission in submissions(self.root) for job in submission.job_ids)
-        assert until(lambda: not queued(jobs), limit_s=limit_s), f"still queued after {limit_s} s:\n{queued(jobs)}"
+        assert until(lambda: not queued(jobs), limit_s=_PATIENCE_S), f"still queued:\n{queued(jobs)}"
 
     def scores(self) -> dict[str, Any]:
         """Return the scores that each finished run computed itself, by the run's readable name."""
@@ -162,16 +164,6 @@ def updates_of(name: str) -> int:
     return _UPDATES[name.partition("_")[0]]
 
 
-def num_updates(run: RunFolder) -> int:
-    """Return how many updates the history of a run holds."""
-    return run.history.read_text(encoding="utf-8").count("\n") if run.history.is_file() else 0
-
-
-def wait_for(condition: Callable[[], bool], what: str, *, limit_s: float = 900) -> None:
-    """Wait until something is so; a failure says what was waited for."""
-    assert until(condition, limit_s=limit_s), f"{what}: not so after {limit_s:g} s"
-
-
 def wait_for_attempt(run: RunFolder, number: int, *, updates: int) -> None:
     """Wait until an attempt (from 1) goes on and the history holds so many updates."""
 
@@ -179,7 +171,7 @@ def wait_for_attempt(run: RunFolder, number: int, *, updates: int) -> None:
         attempts = run.attempts()
         return len(attempts) == number and not attempts[-1]["end"] and num_updates(run) >= updates
 
-    wait_for(goes_on, f"attempt {number} of {run.path.name} at update {updates}")
+    wait_until(goes_on, f"attempt {number} of {run.path.name} at update {updates}", limit_s=_PATIENCE_S)
 
 
 def wait_for_cause(run: RunFolder, number: int) -> str:
@@ -189,5 +181,5 @@ def wait_for_cause(run: RunFolder, number: int) -> str:
         attempts = run.attempts()[number - 1 :]
         return bool(attempts) and (attempts[0]["cause"] == "completed" or "again" in attempts[0])
 
-    wait_for(is_settled, f"the end of attempt {number} of {run.path.name}")
+    wait_until(is_settled, f"the end of attempt {number} of {run.path.name}", limit_s=_PATIENCE_S)
     return str(run.attempts()[number - 1]["cause"])

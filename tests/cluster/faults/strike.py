@@ -11,7 +11,8 @@ from pathlib import Path
 
 import h5py
 
-from tests.cluster.faults.campaign import Campaign, wait_for
+from tests.cluster.faults.campaign import Campaign
+from tests.waiting import wait_until
 from xstilts_hpc.cluster.devcluster_processes import Process, alive, identify, read_stat, send
 from xstilts_hpc.cluster.devcluster_settings import node_name
 from xstilts_hpc.files import read_json
@@ -175,12 +176,12 @@ def largest(folder: Path) -> Path:
 
 def wait_for_slot(run: RunFolder) -> None:
     """Wait until there is a checkpoint to go back to."""
-    wait_for(lambda: bool(whole_slots(run)), f"a checkpoint of {run.path.name}", limit_s=300)
+    wait_until(lambda: bool(whole_slots(run)), f"a checkpoint of {run.path.name}", limit_s=300)
 
 
 def wait_for_ranks(run: RunFolder) -> dict[int, Process]:
     """Wait until both ranks of a run live."""
-    wait_for(lambda: len(ranks(job_of(run))) == 2, f"two ranks of {run.path.name}", limit_s=120)
+    wait_until(lambda: len(ranks(job_of(run))) == 2, f"two ranks of {run.path.name}")
     return ranks(job_of(run))
 
 

@@ -14,9 +14,7 @@ import pytest
 from tests.cluster.faults.campaign import (
     Campaign,
     Undisturbed,
-    num_updates,
     updates_of,
-    wait_for,
     wait_for_attempt,
     wait_for_cause,
 )
@@ -37,6 +35,7 @@ from tests.cluster.faults.strike import (
     wait_for_slot,
     whole_slots,
 )
+from tests.waiting import num_updates, wait_until
 from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.devcluster_settings import node_name
 from xstilts_hpc.run_folder import RunFolder
@@ -109,7 +108,7 @@ def go_on_after_the_signal(campaign: Campaign, run: RunFolder, minutes: int) -> 
     frozen = freeze_when(run, lambda: not is_saving(run))
     if minutes:
         set_time_limit(campaign, run, minutes)
-    wait_for(lambda: all(has_pending(rank, signal.SIGUSR2) for rank in frozen), "USR2")
+    wait_until(lambda: all(has_pending(rank, signal.SIGUSR2) for rank in frozen), "USR2")
     thaw(frozen)
 
 
@@ -123,7 +122,7 @@ def restart_slurmctld(campaign: Campaign, run: RunFolder) -> None:
     with campaign.turn:
         campaign.cluster.stop_controller()
         at = num_updates(run)
-        wait_for(lambda: num_updates(run) > at + 10, "updates while slurmctld is away")
+        wait_until(lambda: num_updates(run) > at + 10, "updates while slurmctld is away")
         campaign.cluster.start_controller()
 
 

@@ -1,6 +1,5 @@
 """An sbatch whose answer is lost: what it took is found by its name, what it did not take is handed over again."""
 
-import json
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.test_submit import hand_over, wait_for_end
-from tests.cluster.trivial_runs import FOLDER, make_plan
+from tests.cluster.trivial_runs import FOLDER, done_tasks, make_plan
 from xstilts_hpc.cluster import handover, sbatch
 from xstilts_hpc.cluster.devcluster import DevCluster
 from xstilts_hpc.cluster.handover import UnansweredError
@@ -33,8 +32,7 @@ def put_before_sbatch(folder: Path, monkeypatch: pytest.MonkeyPatch, lines: str)
 
 def times_executed(root: Path) -> list[int]:
     """Return how often each run was executed, of those that were."""
-    lines = (root / "done.jsonl").read_text(encoding="utf-8").splitlines()
-    return list(Counter(json.loads(line)["run"] for line in lines).values())
+    return list(Counter(done["run"] for done in done_tasks(root)).values())
 
 
 def test_an_sbatch_that_times_out_after_accepting_is_found_by_its_name(

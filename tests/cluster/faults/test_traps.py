@@ -1,6 +1,5 @@
 """What Slurm and submitit do that a stub would not show, and that nothing here falls for: on the real Slurm."""
 
-import json
 import shutil
 import signal
 import subprocess
@@ -15,10 +14,10 @@ import pytest
 from tests.cluster.faults.strike import is_deaf, ranks
 from tests.cluster.test_end_to_end import CHECKOUT
 from tests.cluster.test_submit import hand_over, wait_for_end
-from tests.cluster.trivial_runs import FOLDER, make_plan, make_profile, run_of
+from tests.cluster.trivial_runs import FOLDER, done_tasks, make_plan, make_profile, run_of
+from tests.waiting import wait_until
 from xstilts_hpc.cluster.cancel import cancel
 from xstilts_hpc.cluster.devcluster import ClusterSettings, DevCluster
-from xstilts_hpc.cluster.devcluster_processes import until
 from xstilts_hpc.cluster.slurm_commands import elements_of
 from xstilts_hpc.cluster.status import State, states
 from xstilts_hpc.cluster.submission import Submission
@@ -41,10 +40,6 @@ def slurm(*command: str) -> str:
 def words(submission: Submission, plan: Plan, task: str) -> str:
     """Return Slurm's word for the element of a task's run."""
     return elements_of(submission.job_ids).get(submission.elements[run_of(plan, task)], "")
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    assert until(condition, limit_s=90), what
 
 
 def counted(folder: Path, monkeypatch: pytest.MonkeyPatch, *commands: str) -> Callable[[], list[str]]:
@@ -114,10 +109,10 @@ def test_the_hook_of_the_batch_script_hides_no_failure(tmp_path: Path) -> None:
 
 def test_two_elements_on_one_node_see_the_devices_that_slurm_gave_them(tmp_path: Path) -> None:
     plan = make_plan({}, ["a", "b", "c", "d"])
-    write_json(tmp_path / "orders.json", {"sleep": dict.fromkeys("abcd", 6)})
+    write_json(tmp_path / "orders.json", {"meet": list("abcd")})
     one_gpu = {"gpus_per_node": 1, "gpu_request": "gpus-per-node", "slurm": {"nodelist": "0x7f000001"}}
     wait_for_end(hand_over(plan, tmp_path, make_profile(**one_gpu)))
-    lines = [json.loads(line) for line in (tmp_path / "done.jsonl").read_text().splitlines()]
+    lines = done_tasks(tmp_path)
     assert max(line["start"] for line in lines) < min(line["end"] for line in lines)
     assert sorted(line["environment"]["CUDA_VISIBLE_DEVICES"] for line in lines) == ["0", "1", "2", "3"]
 
@@ -143,9 +138,7 @@ def test_a_look_at_many_ended_elements_is_one_call_and_writes_nothing(
     wait_for_end(submission)
     (tmp_path / "bin" / "calls").unlink()
     before = modes_and_times(tmp_path / "root")
-    begin_s = time.monotonic()
     assert set(states(plan, tmp_path / "root").values()) == {State.ELIGIBLE}
-    assert time.monotonic() - begin_s < 5
     assert calls().count("squeue") == 1 and set(calls()) <= {"squeue", "sacct"}
     assert modes_and_times(tmp_path / "root") == before
 
@@ -175,13 +168,14 @@ def test_job_ids_that_come_again_lead_to_no_old_files(
 
 def test_a_signal_that_comes_before_a_run_listens_does_not_kill_it(tmp_path: Path) -> None:
     plan = make_plan({}, ["a"])
-    write_json(tmp_path / "orders.json", {"sleep": {"a": 4}})
+    write_json(tmp_path / "orders.json", {"hold": ["a"]})
     submission = hand_over(plan, tmp_path)
     (job,) = submission.job_ids[:1]
     wait_until(lambda: any(is_deaf(rank, signal.SIGUSR2) for rank in ranks(job).values()), "a rank that has begun")
     for _ in range(5):  # the first of them while Python starts
         slurm("scancel", "--signal=USR2", submission.elements[run_of(plan, "a")])
         time.sleep(0.2)
+    (tmp_path / "go").touch()
     wait_for_end(submission)
     assert words(submission, plan, "a") == "COMPLETED"
 
