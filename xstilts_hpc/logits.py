@@ -3,9 +3,8 @@
 It is read by logits_file.py.
 """
 
-import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from xstilts_hpc.errors import LogitsError
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.files import whole_file
 
-SCHEMA = 2
+SCHEMA = 3
 # The file format of HDF5 1.10 checksums the metadata too: before it, a flipped byte there could crash the reader.
 FORMAT = "v110"
 # Small enough for a part of a file to be read, large enough to be read fast (4,096 rows took 3 times as long).
@@ -110,13 +109,15 @@ LOGITS_TYPE: dict[Kind, type[Logits]] = {
 # Texts of very different lengths: stored as one run of UTF-8 bytes and the position of each text in it.
 TEXTS = ("contexts", "answers")
 TEXT_PARTS = ("utf8", "first_byte")
-# The attribute with the checksum of the texts of a group's attributes, which HDF5 keeps in a heap that has none.
-CHECKSUM = "texts_crc32"
+# The dataset beside the languages with the names of the labels: 1,285 of CCGbank's are too long for an attribute.
+LABELS = "labels"
+# HDF5 puts longer ones outside the headers, where nothing has a checksum.
+_ATTRIBUTE_BYTES = 60_000
 
 
 @dataclass(frozen=True)
 class Header:
-    """The root attributes of a logits file; `labels` are the names of the columns (none for spans and retrieval)."""
+    """What a logits file says of itself; `labels` are the names of the columns (none for spans and retrieval)."""
 
     run: str
     task: str
@@ -128,18 +129,9 @@ class Header:
     labels: tuple[str, ...] = ()
     schema: int = SCHEMA
 
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """Return all texts, in the order of their checksum."""
-        return (self.run, self.task, self.kind, self.split, self.model, self.code, self.created, *self.labels)
 
-
-def checksum_of(*texts: str) -> int:
-    """Return the CRC-32 of texts in UTF-8, each followed by a zero byte; LogitsError where one cannot be stored."""
-    zeros = [text for text in texts if "\0" in text]
-    if zeros:
-        raise LogitsError(f"{zeros[0]!r} has a zero, where HDF5 ends the text of an attribute; rename it")
-    return zlib.crc32(b"".join(text.encode(errors="surrogateescape") + b"\0" for text in texts))
+# The root attributes that are texts.
+HEADER_TEXTS = tuple(item.name for item in fields(Header) if item.type is str)
 
 
 def write_logits(path: Path, header: Header, languages: Mapping[str, tuple[Logits, str]]) -> None:
@@ -154,15 +146,24 @@ def write_logits(path: Path, header: Header, languages: Mapping[str, tuple[Logit
 
 
 def write_header(file: h5py.File, header: Header) -> None:
-    """Write the root attributes."""
-    checksum, values = np.uint32(checksum_of(*header.texts)), asdict(header)
-    file.attrs.create("labels", values.pop("labels"), dtype=h5py.string_dtype(), shape=(len(header.labels),))
-    file.attrs.update({**values, CHECKSUM: checksum})
+    """Write the root attributes and the labels."""
+    file.attrs["schema"] = header.schema
+    for name in HEADER_TEXTS:
+        _write_text(file, name, getattr(header, name))
+    _write_array(file, LABELS, _fixed_length(LABELS, header.labels))
+
+
+def _write_text(group: h5py.Group, name: str, text: str) -> None:
+    """Write an attribute of fixed length: others lie in a heap without checksum, where a flipped bit can hang HDF5."""
+    (value,) = encoded = _fixed_length(name, (text,))
+    if len(value) > _ATTRIBUTE_BYTES:
+        raise LogitsError(f"{name} has {len(value):,} bytes, an attribute at most {_ATTRIBUTE_BYTES:,}; shorten it")
+    group.attrs.create(name, encoded.reshape(()), dtype=encoded.dtype)
 
 
 def _write_group(group: h5py.Group, logits: Logits, data: str) -> None:
-    checksum = np.uint32(checksum_of(data))
-    group.attrs.update({"examples": len(logits.example_id), "complete": True, "data": data, CHECKSUM: checksum})
+    group.attrs.update({"examples": len(logits.example_id), "complete": True})
+    _write_text(group, "data", data)
     for item in fields(logits):
         value = getattr(logits, item.name)
         if value is None:

@@ -19,15 +19,15 @@ from xstilts_hpc.errors import LogitsError
 from xstilts_hpc.examples import Kind
 from xstilts_hpc.files import whole_file
 from xstilts_hpc.logits import (
-    CHECKSUM,
     FORMAT,
+    HEADER_TEXTS,
+    LABELS,
     LOGITS_TYPE,
     SCHEMA,
     TEXT_PARTS,
     TEXTS,
     Header,
     Logits,
-    checksum_of,
     write_header,
 )
 from xstilts_hpc.logits_check import check_logits, check_starts
@@ -36,6 +36,7 @@ from xstilts_hpc.logits_check import check_logits, check_starts
 _NATIVE = ((h5py.h5t.NATIVE_FLOAT, np.float32), (h5py.h5t.NATIVE_INT64, np.int64))
 # What HDF5, h5py and our own reading raise on a damaged file.
 _DAMAGE = (LogitsError, OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, MemoryError)
+_REMEDY = "delete it and its DONE.json and submit the grid again"
 
 
 def _members_of(kind: type[Logits]) -> tuple[set[str], set[str]]:
@@ -62,13 +63,13 @@ class LogitsFile:
         self._path, self._file = path, file
 
     def header(self) -> Header:
-        """Return the root attributes."""
+        """Return what the file says of itself."""
         return self._header
 
     def data_digests(self) -> dict[str, str]:
         """Return the digest of each language's evaluation data, as recorded when it was predicted."""
         with _damage_named(self._path):
-            return {language: _read_digest(self._group(language)) for language in self._languages}
+            return {language: _text(self._group(language), "data") for language in self._languages}
 
     def read(self, languages: Iterable[str] | None = None) -> dict[str, Logits]:
         """Return the logits by language (all of them, or those named)."""
@@ -94,11 +95,11 @@ class LogitsFile:
     @cached_property
     def _header(self) -> Header:
         with _damage_named(self._path):
-            return _read_header(self._file)
+            return _read_header(self._file.id)
 
     @cached_property
     def _languages(self) -> list[str]:
-        return [name.decode() for name in self._file.id]
+        return [name.decode() for name in self._file.id if name != LABELS.encode()]
 
 
 @contextmanager
@@ -121,7 +122,7 @@ def read_logits(path: Path | str, languages: Iterable[str] | None = None) -> dic
 
 
 def read_header(path: Path) -> Header:
-    """Return the root attributes of a logits file."""
+    """Return what a logits file says of itself."""
     with open_logits(path) as file:
         return file.header()
 
@@ -138,7 +139,7 @@ def merge_logits(path: Path, header: Header, parts: Iterable[Path]) -> None:
         write_header(file, header)
         for part in parts:
             with _open(part) as source:
-                for language in source:
+                for language in (name for name in source if name != LABELS):
                     source.copy(language, file)
 
 
@@ -163,7 +164,9 @@ def _check_schema(path: Path, file: h5py.File) -> None:
     except _DAMAGE as error:
         raise LogitsError(f"{path}: not a logits file, or truncated ({error})") from error
     if not isinstance(schema, np.integer) or schema != SCHEMA:
-        raise LogitsError(f"{path}: schema {schema}, this version reads {SCHEMA}; install the version that wrote it")
+        raise LogitsError(
+            f"{path}: schema {schema}, this version reads {SCHEMA}; install the version that wrote it, or {_REMEDY}"
+        )
 
 
 @contextmanager
@@ -172,36 +175,29 @@ def _damage_named(path: Path, place: str = "") -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        raise LogitsError(
-            f"{path}: damaged ({place}{error}); delete it and its DONE.json and submit the grid again"
-        ) from error
+        raise LogitsError(f"{path}: damaged ({place}{error}); {_REMEDY}") from error
 
 
-def _read_header(file: h5py.File) -> Header:
-    values = {item.name: file.attrs[item.name] for item in fields(Header)}
-    header = Header(**{**values, "labels": tuple(values["labels"]), "schema": int(values["schema"])})
-    strange = [text for text in header.texts if not isinstance(text, str)]
-    if strange:
-        raise LogitsError(f"a root attribute holds {strange[0]!r}, expected a text")
+def _read_header(file: h5py.h5g.GroupID) -> Header:
+    labels = _plain(_array(_member(file, LABELS)))
+    if not isinstance(labels, tuple):
+        raise LogitsError(f"{LABELS} holds {labels.dtype}, expected texts")
+    texts: dict[str, Any] = {name: _text(file, name) for name in HEADER_TEXTS}
+    header = Header(**texts, labels=labels)
     if header.kind not in LOGITS_TYPE:
         raise LogitsError(f"unknown kind {header.kind!r}, expected one of {', '.join(LOGITS_TYPE)}")
-    _check_sum(file.id, *header.texts)
     return header
 
 
-def _read_digest(group: h5py.h5g.GroupID) -> str:
-    attribute = h5py.h5a.open(group, b"data")
-    value: NDArray[Any] = np.empty(attribute.shape, attribute.dtype)
+def _text(group: h5py.h5g.GroupID, name: str) -> str:
+    """Return an attribute that is a text of fixed length: others lie where nothing has a checksum."""
+    attribute = h5py.h5a.open(group, name.encode())
+    dtype = attribute.dtype
+    if dtype.kind != "S":
+        raise LogitsError(f"its attribute {name} holds {dtype}, expected a text of fixed length")
+    value: NDArray[Any] = np.empty(attribute.shape, dtype)
     attribute.read(value)
-    digest = str(value.item().decode())
-    _check_sum(group, digest)
-    return digest
-
-
-def _check_sum(group: h5py.h5g.GroupID, *texts: str) -> None:
-    """Check the texts of attributes, the only part that HDF5 keeps without a checksum; early files have none."""
-    if h5py.h5a.exists(group, CHECKSUM.encode()) and _number(group, CHECKSUM) != checksum_of(*texts):
-        raise LogitsError("the texts of its attributes do not have the checksum that was written with them")
+    return str(value.item().decode())
 
 
 def _read_group(group: h5py.h5g.GroupID, kind: type[Logits], num_labels: int) -> Logits:
@@ -242,6 +238,8 @@ def _array(stored: h5py.h5d.DatasetID) -> NDArray[Any]:
     kept = stored.get_type()
     known = [dtype for native, dtype in _NATIVE if kept.equal(native)]
     array = np.empty(stored.shape, known[0] if known else stored.dtype)
+    if array.dtype.hasobject:
+        raise LogitsError(f"{h5py.h5i.get_name(stored).decode()} is of variable length, expected a fixed one")
     if array.size:
         stored.read(h5py.h5s.ALL, h5py.h5s.ALL, array, kept if known else None)
     return array
