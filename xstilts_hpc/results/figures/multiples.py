@@ -1,6 +1,7 @@
 """Small multiples: the score of a target task against the number of intermediate examples, a panel per language."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -8,8 +9,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 
 from xstilts_hpc.languages import LANGUAGES
 from xstilts_hpc.results.figures.figure import INK, Drawn, baseline_of, lines, new_figure, sizes_along, sizes_of, style
-from xstilts_hpc.results.means import Means
-from xstilts_hpc.results.tables.table import entry_title
+from xstilts_hpc.results.figures.points import draw_baseline, draw_means, hollow_in_legend, missing_note
+from xstilts_hpc.results.means import Entry, Means
+from xstilts_hpc.results.tables.table import Number, entry_title, number
 from xstilts_hpc.tasks import task_of
 
 _ACROSS = 5
@@ -27,31 +29,32 @@ def multiples(means: Means, target: str) -> Drawn | None:
     figure = new_figure(_HEIGHT * down + _EDGES)
     grid = figure.subplots(down, _ACROSS, sharex=True, sharey=True, squeeze=False)
     panels = grid.flatten().tolist()
+    scores = {(e, code): number(means.score(e, target, (code,))) for e in means.entries for code in languages}
     for axes, code in zip(panels, languages, strict=False):
-        _draw(axes, means, target, code)
+        _draw(axes, means, scores, code)
+    points, base = ([score for (entry, _), score in scores.items() if entry.baseline is one] for one in (False, True))
+    hollow_in_legend(panels[0], points)
     for axes in panels[len(languages) :]:
         axes.set_visible(False)
     for axes in panels[max(0, len(languages) - _ACROSS) : len(languages)]:
         axes.tick_params(labelbottom=True)  # the last panel of a column, also where the row below is not full
-    _label(figure, panels[0], f"{task_of(target).title}: {task_of(target).metric.name}, %")
+    _label(figure, panels[: len(languages)], f"{task_of(target).title}: {task_of(target).metric.name}, %")
     caption = (
         f"{task_of(target).title}: score in each language against the number of intermediate examples, means over "
         "seeds; dashed line: baseline. All panels have the same axes."
     )
-    return Drawn(f"size_by_language_{target}", caption, figure)
+    return Drawn(f"size_by_language_{target}", caption + missing_note(points, base), figure)
 
 
-def _draw(axes: Axes, means: Means, target: str, code: str) -> None:
+def _draw(axes: Axes, means: Means, scores: Mapping[tuple[Entry, str], Number], code: str) -> None:
     style(axes)
     axes.tick_params(labelsize=_TEXT, length=2)
     axes.set_title(LANGUAGES[code].name, fontsize=_TEXT, color=INK, pad=2)
     for line in lines(means):
-        values = [100 * means.score(entry, target, (code,)).value for entry in line.series.entries]
-        axes.plot(line.series.sizes, values, label=line.label, markersize=2.5, linewidth=1, **line.look)
+        mine = [scores[entry, code] for entry in line.series.entries]
+        draw_means(axes, line, line.series.sizes, mine, markersize=2.5, linewidth=1)
     for entry in baseline_of(means):
-        value = 100 * means.score(entry, target, (code,)).value
-        if not math.isnan(value):
-            axes.axhline(value, linestyle="--", linewidth=0.8, color=INK, label=entry_title(entry))
+        draw_baseline(axes, scores[entry, code], entry_title(entry), linewidth=0.8)
     sizes_along(axes, sizes_of(means))
     axes.xaxis.set_major_locator(LogLocator(base=10, numticks=_MOST_TICKS))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: short(x)))
@@ -65,8 +68,10 @@ def short(size: float) -> str:
     return f"{size:g}"
 
 
-def _label(figure: Figure, panel: Axes, quantity: str) -> None:
+def _label(figure: Figure, panels: Sequence[Axes], quantity: str) -> None:
     figure.supxlabel("intermediate examples (log scale)", fontsize=_TEXT + 1, color=INK)
     figure.supylabel(quantity, fontsize=_TEXT + 1, color=INK)
-    handles, labels = panel.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False, labelcolor=INK, fontsize=_TEXT)
+    drawn = [zip(*panel.get_legend_handles_labels(), strict=True) for panel in panels]
+    handles = {label: handle for of_panel in drawn for handle, label in of_panel}
+    look = {"frameon": False, "labelcolor": INK, "fontsize": _TEXT}
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4, **look)

@@ -34,6 +34,12 @@ class LanguageGain:
         return self.found.estimate.value
 
     @property
+    def shown(self) -> Number:
+        """Return the gain in points, and how many sets of seeds have it."""
+        there = sum(not math.isnan(value) for value in self.found.values)
+        return Number(100 * self.value, found=there, expected=len(self.found.values), signed=True)
+
+    @property
     def p_value(self) -> float:
         """Return the two-sided p-value of no gain, not corrected."""
         return self.found.estimate.p_value()
@@ -65,9 +71,7 @@ def gains_by_language(means: Means) -> Table:
 
 
 def _row(means: Means, gain: LanguageGain) -> Iterator[Plain]:
-    values = gain.found.values
-    there = len(values) - sum(map(math.isnan, values))
     yield from (*keys_of(means, gain.entry), task_of(gain.target).title, gain.language)
-    yield Number(100 * gain.value, found=there, expected=len(values), signed=True)
+    yield gain.shown
     yield from (Number(100 * end, signed=True) for end in gain.found.estimate.interval())
     yield from map(p_cell, (gain.p_value, gain.corrected))
