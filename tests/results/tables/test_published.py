@@ -10,6 +10,7 @@ from tests.results.conftest import GridBuilder
 from tests.test_shipped_grids import plan_of
 from xstilts_hpc.results.collect import gather
 from xstilts_hpc.results.means import Means
+from xstilts_hpc.results.tables.all_tables import tables
 from xstilts_hpc.results.tables.claims import claims
 from xstilts_hpc.results.tables.published import beside_published, published
 from xstilts_hpc.results.tables.table import Table, gains, text
@@ -55,6 +56,17 @@ def test_the_grids_own_rows_stand_below(full: GridBuilder) -> None:
     assert rows["this grid: none (baseline)"] == ["test", "40.0"]
     assert rows["this grid: MNLI, equal_epochs"] == ["test", "60.0"]
     assert rows["this grid: best full intermediate task per target"] == ["test", "60.0"]
+
+
+def test_the_shipped_grid_of_baselines_stands_beside_published_scores(builder: GridBuilder, xnli_run: Any) -> None:
+    for cell in plan_of("xtreme_baseline", builder.root).cells:
+        right = 5 + (cell.target_seed == 0)
+        builder.cells.append(replace(cell, run=xnli_run(cell.target_seed, {"en": right, "sw": right})))
+    found = {table.name: table for table in tables(means_of(builder))}
+    rows = shown(found["published"])
+    assert rows["XLM-R Large (XTREME's leaderboard)"][:2] == ["test", "79.2"]
+    assert rows["this grid: none (baseline)"][:2] == ["test", "52.0 ± 4.5"]
+    assert not any("best" in name for name in rows if name.startswith("this grid")) and "claims" not in found
 
 
 def test_question_answering_shows_both_parts() -> None:

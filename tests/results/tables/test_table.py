@@ -179,7 +179,7 @@ def test_a_grid_without_baseline_has_no_gain(builder: Any, xnli_run: Any) -> Non
 
 def test_tables_without_rows_are_left_out(builder: Any, xnli_run: Any) -> None:
     builder.cell(xnli_run(0, {"en": 5}), "xnli")
-    assert [table.name for table in tables(means_of(builder))] == ["by_task", "by_language_xnli"]
+    assert [table.name for table in tables(means_of(builder))] == ["by_task", "by_language_xnli", "published"]
 
 
 def test_the_footer_says_grid_seeds_split_and_flags(small: Any) -> None:
@@ -279,7 +279,7 @@ def test_a_terminal_shows_every_column_whole_without_reading_markup(width: int) 
 
 def test_write_tables_writes_four_forms_of_each(small: Any) -> None:
     written = write_tables(tables(means_of(small)), small.root / "tables")
-    names = ("by_task", "by_language_xnli", "gain", "gain_interval", "gain_by_language", "transfer_gap")
+    names = ("by_task", "by_language_xnli", "gain", "gain_interval", "gain_by_language", "transfer_gap", "published")
     suffixes = ("md", "csv", "tex", "parquet")
     assert [path.name for path in written] == [f"{name}.{suffix}" for name in names for suffix in suffixes]
     assert (small.root / "tables" / "by_task.csv").read_text() == (

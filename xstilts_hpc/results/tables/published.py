@@ -59,14 +59,12 @@ def published() -> tuple[Row, ...]:
         return load_yaml(Path(path), Published, GridError).rows
 
 
-def is_comparable(means: Means) -> bool:
-    """Say whether a grid asks what the study asks: real languages, and an intermediate task at full size."""
-    return not is_made_up(means.plan) and any(entry.full for entry in means.entries)
-
-
 def beside_published(means: Means) -> Table:
-    """Return the published scores, then the grid's own: its baseline, each full size, and the best per target."""
-    targets = tuple(target for target in ALL_TASKS if target in means.targets) if is_comparable(means) else ()
+    """Return the published scores, then the grid's own: its baseline, each full size, and the best per target.
+
+    A baseline alone has them too: whether it is what others found comes before any gain.
+    """
+    targets = () if is_made_up(means.plan) else tuple(target for target in ALL_TASKS if target in means.targets)
     rows: list[tuple[Plain, ...]] = [
         (row.name, row.split, *(row.shown(target) for target in targets)) for row in published()
     ]
@@ -75,7 +73,8 @@ def beside_published(means: Means) -> Table:
     full = [entry for entry in means.entries if entry.full]
     scores = ([means.score(entry, target, means.languages(target)) for entry in full] for target in targets)
     best = (number(best_of(column)) for column in scores)
-    rows.append(("this grid: best full intermediate task per target", _splits(means, targets), *best))
+    if full:
+        rows.append(("this grid: best full intermediate task per target", _splits(means, targets), *best))
     notes = (
         "question answering: mean of exact match and F1 (exact match / F1); published values are shown, never computed",
         *(f"{row.name}: {row.source}" + (f"; in doubt: {row.doubt}" if row.doubt else "") for row in published()),
