@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from xstilts_hpc.grid_values import Schedule
 from xstilts_hpc.results.means import Entry, Mean, Means
 from xstilts_hpc.results.tables.footer import is_made_up
-from xstilts_hpc.results.tables.table import MISSING, Plain, Table, best_of, footer_of, gains_of, number
+from xstilts_hpc.results.tables.study import at_full_size, best_note, best_per_target, single_tasks
+from xstilts_hpc.results.tables.table import MISSING, Plain, Table, footer_of, gains_of, number
 from xstilts_hpc.tasks import STUDY_TASKS
 from xstilts_hpc.training import MIXTURE
 
@@ -16,13 +16,14 @@ _ABSENT = "not in this grid"
 
 def claims(means: Means) -> Table:
     """Return each claim of the study with what would confirm or refute it here."""
-    full = _full(means)
+    full = at_full_size(means)
     found = list(_claims(means, full)) if full and not is_made_up(means.plan) else []
     rows = tuple((f"claim {number}", *claim) for number, claim in enumerate(found, 1))
     notes = (
         "the claims are those of arXiv 2005.13013, mean gains over the XLM-R baseline in points; here: the mean over "
         "this grid's targets, at full size, of score minus baseline, same target seed; for intervals see the gains",
         _schedule_note(means, full),
+        best_note(means),
     )
     title = "The study's claims beside this grid"
     columns = ("claim", "what the study says", "published", "here", "in this grid it is")
@@ -31,13 +32,6 @@ def claims(means: Means) -> Table:
 
 _TASKS = (("SQuAD", "squad_v1", 8.2), ("MNLI", "mnli", 7.5), ("HellaSwag", "hellaswag", 7.0))
 _RETRIEVAL = ("bucc2018", "tatoeba")
-_STUDYS: Schedule = "equal_epochs"
-
-
-def _full(means: Means) -> list[Entry]:
-    """Return the entries at full size, of the study's schedule where any has it."""
-    full = [entry for entry in means.entries if entry.full]
-    return [entry for entry in full if entry.schedule == _STUDYS] or full
 
 
 def _schedule_note(means: Means, full: Sequence[Entry]) -> str:
@@ -47,14 +41,15 @@ def _schedule_note(means: Means, full: Sequence[Entry]) -> str:
 
 
 def _claims(means: Means, full: Sequence[Entry]) -> Iterator[tuple[Plain, ...]]:
-    plain = {entry.intermediate: entry for entry in full if not entry.variant}
+    single = single_tasks(means)
+    plain = {entry.intermediate: entry for entry in single}
     for title, name, gain in _TASKS:
         entry = plain.get(name)
         yield f"{title} as the intermediate task", f"+{gain}", _mean_gain(means, entry), f"the mean gain after {title}"
     jointly = next((e for e in full if e.intermediate == MIXTURE and _tasks(e) == len(STUDY_TASKS)), None)
     yield "all nine jointly", "+8.7", _mean_gain(means, jointly), "the mean gain after the mixture of nine"
-    single = list(plain.values())
-    yield "the best intermediate task for each target", "+5.4", _best_gain(means, single), "the mean of the best gains"
+    best = "the mean of the best gain of each target"
+    yield "the best intermediate task for each target", "+5.4", _best_gain(means), best
     yield (
         "large gains in sentence retrieval",
         "large",
@@ -78,10 +73,9 @@ def _mean_gain(means: Means, entry: Entry | None) -> Plain:
     return number(means.over(gains_of(means, entry)), signed=True)
 
 
-def _best_gain(means: Means, entries: Sequence[Entry]) -> Plain:
-    if not entries:
-        return _ABSENT
-    return number(means.over(best_of(_gains(means, entries, target)) for target in means.targets), signed=True)
+def _best_gain(means: Means) -> Plain:
+    best = best_per_target(means, means.gain, means.targets)
+    return number(means.over(best), signed=True) if best else _ABSENT
 
 
 def _gains(means: Means, entries: Sequence[Entry], target: str) -> list[Mean]:

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from xstilts_hpc.errors import GridError
 from xstilts_hpc.results.means import Entry, Means
 from xstilts_hpc.results.tables.footer import is_made_up
-from xstilts_hpc.results.tables.table import Number, Plain, Table, best_of, entry_title, footer_of, number
+from xstilts_hpc.results.tables.study import BEST, best_note, best_per_target
+from xstilts_hpc.results.tables.table import Number, Plain, Table, entry_title, footer_of, number
 from xstilts_hpc.results.xtreme_layout import ALL_TASKS
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.yaml_file import load_yaml
@@ -70,13 +71,12 @@ def beside_published(means: Means) -> Table:
     ]
     shown = [entry for entry in means.entries if entry.baseline or entry.full]
     rows += [(f"this grid: {_title(entry)}", _splits(means, targets), *_own(means, entry, targets)) for entry in shown]
-    full = [entry for entry in means.entries if entry.full]
-    scores = ([means.score(entry, target, means.languages(target)) for entry in full] for target in targets)
-    best = (number(best_of(column)) for column in scores)
-    if full:
-        rows.append(("this grid: best full intermediate task per target", _splits(means, targets), *best))
+    best = best_per_target(means, means.score, targets)
+    if best:
+        rows.append((f"this grid: {BEST}, per target", _splits(means, targets), *map(number, best)))
     notes = (
         "question answering: mean of exact match and F1 (exact match / F1); published values are shown, never computed",
+        best_note(means),
         *(f"{row.name}: {row.source}" + (f"; in doubt: {row.doubt}" if row.doubt else "") for row in published()),
     )
     columns = ("scores", "split", *(task_of(target).title for target in targets))

@@ -8,13 +8,13 @@ from xstilts_hpc.results.collapsed import COLLAPSED_NOTE, WITHOUT, without_colla
 from xstilts_hpc.results.means import Entry, Mean, Means
 from xstilts_hpc.results.tables.footer import footer
 from xstilts_hpc.results.tables.parts import HEADLINE, headline_note, part_name
+from xstilts_hpc.results.tables.study import BEST, best_note, best_per_target
 from xstilts_hpc.results.xtreme_layout import ALL_TASKS, GROUPS
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.training import MIXTURE
 
 MISSING = "--"
 _MORE_KEYS = ("variant", "schedule")
-_BEST = "best of each target"
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,10 @@ def _by_language_row(means: Means, entry: Entry, target: str, part: str) -> Iter
 
 
 def gains(means: Means) -> Table:
-    """Return the gains over the baseline by target task; the best of each are marked, and stand in the last row."""
+    """Return the gains over the baseline by target task, the best of each column marked.
+
+    The last row has the best single task at full size, as the study chooses it.
+    """
     entries = [entry for entry in means.entries if not entry.baseline]
     values = [[*(g := gains_of(means, entry)), means.over(g)] for entry in entries]
     best = [_best(column) for column in zip(*values, strict=True)]
@@ -183,30 +186,18 @@ def gains(means: Means) -> Table:
         _row(*keys_of(means, entry), *(_gain(mean, best=i in best[j]) for j, mean in enumerate(row)))
         for i, (entry, row) in enumerate(zip(entries, values, strict=True))
     )
-    if len(entries) > 1:
-        rows = (*rows, _best_row(means, values))
+    chosen = best_per_target(means, means.gain, means.targets)
+    if chosen:
+        numbers = (_gain(mean) for mean in (*chosen, means.over(chosen)))
+        rows = (*rows, _row(BEST, *[""] * (_num_keys(means) - 1), *numbers))
     titles = (task_of(target).title for target in means.targets)
     columns = (*key_columns(means), *titles, "mean")
     notes = (
-        "gain: score minus the baseline's, same target seed, in percentage points; best of each column marked",
-        f"{_BEST}: the greatest gain of each column, chosen by the very scores that are shown, so it is too high by "
-        "chance where many are compared",
+        "gain: score minus the baseline's, same target seed, in percentage points; marked: the best of all rows",
+        best_note(means),
     )
     title = "Gain over the baseline, percentage points"
     return Table(title, columns, rows, footer_of(means, means.targets, notes), _num_keys(means), "gain")
-
-
-def _best_row(means: Means, values: Sequence[Sequence[Mean]]) -> tuple[Plain, ...]:
-    """Return the best gain on each target, and their mean."""
-    best = [best_of(column) for column in zip(*(row[:-1] for row in values), strict=True)]
-    keys = (_BEST, *[""] * (_num_keys(means) - 1))
-    return _row(*keys, *(number(mean, signed=True) for mean in (*best, means.over(best))))
-
-
-def best_of(means: Sequence[Mean]) -> Mean:
-    """Return the greatest of several means, without spread; a member missing from any might have made that the best."""
-    greatest = max((mean.value for mean in means if not math.isnan(mean.value)), default=math.nan)
-    return Mean(greatest, math.nan, sum(mean.found for mean in means), sum(mean.expected for mean in means))
 
 
 def _row(*cells: Plain) -> tuple[Plain, ...]:
