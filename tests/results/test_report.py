@@ -21,7 +21,7 @@ from xstilts_hpc.results.figures.all_figures import figures
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.named import find_grid
 from xstilts_hpc.results.page.listed import embedded
-from xstilts_hpc.results.report import collect_and_write, render, write_report
+from xstilts_hpc.results.report import collect_and_write, render, summary, write_report
 from xstilts_hpc.results.tables.all_tables import tables
 
 NOTICE = "These are made-up languages: the numbers mean nothing beyond the demonstration."
@@ -77,6 +77,17 @@ def test_the_report_holds_question_summary_tables_figure_and_provenance(small: A
     assert "Greatest mean gain over the baseline: +15.0 percentage points (intermediate MNLI, examples 100)" in html
     assert small.plan().digest in html and "code 1" in html
     assert NOTICE not in html
+
+
+def test_the_greatest_gain_is_that_of_a_complete_entry(small: Any, xnli_run: Any) -> None:
+    for seed, right in ((0, 9), (1, 9)):
+        small.cell(xnli_run(20 + seed, {"en": right, "sw": right}), "xnli", size=1000, seeds=(0, 0, seed))
+    small.folder(-1).done_json.unlink()
+    *_, sentence = summary(Means(gather(small.plan(), small.root), partial=True))
+    assert sentence == (
+        "Greatest mean gain over the baseline: +15.0 percentage points (intermediate MNLI, examples 100), "
+        "1 of 2 left out, which have members missing; see the intervals below."
+    )
 
 
 def test_the_report_is_one_well_formed_page_without_network(small: Any) -> None:

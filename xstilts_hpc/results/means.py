@@ -48,6 +48,11 @@ class Mean:
     found: int = 0
     expected: int = 0
 
+    @property
+    def complete(self) -> bool:
+        """Say whether it is a number with all its members."""
+        return not math.isnan(self.value) and self.found == self.expected
+
 
 @dataclass(frozen=True, eq=False)
 class Means:
@@ -204,9 +209,12 @@ class Means:
         return self._mean([one - rest for one, rest in zip(english, others, strict=True)])
 
     def over(self, means: Iterable[Mean]) -> Mean:
-        """Return the plain mean of several means, counting their members; it has no spread of its own."""
+        """Return the plain mean of several means, counting their members; it has no spread of its own.
+
+        One that was not asked for counts as a member that is missing.
+        """
         listed = list(means)
-        found, expected = sum(m.found for m in listed), sum(m.expected for m in listed)
+        found, expected = sum(m.found for m in listed), sum(max(m.expected, 1) for m in listed)
         values = [mean.value for mean in listed if not math.isnan(mean.value)]
         blank = not values or (len(values) < len(listed) and not self.partial)
         return Mean(math.nan if blank else float(np.mean(values)), math.nan, found, expected)

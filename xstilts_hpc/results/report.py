@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -181,17 +180,19 @@ def summary(means: Means, states: Mapping[str, str] = _NOTHING) -> Iterator[str]
 
 
 def _greatest_gain(means: Means) -> Iterator[str]:
-    """Yield which entry has the greatest mean gain over the targets, where gains are known."""
+    """Yield which entry has the greatest mean gain over the targets, among those of which no member is missing."""
     entries = [entry for entry in means.entries if not entry.baseline]
     gains = [means.over(gains_of(means, entry)) for entry in entries]
-    known = [(gain.value, i) for i, gain in enumerate(gains) if not math.isnan(gain.value)]
-    if known:
-        _, best = max(known)
+    complete = [(gain.value, i) for i, gain in enumerate(gains) if gain.complete]
+    if complete:
+        _, best = max(complete)
         keys = ", ".join(
             f"{name} {key}" for name, key in zip(key_columns(means), keys_of(means, entries[best]), strict=True)
         )
-        gain = number(gains[best], signed=True).text
-        yield f"Greatest mean gain over the baseline: {gain} percentage points ({keys}); see the intervals below."
+        gain, rest = number(gains[best], signed=True).text, len(gains) - len(complete)
+        left_out = f", {rest:,} of {len(gains):,} left out, which have members missing" if rest else ""
+        found = f"{gain} percentage points ({keys}){left_out}"
+        yield f"Greatest mean gain over the baseline: {found}; see the intervals below."
 
 
 def _languages(means: Means) -> list[tuple[str, str]]:

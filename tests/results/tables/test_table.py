@@ -102,6 +102,19 @@ def test_an_average_with_a_missing_member_is_blank_or_says_its_members(small: An
     assert "cells missing: 1/4" in by_task(means_of(small)).footer
 
 
+def test_an_average_says_where_a_target_was_not_asked_for(small: Any, sequence: Any) -> None:
+    run = small.run("mnli", 20, {"pawsx": {"de": sequence(5, labels=2)}})
+    small.cell(run, "pawsx")
+    assert shown(by_task(means_of(small, partial=True)))[1] == [
+        "MNLI",
+        "100",
+        "57.5",
+        "--",
+        "57.5 (n=2/3)",
+        "+15.0 (n=2/3)",
+    ]
+
+
 def test_a_mean_over_languages_is_never_over_some_of_them(small: Any) -> None:
     small.want_other_data(0, "sw")
     (table,) = by_language(means_of(small, partial=True))

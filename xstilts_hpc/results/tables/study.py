@@ -43,6 +43,6 @@ def best_note(means: Means) -> str:
 
 
 def _best_of(means: Sequence[Mean]) -> Mean:
-    """Return the greatest of several means, without spread; a member missing from any might have made that the best."""
-    greatest = max((mean.value for mean in means if not math.isnan(mean.value)), default=math.nan)
-    return Mean(greatest, math.nan, sum(mean.found for mean in means), sum(mean.expected for mean in means))
+    """Return the greatest of the means that are complete, without spread; its members are the means."""
+    complete = [mean.value for mean in means if mean.complete]
+    return Mean(max(complete, default=math.nan), math.nan, len(complete), len(means))

@@ -193,7 +193,7 @@ def gains(means: Means) -> Table:
     titles = (task_of(target).title for target in means.targets)
     columns = (*key_columns(means), *titles, "mean")
     notes = (
-        "gain: score minus the baseline's, same target seed, in percentage points; marked: the best of all rows",
+        "gain: score minus the baseline's, same target seed, in percentage points; the best complete row is marked",
         best_note(means),
     )
     title = "Gain over the baseline, percentage points"
@@ -210,10 +210,10 @@ def gains_of(means: Means, entry: Entry) -> list[Mean]:
 
 
 def _best(column: Sequence[Mean]) -> set[int]:
-    """Return the rows with the greatest gain as it is printed, so that equal numbers are marked alike."""
-    shown = [round(100 * mean.value, 1) for mean in column]
-    greatest = max((value for value in shown if not math.isnan(value)), default=math.inf)
-    return {i for i, value in enumerate(shown) if value == greatest}
+    """Return the rows with the greatest complete gain as it is printed, so that equal numbers are marked alike."""
+    shown = {i: round(100 * mean.value, 1) for i, mean in enumerate(column) if mean.complete}
+    greatest = max(shown.values(), default=math.inf)
+    return {i for i, value in shown.items() if value == greatest}
 
 
 def number(mean: Mean, *, signed: bool = False, best: bool = False) -> Number:
