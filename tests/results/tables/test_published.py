@@ -12,12 +12,17 @@ from xstilts_hpc.results.collect import gather
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.tables.all_tables import tables
 from xstilts_hpc.results.tables.claims import claims
+from xstilts_hpc.results.tables.inference import gain_intervals
 from xstilts_hpc.results.tables.published import beside_published, published
 from xstilts_hpc.results.tables.table import Number, Table, gains, text
 
 
 def means_of(builder: GridBuilder) -> Means:
     return Means(gather(builder.plan(), builder.root))
+
+
+def claims_of(means: Means) -> Table:
+    return claims(means, gain_intervals(means))
 
 
 def shown(table: Table) -> dict[str, list[str]]:
@@ -83,24 +88,24 @@ def test_question_answering_shows_both_parts() -> None:
 
 def test_a_made_up_world_is_compared_with_nothing(builder: GridBuilder, xnli_run: Any) -> None:
     builder.cell(xnli_run(0, {"qaa": 5}), "xnli")
-    assert not beside_published(means_of(builder)).rows and not claims(means_of(builder)).rows
+    assert not beside_published(means_of(builder)).rows and not claims_of(means_of(builder)).rows
 
 
 def test_each_claim_has_the_number_that_would_confirm_it(full: GridBuilder) -> None:
-    table = claims(means_of(full))
+    table = claims_of(means_of(full))
     rows = shown(table)
     assert [row[0] for row in table.rows] == [f"claim {number}" for number in range(1, 11)]
     assert rows["MNLI as the intermediate task"][:2] == ["+7.5", "+20.0"]
     assert rows["SQuAD as the intermediate task"][:2] == ["+8.2", "not in this grid"]
     assert rows["the best intermediate task for each target"][:2] == ["+5.4", "not in this grid"]
-    assert rows["XNLI gains from none"][:2] == ["none", "1 of 1"]
+    assert rows["XNLI gains from none"][:2] == ["none", "1 above 0, of 1; 1 with too few seeds for a test"]
     assert rows["TyDiQA gains from many tasks"][1] == "not in this grid"
 
 
 def test_a_variant_is_compared_with_plain_english(full: GridBuilder, xnli_run: Any) -> None:
     cell = full.cell(xnli_run(20, {"en": 6, "sw": 5}), "xnli", size=1000, seeds=(0, 0, 0))
     full.cells[-1] = replace(cell, variant="MLM 0.5 in sw zh")
-    rows = shown(claims(means_of(full)))
+    rows = shown(claims_of(means_of(full)))
     assert rows["plain English beats multilingual MLM mixed in"][:2] == ["English", "+5.0"]
     assert rows["plain English beats machine-translated training data"][1] == "not in this grid"
 
@@ -111,7 +116,7 @@ def test_the_shipped_grid_of_translated_data_answers_its_claim(builder: GridBuil
     for seed, cell in enumerate(asked):
         correct = right[cell.intermediate, bool(cell.variant)]
         builder.cells.append(replace(cell, run=xnli_run(seed, {"en": correct, "sw": correct})))
-    rows = shown(claims(means_of(builder)))
+    rows = shown(claims_of(means_of(builder)))
     # 20 points less with the translations of MNLI, as many with those of SQuAD
     assert rows["plain English beats machine-translated training data"][:2] == ["English", "+10.0"]
     assert rows["plain English beats multilingual MLM mixed in"][1] == "not in this grid"
@@ -120,12 +125,12 @@ def test_the_shipped_grid_of_translated_data_answers_its_claim(builder: GridBuil
 def test_of_two_schedules_the_claims_are_read_from_the_studys(full: GridBuilder, xnli_run: Any) -> None:
     cell = full.cell(xnli_run(20, {"en": 5, "sw": 4}), "xnli", size=1000, seeds=(0, 0, 0))
     full.cells[-1] = replace(cell, schedule="equal_steps")
-    table = claims(means_of(full))
+    table = claims_of(means_of(full))
     rows = shown(table)
     assert rows["MNLI as the intermediate task"][1] == "+20.0"
     assert "schedule: equal_epochs alone; the gains have every schedule" in table.footer
     full.cells.pop(1)
-    table = claims(means_of(full))
+    table = claims_of(means_of(full))
     assert shown(table)["MNLI as the intermediate task"][1] == "+5.0"
     assert not any(line.startswith("schedule:") for line in table.footer)
 
@@ -146,9 +151,9 @@ def test_the_best_of_each_target_is_the_same_wherever_it_stands(full: GridBuilde
     means = means_of(full)
     # the baseline has 40 %, MNLI 60, QQP 65, all else 90
     assert [text(cell) for cell in gains(means).rows[-1]] == [BEST, "", "", "", "+25.0", "+25.0"]
-    assert shown(claims(means))["the best intermediate task for each target"][1] == "+25.0"
+    assert shown(claims_of(means))["the best intermediate task for each target"][1] == "+25.0"
     assert shown(beside_published(means))[f"this grid: {BEST}, per target"] == ["test", "65.0"]
-    for table in (gains(means), claims(means), beside_published(means)):
+    for table in (gains(means), claims_of(means), beside_published(means)):
         (note,) = (line for line in table.footer if line.startswith(BEST))
         assert "of the 2 tasks trained on alone" in note and "schedule equal_epochs" in note and "too high" in note
 
@@ -159,9 +164,24 @@ def test_of_one_task_there_is_no_best(full: GridBuilder) -> None:
     assert not any(BEST in line for table in (gains(means), beside_published(means)) for line in table.footer)
 
 
+def test_gains_are_counted_with_those_that_are_significant(builder: GridBuilder, sequence: Any) -> None:
+    gains_of_task = {"none": (0, 0, 0), "mnli": (-3, 3, 1), "qqp": (58, 60, 62), "anli": (-60, -60, -61)}
+    for number, (task, added) in enumerate(gains_of_task.items()):
+        for seed, right in enumerate(added):
+            logits = {code: sequence(100 + right, 200) for code in ("en", "sw")}
+            run = builder.run("mnli", 10 * number + seed, {"xnli": logits})
+            builder.cell(run, "xnli", size=1000 * bool(number), seeds=(seed, seed, seed) if number else (-1, -1, seed))
+            builder.cells[-1] = replace(builder.cells[-1], intermediate=task)
+    # MNLI gains 0.2 points, far from significant, and ANLI loses significantly
+    assert shown(claims_of(means_of(builder)))["XNLI gains from none"][1] == "2 above 0, 1 significant, of 3"
+    builder.cells[3:6] = builder.cells[3:5]
+    found = shown(claims_of(means_of(builder)))["XNLI gains from none"][1]
+    assert found == "1 above 0, 1 significant, of 3; 1 with too few seeds for a test"
+
+
 def test_a_missing_score_leaves_a_claim_open(full: GridBuilder) -> None:
     full.folder(1).done_json.unlink()
-    rows = shown(claims(means_of(full)))
+    rows = shown(claims_of(means_of(full)))
     assert rows["MNLI as the intermediate task"][1] == rows["XNLI gains from none"][1] == "--"
 
 
@@ -180,10 +200,10 @@ def unfinished(full: GridBuilder, xnli_run: Any) -> GridBuilder:
 
 def test_partial_means_are_marked_among_the_claims_and_beside_published_scores(unfinished: GridBuilder) -> None:
     means = Means(gather(unfinished.plan(), unfinished.root), partial=True)
-    rows = shown(claims(means))
+    rows = shown(claims_of(means))
     assert rows["MNLI as the intermediate task"][1] == "+20.0 (n=1/2)"
     assert rows["the best intermediate task for each target"][1] == "+15.0 (n=1/2)"
-    assert rows["XNLI gains from none"][1] == "2 of 2 (n=3/4)"
+    assert rows["XNLI gains from none"][1] == "2 above 0, of 2 (n=3/4); 2 with too few seeds for a test"
     assert rows["plain English beats multilingual MLM mixed in"][1] == "+5.0 (n=3/4)"
     best = shown(beside_published(means))[f"this grid: {BEST}, per target"]
     assert best == ["test", "55.0 (n=1/2)"]
@@ -192,7 +212,7 @@ def test_partial_means_are_marked_among_the_claims_and_beside_published_scores(u
 @pytest.mark.parametrize("partial", [False, True])
 def test_the_best_is_one_of_the_complete_and_says_of_how_many(unfinished: GridBuilder, *, partial: bool) -> None:
     means = Means(gather(unfinished.plan(), unfinished.root), partial)
-    assert shown(claims(means))["the best intermediate task for each target"][1] == "+15.0 (n=1/2)"
+    assert shown(claims_of(means))["the best intermediate task for each target"][1] == "+15.0 (n=1/2)"
     best = shown(beside_published(means))[f"this grid: {BEST}, per target"]
     assert best == ["test", "55.0 (n=1/2)"]
     table = gains(means)

@@ -12,9 +12,10 @@ from xstilts_hpc.results.tables.table import Table, by_group, by_language, by_ta
 
 def tables(means: Means) -> tuple[Table, ...]:
     """Return the tables of a grid that have rows."""
+    intervals = gain_intervals(means)
     found = (
-        *(by_task(means), by_group(means), *by_language(means), gains(means), gain_intervals(means)),
+        *(by_task(means), by_group(means), *by_language(means), gains(means), intervals),
         *(gains_by_language(means), size_curves(means), *language_groups(means), intermediate(means), mediation(means)),
-        *(claims(means), beside_published(means)),
+        *(claims(means, intervals), beside_published(means)),
     )
     return tuple(table for table in found if table.rows)

@@ -7,21 +7,24 @@ from dataclasses import replace
 from xstilts_hpc.results.means import Entry, Mean, Means
 from xstilts_hpc.results.tables.footer import is_made_up
 from xstilts_hpc.results.tables.study import at_full_size, best_note, best_per_target, single_tasks
-from xstilts_hpc.results.tables.table import MISSING, Plain, Table, footer_of, gains_of, number
-from xstilts_hpc.tasks import STUDY_TASKS
+from xstilts_hpc.results.tables.table import MISSING, Plain, Shown, Table, footer_of, gains_of, keys_of, number
+from xstilts_hpc.tasks import STUDY_TASKS, task_of
 from xstilts_hpc.training import MIXTURE
 
 _ABSENT = "not in this grid"
 
 
-def claims(means: Means) -> Table:
-    """Return each claim of the study with what would confirm or refute it here."""
+def claims(means: Means, intervals: Table) -> Table:
+    """Return each claim of the study with what would confirm or refute it here.
+
+    `intervals` is the table of gains with their tests: a claim counts as significant what that table does.
+    """
     full = at_full_size(means)
-    found = list(_claims(means, full)) if full and not is_made_up(means.plan) else []
+    found = list(_claims(means, full, intervals)) if full and not is_made_up(means.plan) else []
     rows = tuple((f"claim {number}", *claim) for number, claim in enumerate(found, 1))
     notes = (
         "the claims are those of arXiv 2005.13013, mean gains over the XLM-R baseline in points; here: the mean over "
-        "this grid's targets, at full size, of score minus baseline, same target seed; for intervals see the gains",
+        "this grid's targets, at full size, of score minus baseline, same target seed; intervals: gain_interval",
         _schedule_note(means, full),
         best_note(means),
     )
@@ -31,6 +34,8 @@ def claims(means: Means) -> Table:
 
 
 _TASKS = (("SQuAD", "squad_v1", 8.2), ("MNLI", "mnli", 7.5), ("HellaSwag", "hellaswag", 7.0))
+# What a gain must have in the table of gains with their tests to count as significant.
+_CORRECTED, _SIGNIFICANT = "p (Holm)", 0.05
 _RETRIEVAL = ("bucc2018", "tatoeba")
 
 
@@ -40,7 +45,7 @@ def _schedule_note(means: Means, full: Sequence[Entry]) -> str:
     return f"schedule: {full[0].schedule} alone; the gains have every schedule" if full and len(schedules) > 1 else ""
 
 
-def _claims(means: Means, full: Sequence[Entry]) -> Iterator[tuple[Plain, ...]]:
+def _claims(means: Means, full: Sequence[Entry], intervals: Table) -> Iterator[tuple[Plain, ...]]:
     single = single_tasks(means)
     plain = {entry.intermediate: entry for entry in single}
     for title, name, gain in _TASKS:
@@ -56,8 +61,9 @@ def _claims(means: Means, full: Sequence[Entry]) -> Iterator[tuple[Plain, ...]]:
         _over(means, single, _RETRIEVAL),
         "the mean gain on BUCC, Tatoeba",
     )
-    yield "TyDiQA gains from many tasks", "many", _gaining(means, single, "tydiqa"), "tasks with a gain"
-    yield "XNLI gains from none", "none", _gaining(means, single, "xnli"), "tasks with a gain"
+    gaining = f"single tasks: gains above 0, of these {_CORRECTED} < {_SIGNIFICANT:g} in {intervals.name}, all"
+    yield "TyDiQA gains from many tasks", "many", _gaining(means, single, "tydiqa", intervals), gaining
+    yield "XNLI gains from none", "none", _gaining(means, single, "xnli", intervals), gaining
     for words, beginning in (("multilingual MLM mixed in", "MLM"), ("machine-translated training data", "translated")):
         says = f"plain English beats {words}"
         yield says, "English", _against(means, full, beginning), "the mean of English minus it"
@@ -89,13 +95,27 @@ def _over(means: Means, entries: Sequence[Entry], targets: Sequence[str]) -> Pla
     return number(means.over(gain for target in asked for gain in _gains(means, entries, target)), signed=True)
 
 
-def _gaining(means: Means, entries: Sequence[Entry], target: str) -> Plain:
+def _gaining(means: Means, entries: Sequence[Entry], target: str, intervals: Table) -> Plain:
+    """Return how many gains are above 0, how many of these are significant, of how many, and how many have no test."""
     if not entries or target not in means.targets:
         return _ABSENT
     gains = _gains(means, entries, target)
     if any(math.isnan(gain.value) for gain in gains):
         return MISSING
-    return f"{sum(gain.value > 0 for gain in gains)} of {len(gains)}{number(means.over(gains)).members}"
+    corrected = _corrected(intervals)
+    p_values = [corrected[*keys_of(means, entry), task_of(target).title] for entry in entries]
+    positive = [p_value for gain, p_value in zip(gains, p_values, strict=True) if gain.value > 0]
+    significant, untested = sum(p_value < _SIGNIFICANT for p_value in positive), sum(map(math.isnan, p_values))
+    tested = f"{significant} significant" if untested < len(gains) else ""
+    counts = (f"{len(positive)} above 0", tested, f"of {len(gains)}{number(means.over(gains)).members}")
+    more = f"; {untested} with too few seeds for a test" if untested else ""
+    return ", ".join(filter(None, counts)) + more
+
+
+def _corrected(intervals: Table) -> dict[tuple[Plain, ...], float]:
+    """Return the corrected p-value of each row of the table of gains with their tests, NaN where there is none."""
+    place = intervals.columns.index(_CORRECTED)
+    return {row[: intervals.keys]: cell.value for row in intervals.rows if isinstance(cell := row[place], Shown)}
 
 
 def _against(means: Means, entries: Sequence[Entry], beginning: str) -> Plain:
