@@ -162,6 +162,26 @@ def test_the_command_tells_where_runs_stand(small: Any) -> None:
     assert "<li>4 runs: 3 completed, 1 eligible.</li>" in html
 
 
+@pytest.mark.parametrize("looks", ["before", "after"])
+def test_a_run_that_ends_while_the_report_is_made_is_told_in_one_way(small: Any, looks: str) -> None:
+    run, done = small.cells[3].run, small.folder(3).done_json
+    record = done.read_text()
+    done.unlink()
+
+    def states(plan: Any, root: Any) -> dict[str, str]:
+        if looks == "after":
+            done.write_text(record)
+        found = {run: "completed" if done.is_file() else "running"}
+        done.write_text(record)
+        return found
+
+    console = Console(file=io.StringIO(), width=100)
+    scores = collect_and_write("small", small.root, allow_partial=True, console=console, states=states)
+    html = find_grid("small", small.root).report.read_text(encoding="utf-8")
+    assert scores.num_missing == 0
+    assert "all 4 cells have their scores" in html and "<li>4 runs: 4 completed.</li>" in html
+
+
 def test_the_learning_curves_are_in_the_page(small: Any) -> None:
     for step, loss in ((1, 1.25), (2, 0.5), (3, float("nan"))):
         append_json_line(small.folder(0).history, {"step": step, "loss": loss})

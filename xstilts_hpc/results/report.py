@@ -69,6 +69,7 @@ def collect_and_write(
     Raises IncompleteError at the end, with everything written, where cells are missing and `allow_partial` is not set.
     """
     folder, plan = find_submitted(grid, root)
+    told = states(plan, Path(root))  # before the scores: what is completed by then has them
     scores = gather(plan, Path(root), processes=processes)
     means = Means(scores, allow_partial)
     write_scores(scores, folder)
@@ -76,7 +77,7 @@ def collect_and_write(
     write_tables(found, folder.tables)
     drawn = list(figures(means))
     write_figures(drawn, folder.figures)
-    write_report(means, found, drawn, folder.report, states=states(scores.plan, Path(root)))
+    write_report(means, found, drawn, folder.report, states=told)
     if is_made_up(scores.plan):
         console.print(Text(MADE_UP_NOTICE, style="bold yellow"))
     for table in found:

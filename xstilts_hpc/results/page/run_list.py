@@ -31,8 +31,11 @@ def run_rows(scores: Scores, states: Mapping[str, str], curves: Mapping[str, Lea
 
 
 def state_of(run: RunState, states: Mapping[str, str]) -> str:
-    """Return the state of a run, as it was told, or as its scores say."""
-    return str(states.get(run.run, COMPLETED if run.state == "done" else NOT_COMPLETED))
+    """Return the state of a run: completed where its scores are there, else as it was told.
+
+    States are told before scores are read, so a run may have ended in between.
+    """
+    return COMPLETED if run.state == "done" else str(states.get(run.run, NOT_COMPLETED))
 
 
 def flag_rows(scores: Scores) -> list[Row]:
