@@ -12,8 +12,9 @@ from rich.console import Console
 from xstilts_hpc.results.collect import gather
 from xstilts_hpc.results.means import Means
 from xstilts_hpc.results.tables.all_tables import tables
+from xstilts_hpc.results.tables.latex import latex
 from xstilts_hpc.results.tables.mediation import intermediate
-from xstilts_hpc.results.tables.render import csv_text, latex, markdown, print_table, write_tables
+from xstilts_hpc.results.tables.render import csv_text, markdown, print_table, write_tables
 from xstilts_hpc.results.tables.table import Number, Table, by_group, by_language, by_task, gains, text
 
 

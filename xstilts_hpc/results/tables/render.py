@@ -15,24 +15,12 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from xstilts_hpc.files import whole_file, write_text
+from xstilts_hpc.results.tables.latex import latex
+from xstilts_hpc.results.tables.pieces import pieces
 from xstilts_hpc.results.tables.table import MISSING, Number, Plain, Shown, Table, text
 from xstilts_hpc.results.written import remove_others
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&])")
-_LATEX: Mapping[str, str] = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "±": r"$\pm$",
-    # After the end of a row, LaTeX takes [ and * for arguments.
-    "[": "{[}",
-    "]": "{]}",
-    "*": "{*}",
-    **{character: "\\" + character for character in "{}$&#_%"},
-}
 # A decimal point and a space cost less than a column of a terminal; three characters between columns.
 _GAP = 3
 
@@ -92,44 +80,18 @@ def csv_text(table: Table) -> str:
     return out.getvalue()
 
 
-def latex(table: Table) -> str:
-    r"""Return a table for LaTeX; the document needs `\usepackage{booktabs}`."""
-    columns = "l" * table.keys + "r" * (len(table.columns) - table.keys)
-    notes = [rf"\par {latex_text(line)}" for line in table.footer]
-    lines = [
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{latex_text(table.title)}}}",
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\toprule",
-        _latex_row([latex_text(name) for name in table.columns]),
-        r"\midrule",
-        *(_latex_row([_latex_cell(cell) for cell in row]) for row in table.rows),
-        r"\bottomrule",
-        r"\end{tabular}",
-        *([r"\par\medskip", r"{\footnotesize\raggedright", *notes, r"\par}"] if notes else []),
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
 RENDERERS: Mapping[str, Callable[[Table], str]] = {"md": markdown, "csv": csv_text, "tex": latex}
 
 
 def print_table(table: Table, console: Console) -> None:
     """Print a table to a terminal, in several pieces where it is wider than the terminal."""
-    pieces = _pieces(table, console.width)
-    for number, columns in enumerate(pieces, 1):
-        part = f" ({number} of {len(pieces)})" if len(pieces) > 1 else ""
+    found = pieces(_widths(table), table.keys, console.width, _GAP)
+    for number, columns in enumerate(found, 1):
+        part = f" ({number} of {len(found)})" if len(found) > 1 else ""
         console.print(_rich(table, columns, table.title + part))
     for line in table.footer:
         console.print(Text(line, style="dim"))
     console.print()
-
-
-def latex_text(value: str) -> str:
-    """Return text with every character that LaTeX would read as a command escaped."""
-    return "".join(_LATEX.get(character, character) for character in _one_line(value))
 
 
 def _one_line(value: str) -> str:
@@ -187,31 +149,8 @@ def _array(cells: Sequence[str | float]) -> pa.Array:
     return pa.array(there, type=pa.float64() if any(isinstance(cell, float) for cell in cells) else None)
 
 
-def _latex_cell(cell: Plain) -> str:
-    shown = latex_text(text(cell))
-    if isinstance(cell, str | Shown):
-        return shown
-    shown = re.sub(r"^-(?=\d)", "$-$", shown)
-    return rf"\textbf{{{shown}}}" if isinstance(cell, Number) and cell.best else shown
-
-
-def _latex_row(cells: Sequence[str]) -> str:
-    return " & ".join(cells) + r" \\"
-
-
-def _pieces(table: Table, width: int) -> list[list[int]]:
-    """Return the columns of each piece: the keys, and as many of the others as fit, at least one."""
-    widths = [
-        max(len(name), *(len(text(row[i])) for row in table.rows), 0) + _GAP for i, name in enumerate(table.columns)
-    ]
-    keys = list(range(table.keys))
-    room = width - sum(widths[: table.keys])
-    pieces: list[list[int]] = [[]]
-    for i in range(table.keys, len(table.columns)):
-        if pieces[-1] and sum(widths[j] for j in pieces[-1]) + widths[i] > room:
-            pieces.append([])
-        pieces[-1].append(i)
-    return [keys + piece for piece in pieces]
+def _widths(table: Table) -> list[int]:
+    return [max(len(name), *(len(text(row[i])) for row in table.rows), 0) for i, name in enumerate(table.columns)]
 
 
 def _rich(table: Table, columns: Sequence[int], title: str) -> RichTable:
