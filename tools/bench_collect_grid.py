@@ -39,7 +39,7 @@ PARTS_OF_FILE = {
     "sha256_of": "check the SHA-256",
     "scored": "score",
     "draws_of": "resample",
-    "_flags": "look for flags",
+    "flags_of": "look for flags",
 }
 PARTS_OF_COLLECT = (
     *("find_submitted", "gather", "write_scores", "tables", "write_tables", "figures", "write_figures", "write_report"),

@@ -9,8 +9,8 @@ from xstilts_hpc.results.means import Entry, Key, Means, entry_of, key_of
 # What stands in a column's name where collapsed runs are left out of it.
 WITHOUT = "without collapsed"
 COLLAPSED_NOTE = (
-    f"{WITHOUT}: without runs that give every example the same label in English, or logits that are not finite, and "
-    "without what followed such an intermediate training; gains without such a baseline too"
+    f"{WITHOUT}: without runs that predict the same for all or nearly all examples in English, or have logits that are "
+    "not finite, and without what followed such an intermediate training; gains without such a baseline too"
 )
 _COLUMNS = (
     *("intermediate", "size", "full", "variant", "schedule"),
@@ -28,8 +28,9 @@ def without_collapsed(means: Means) -> Means | None:
 def collapsed(means: Means) -> frozenset[Key]:
     """Return what collapsed: entries on a target, with their seeds.
 
-    That is where a run gives every example the same label in English (in every language where English is not asked), or
-    logits that are not finite, and all that came after an intermediate training that did so on its own dev sets.
+    That is where a run is flagged in English (in every language where English is not asked): it predicts the same for
+    nearly everything, or has logits that are not finite. So has all that came after an intermediate training that was
+    flagged on its own dev sets.
     """
     gone = _gone(means)
     own: dict[tuple[Entry, tuple[int, ...]], list[bool]] = {}

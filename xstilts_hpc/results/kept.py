@@ -29,7 +29,7 @@ from xstilts_hpc.tasks import task_of
 # What a damaged file raises, and what scores depend on in this package.
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 _LOGITS = ("logits.py", "logits_check.py", "logits_file.py")
-_SCORING = ("metrics", "scoring", "statistics", "tasks", *_LOGITS, "results/rows.py")
+_SCORING = ("metrics", "scoring", "statistics", "tasks", *_LOGITS, "results/flags.py", "results/rows.py")
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ def _lists(scores: Scores, states: Mapping[str, str], curves: Mapping[str, Learn
     yield listed("list-runs", "States and causes", note, RUN_COLUMNS, run_rows(scores, states, curves))
     flags = flag_rows(scores)
     if flags:
-        note = "collapsed: one label for everything; not_finite: NaN or infinite logits"
+        note = "collapsed: the same label, answer or sentence for nearly everything; not_finite: NaN or infinite logits"
         yield listed("list-flagged", "Flagged scores", note, FLAG_COLUMNS, flags)
 
 
@@ -174,9 +174,9 @@ def summary(means: Means, states: Mapping[str, str] = _NOTHING) -> Iterator[str]
     num_flagged = len({run for run, _, _, _ in flagged(scores)})
     if num_flagged:
         have = "run has" if num_flagged == 1 else "runs have"
-        yield f"{num_flagged:,} {have} flagged scores, such as one label for everything."
+        yield f"{num_flagged:,} {have} flagged scores, such as the same label for everything."
     else:
-        yield "No run is flagged: none collapsed to one label, none has logits that are not finite."
+        yield "No run is flagged: none predicts the same for nearly everything, none has logits that are not finite."
     yield from _greatest_gain(means)
 
 

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
-import numpy as np
-
 from xstilts_hpc.errors import IncompleteError, LogitsError, XstiltsError
 from xstilts_hpc.files import read_record, sha256_of
-from xstilts_hpc.logits import Logits, RetrievalLogits, SequenceLogits, SpanLogits, TokenLogits
 from xstilts_hpc.logits_file import LogitsFile, open_logits
+from xstilts_hpc.results.flags import flags_of
 from xstilts_hpc.results.kept import FileScore, Kept, LanguageScore, pinned
 from xstilts_hpc.run import Prediction
 from xstilts_hpc.run_folder import RunFolder
@@ -150,26 +148,6 @@ def _scores(
             parts, found = scored(task, logits, language)
             if found is not None:
                 counts[language] = found
-            yield LanguageScore(language, parts, len(logits.example_id), _flags(logits))
+            yield LanguageScore(language, parts, len(logits.example_id), flags_of(logits))
         except (XstiltsError, OSError, LookupError, TypeError, ValueError) as error:
             problems[language] = f"file damaged: {error}"
-
-
-def _flags(logits: Logits) -> str:
-    """Return `not_finite` where a logit is NaN or infinite, `collapsed` where all predictions are the same label."""
-    arrays: dict[type[Logits], tuple[str, ...]] = {
-        SpanLogits: ("start_logits", "end_logits"),
-        RetrievalLogits: ("scores", "reverse_scores"),
-    }
-    values: list[Any] = [getattr(logits, name) for name in arrays.get(type(logits), ("logits",))]
-    found = [] if all(bool(np.isfinite(value).all()) for value in values) else ["not_finite"]
-    if not isinstance(logits, (SpanLogits, RetrievalLogits)):
-        predicted = logits.logits.argmax(axis=1)
-        found += ["collapsed"] if len(predicted) and (predicted == predicted[0]).all() and _varied(logits) else []
-    return " ".join(found)
-
-
-def _varied(logits: SequenceLogits | TokenLogits) -> bool:
-    """Say whether there are different gold labels; -1 is a tag that the training file lacks: no model predicts it."""
-    gold = np.unique(np.asarray(logits.gold))
-    return bool(np.count_nonzero(gold >= 0) > 1)
