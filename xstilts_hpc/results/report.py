@@ -216,5 +216,6 @@ def _facts(scores: Scores) -> Iterator[tuple[str, str]]:
     for model in models:
         named = f"{model.id} at {model.revision}" if model.id else f"{model.path} (digest {model.digest})"
         yield "model", named
+    yield "recipes and updates", "of every training, by size: the last of the tables"
     yield "collected by", f"xstilts_hpc {code_version()}"
     yield "logits written by", ", ".join(scores.codes) or "no logits read"

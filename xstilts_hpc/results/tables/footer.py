@@ -8,8 +8,10 @@ from xstilts_hpc.languages import LANGUAGES
 from xstilts_hpc.plan import UNUSED_SEED, Plan
 from xstilts_hpc.results.collect import Scores
 from xstilts_hpc.results.means import FEWEST_FOR_SPREAD, Means
+from xstilts_hpc.results.updates import trainings
 from xstilts_hpc.tasks import task_of
 from xstilts_hpc.tasks.base import Split, Task
+from xstilts_hpc.training import MIXTURE
 from xstilts_hpc.version import code_version
 
 MADE_UP_NOTICE = "These are made-up languages: the numbers mean nothing beyond the demonstration."
@@ -44,6 +46,7 @@ def _lines(means: Means, targets: Sequence[str]) -> Iterator[str]:
     for name, split in splits.items():
         absent = " ".join(plan.absent.get(name, ()))
         yield f"{task_of(name).title}: no labelled {split} file for {absent}" if absent else ""
+    yield from _floors(means)
     yield _flagged(scores)
 
 
@@ -83,6 +86,19 @@ def _counts(means: Means, targets: Sequence[str]) -> str:
     number = str(min(counts)) if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
     spread = "; ±: sample standard deviation over them" if max(counts) >= FEWEST_FOR_SPREAD else ", no spread given"
     return f"n={number} sets of seeds per entry{spread}"
+
+
+def _floors(means: Means) -> Iterator[str]:
+    """Yield the sizes of intermediate trainings that have more updates than their epochs give: not by size alone."""
+    found: dict[int, dict[str, list[str]]] = {}
+    for one in trainings(means):
+        if one.entry and one.at_floor:
+            sizes = found.setdefault(one.recipe.min_steps, {}).setdefault(one.entry.intermediate, [])
+            sizes += [f"{one.entry.size:,}"] * (f"{one.entry.size:,}" not in sizes)
+    for floor, by_task in found.items():
+        title = {name: name if name == MIXTURE else task_of(name).title for name in by_task}
+        listed = "; ".join(f"{title[name]} {' '.join(sizes)}" for name, sizes in by_task.items())
+        yield f"at the floor of {floor:,} updates, more than epochs give: {listed}"
 
 
 def _flagged(scores: Scores) -> str:
