@@ -35,7 +35,7 @@ def test_tables_and_figures_of_an_earlier_collect_go(small: Any, tmp_path: Path)
     (tmp_path / "tables" / "gain_of_my_own.tex").write_text("x")
     write_tables(every[:1], tmp_path / "tables")
     write_figures(drawn[:1], tmp_path / "figures")
-    of_one = [f"by_task.{suffix}" for suffix in ("csv", "md", "parquet", "tex")]
+    of_one = [f"by_task.{suffix}" for suffix in ("csv", "csv.txt", "md", "parquet", "tex")]
     assert names(tmp_path / "tables") == [LIST, *of_one, "gain_of_my_own.tex"]
     assert names(tmp_path / "figures") == [LIST, "size_xnli.pdf", "size_xnli.svg"]
 

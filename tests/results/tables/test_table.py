@@ -291,11 +291,14 @@ def test_a_terminal_shows_every_column_whole_without_reading_markup(width: int) 
     assert ("(1 of" in out) == (width == 40)
 
 
-def test_write_tables_writes_four_forms_of_each(small: Any) -> None:
+def test_write_tables_writes_every_form_of_each(small: Any) -> None:
     written = write_tables(tables(means_of(small)), small.root / "tables")
     names = ("by_task", "by_language_xnli", "gain", "gain_interval", "gain_by_language", "transfer_gap", "published")
-    suffixes = ("md", "csv", "tex", "parquet")
+    suffixes = ("md", "csv", "csv.txt", "tex", "parquet")
     assert [path.name for path in written] == [f"{name}.{suffix}" for name in names for suffix in suffixes]
+    beside = (small.root / "tables" / "by_task.csv.txt").read_text().splitlines()
+    assert beside[:2] == ["Target tasks, per cent: mean over languages, then over seeds", ""]
+    assert tuple(beside[2:]) == by_task(means_of(small)).footer
     assert (small.root / "tables" / "by_task.csv").read_text() == (
         "intermediate,examples,XNLI,mean,gain\nnone (baseline),,42.5,42.5,\nMNLI,100,57.5,57.5,15.0\n"
     )

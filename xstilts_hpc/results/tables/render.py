@@ -26,7 +26,10 @@ _GAP = 3
 
 
 def write_tables(tables: Iterable[Table], folder: Path) -> tuple[Path, ...]:
-    """Write tables as .md, .csv, .tex and .parquet into a folder, where no earlier ones stay; return the paths."""
+    """Write tables as .md, .csv, .tex and .parquet into a folder, where no earlier ones stay; return the paths.
+
+    Title and footer of a .csv are in a .csv.txt beside it.
+    """
     written = []
     for table in tables:
         for suffix, render in RENDERERS.items():
@@ -80,7 +83,17 @@ def csv_text(table: Table) -> str:
     return out.getvalue()
 
 
-RENDERERS: Mapping[str, Callable[[Table], str]] = {"md": markdown, "csv": csv_text, "tex": latex}
+def beside_csv(table: Table) -> str:
+    """Return what CSV has no place for: title and footer."""
+    return "\n".join([table.title, "", *table.footer]) + "\n"
+
+
+RENDERERS: Mapping[str, Callable[[Table], str]] = {
+    "md": markdown,
+    "csv": csv_text,
+    "csv.txt": beside_csv,
+    "tex": latex,
+}
 
 
 def print_table(table: Table, console: Console) -> None:
