@@ -1,5 +1,6 @@
 """Scores by size: an intermediate training at several sizes, and the curve of its zero-shot scores on a target."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -8,10 +9,11 @@ import numpy as np
 
 from xstilts_hpc.metrics.base import Floats
 from xstilts_hpc.plan import UNUSED_SEED
-from xstilts_hpc.results.evidence import UNTRAINED, Evidence, enough_runs
+from xstilts_hpc.results.evidence import UNTRAINED, Evidence, Found, enough_runs, levels_of
 from xstilts_hpc.results.means import BASELINE, Entry, Mean, Means, Seeds, baseline_seeds
 from xstilts_hpc.statistics.curves import Curve, curve
-from xstilts_hpc.statistics.trend import FEWEST_SIZES
+from xstilts_hpc.statistics.intervals import Estimate, estimate
+from xstilts_hpc.statistics.trend import FEWEST_SIZES, slopes
 from xstilts_hpc.tasks import task_of
 
 # Curves are refitted so often for their intervals, which are given at so many sizes.
@@ -45,6 +47,40 @@ def series_of(means: Means) -> list[Series]:
         if not entry.baseline:
             found.setdefault(replace(entry, size=0, full=False), []).append(entry)
     return [Series(tuple(entries)) for entries in found.values()]
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The slope of a series per factor of ten in size, that of each set of seeds, and the sizes it is over.
+
+    These are all but those with too few runs. A set of seeds that lacks one of them has no slope.
+    """
+
+    found: Found
+    sizes: tuple[int, ...]
+
+
+def slope(evidence: Evidence, series: Series, target: str) -> Slope:
+    """Return the mean slope of the zero-shot score over the sets of seeds, blank where one is missing.
+
+    With partial means it is over the sets that have every size.
+    """
+    means, sets = evidence.means, sets_of(evidence.means, series, target)
+    entries = [entry for entry in series.entries if has_runs(means, entry, target, sets)]
+    sizes = tuple(entry.size for entry in entries)
+    scores = np.array([[score_at(means, entry, target, seeds) for entry in entries] for seeds in sets])
+    by_set = slopes(sizes, scores)
+    values, there = tuple(map(float, by_set)), ~np.isnan(by_set)
+    used = [seeds for seeds, known in zip(sets, there, strict=True) if known]
+    if not used or (len(used) < len(sets) and not means.partial):
+        return Slope(Found(Estimate(math.nan), values), sizes)
+    if not all(has_runs(means, entry, target, used) for entry in entries):
+        return Slope(Found(Estimate(float(by_set[there].mean())), values), sizes)
+    draws = resampled(evidence, [(entry, seeds) for seeds in used for entry in entries], target)
+    if draws is not None:
+        draws = slopes(sizes, draws.reshape(len(used), len(entries), -1).swapaxes(1, 2))
+    levels = [levels_of(seeds) for seeds in used]
+    return Slope(Found(estimate(by_set[there].tolist(), levels, draws), values, tuple(levels)), sizes)
 
 
 @lru_cache(maxsize=1024)  # a table and a figure show each

@@ -139,7 +139,30 @@ def test_the_slope_is_per_factor_of_ten(sweep: GridBuilder) -> None:
         "+3.0",
         "+7.0",
     ]  # over two factors 20 of 200 examples
+    assert [text(cell) for cell in row][-3] == "3: 10 to 1,000"
     assert [text(cell) for cell in row][-1] == "not identified: fewer than 6 sizes"
+
+
+def test_a_slope_is_over_all_sizes_or_blank(builder: GridBuilder) -> None:
+    """Scores are 50 % up to 1,000 examples and 90 % with 10,000, where one of four sets of seeds is not finished."""
+    for seed in range(4):
+        builder.cell(add_run(builder, seed, 100), "xnli", seeds=(-1, -1, seed))
+        for step, (size, right) in enumerate({10: 100, 100: 100, 999: 100, 10_000: 180}.items()):
+            run = add_run(builder, 10 * (seed + 1) + step, right + seed)
+            builder.cell(run, "xnli", size=size, seeds=(seed, seed, seed))
+    whole, *_ = _slopes(means_of(builder))
+    builder.folder(len(builder.cells) - 1).done_json.unlink()
+    assert _slopes(means_of(builder)) == ["--", "--", "--", "--", "4: 10 to 10,000"]
+    assert _slopes(replace(means_of(builder), partial=True))[0] == f"{whole} (n=3/4)"
+    for number in range(4, len(builder.cells), 5):
+        builder.folder(number).done_json.unlink(missing_ok=True)
+    # nothing of the largest size is there, so the slope up to the next one is not taken for that of all
+    assert _slopes(replace(means_of(builder), partial=True)) == ["--", "--", "--", "--", "4: 10 to 10,000"]
+
+
+def _slopes(means: Means) -> list[str]:
+    (row,) = size_curves(means).rows
+    return [text(cell) for cell in row][2:-2]
 
 
 @pytest.mark.parametrize("data_seed", [-1, 0])  # 0 in plans that older versions wrote
@@ -164,7 +187,9 @@ def test_a_size_with_one_run_for_all_sets_is_no_part_of_the_slope(sweep: GridBui
     sweep.cells[-1] = replace(sweep.cells[-1], full=True)
     means = means_of(sweep)
     (row,) = ([text(cell) for cell in row] for row in size_curves(means).rows)
-    assert row[2] == "+5.0"
+    assert (row[2], row[-3]) == ("+5.0", "3 of 4: 10 to 1,000")
+    (plain,) = csv.DictReader(io.StringIO(csv_text(size_curves(means))))
+    assert [plain[f"sizes{name}"] for name in ("", " asked", " smallest", " largest")] == ["3", "4", "10", "1000"]
     gains = [[text(cell) for cell in row] for row in gain_intervals(means).rows]
     # one run of the baseline, so gains are listed without an interval
     assert [(row[3], row[4], row[-1]) for row in gains[1:]] == [

@@ -1,23 +1,12 @@
 """The tables of what can be concluded: gains with intervals and corrected tests, and scores as a function of size."""
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from xstilts_hpc.results.collapsed import COLLAPSED_NOTE, WITHOUT, without_collapsed
-from xstilts_hpc.results.evidence import Evidence, Found, levels_of
-from xstilts_hpc.results.means import Entry, Means, Seeds
-from xstilts_hpc.results.sizes import (
-    Series,
-    fitted,
-    has_runs,
-    resampled,
-    score_at,
-    series_of,
-    sets_of,
-    shown_targets,
-    title_of,
-)
+from xstilts_hpc.results.evidence import Evidence, Found
+from xstilts_hpc.results.means import Entry, Means
+from xstilts_hpc.results.sizes import Series, fitted, series_of, sets_of, shown_targets, slope, title_of
 from xstilts_hpc.results.tables.table import (
     MISSING,
     Number,
@@ -33,9 +22,9 @@ from xstilts_hpc.results.tables.table import (
 from xstilts_hpc.scoring.draws import DRAWS
 from xstilts_hpc.statistics.curves import Curve
 from xstilts_hpc.statistics.forms import DECADE
-from xstilts_hpc.statistics.intervals import FEWEST_RUNS, LEVEL, Estimate, Levels
+from xstilts_hpc.statistics.intervals import FEWEST_RUNS, LEVEL, Estimate
 from xstilts_hpc.statistics.permutation import FEWEST_FLIPPED, holm
-from xstilts_hpc.statistics.trend import trend
+from xstilts_hpc.statistics.trend import FEWEST_SIZES
 from xstilts_hpc.tasks import task_of
 
 _PER_CENT = f"{100 * LEVEL:g} %"
@@ -98,12 +87,16 @@ def _tests(found: Sequence[Found]) -> list[tuple[float, ...]]:
 
 
 def _gain_cells(found: Found, p_values: Sequence[float]) -> Iterator[Plain]:
-    low, high = found.estimate.interval()
-    there = len(found.values) - sum(map(math.isnan, found.values))
-    yield Number(100 * found.estimate.value, found=there, expected=len(found.values), signed=True)
-    yield from (Number(100 * end, signed=True) for end in (low, high))
+    yield from _interval_cells(found)
     yield from map(p_cell, p_values)
     yield " ".join(Number(100 * value, signed=True).text for value in found.values)
+
+
+def _interval_cells(found: Found) -> Iterator[Number]:
+    """Yield an estimate, with how many sets of seeds it is over, and the ends of its interval."""
+    there = len(found.values) - sum(map(math.isnan, found.values))
+    yield Number(100 * found.estimate.value, found=there, expected=len(found.values), signed=True)
+    yield from (Number(100 * end, signed=True) for end in found.estimate.interval())
 
 
 def p_cell(value: float) -> Shown:
@@ -118,29 +111,37 @@ def size_curves(means: Means) -> Table:
     asked = [(series, target) for series in series_of(means) if series.has_trend for target in shown_targets(means)]
     asked = [(series, target) for series, target in asked if sets_of(means, series, target)]
     evidence = Evidence(means)
-    trends = [_trend(evidence, series, target) for series, target in asked]
+    trends = [slope(evidence, series, target) for series, target in asked]
     curves = [fitted(means, series, target) for series, target in asked]
-    corrected = holm([one.p_value() for one in trends])
+    corrected = holm([one.found.estimate.p_value() for one in trends])
     rows: list[tuple[Plain, ...]] = []
-    for (series, target), slope, p_value, curve in zip(asked, trends, corrected, curves, strict=True):
-        low, high = slope.interval()
-        numbers = (Number(100 * value, signed=True) for value in (slope.value, low, high))
+    for (series, target), trend, p_value, curve in zip(asked, trends, corrected, curves, strict=True):
         keys = keys_without_size(means, series.entries[0])
-        rows.append((*keys, title_of(target), *numbers, p_cell(p_value), *_curve_cells(curve)))
-    columns = (*columns_without_size(means), "target", "slope", "low", "high", "p (Holm)", "curve", "n90")
+        tested = (p_cell(p_value), _sizes_cell(series, trend.sizes))
+        rows.append((*keys, title_of(target), *_interval_cells(trend.found), *tested, *_curve_cells(curve)))
+    columns = (*columns_without_size(means), "target", "slope", "low", "high", "p (Holm)", "sizes", "curve", "n90")
     notes = (
         "zero-shot score: mean over languages without English, in points; slope: per factor of ten in size, the mean "
-        f"over sets of seeds of one contrast over all sizes, with its {_PER_CENT} interval for other seeds and other "
-        "examples, and its test for no trend; without a size that has fewer than "
-        f"{FEWEST_RUNS} runs for several sets of seeds (a full training set has no data seed)",
+        f"over sets of seeds of one contrast over the sizes, with its {_PER_CENT} interval for other seeds and other "
+        "examples, and its test for no trend; blank where a run is missing, or (n=) over the sets that have every size",
+        f"sizes: those the slope is over; left out are sizes with fewer than {FEWEST_RUNS} runs for several sets of "
+        f"seeds (a full training set has no data seed), and there is no slope over fewer than {FEWEST_SIZES}",
         "curve: the form with the lowest AICc of constant, log-linear, log-quadratic and power law, the baseline as "
         "size 0; n90: the size that gives 90 % of what the power law gains, with an interval for other "
         "seeds and other examples",
         f"nothing is extrapolated beyond {DECADE:g} times the largest size",
-        seeds_only([*trends, *(one for one in curves if one and not one.why_not)]),
+        seeds_only([*(one.found.estimate for one in trends), *(one for one in curves if one and not one.why_not)]),
     )
     title = "Zero-shot score by size of the intermediate training set"
-    return Table(title, columns, tuple(rows), footer_of(means, means.targets, notes), len(columns) - 6, "size_curve")
+    return Table(title, columns, tuple(rows), footer_of(means, means.targets, notes), len(columns) - 7, "size_curve")
+
+
+def _sizes_cell(series: Series, sizes: Sequence[int]) -> Shown:
+    """Return how many sizes of a series a slope is over, and from which to which."""
+    asked, used = len(series.sizes), len(sizes)
+    ends = {"smallest": min(sizes, default=math.nan), "largest": max(sizes, default=math.nan)}
+    between = f": {sizes[0]:,} to {sizes[-1]:,}" if sizes else ""
+    return Shown(used, (f"{used}" if used == asked else f"{used} of {asked}") + between, {"asked": asked, **ends})
 
 
 def _curve_cells(found: Curve | None) -> tuple[str, Shown]:
@@ -157,22 +158,3 @@ def _n90(
     text: str, value: float = math.nan, *, low: float = math.nan, high: float = math.nan, why_not: str = ""
 ) -> Shown:
     return Shown(value, text, {"low": low, "high": high, "why not": why_not})
-
-
-def _trend(evidence: Evidence, series: Series, target: str) -> Estimate:
-    """Return the trend of the zero-shot score over the sizes that each set of seeds has, with runs enough."""
-    means, sets = evidence.means, sets_of(evidence.means, series, target)
-    scores: defaultdict[Levels, dict[int, float]] = defaultdict(dict)
-    runs: list[tuple[Entry, Seeds]] = []
-    entries = [entry for entry in series.entries if has_runs(means, entry, target, sets)]
-    for seeds in sets:
-        for entry in entries:
-            score = score_at(means, entry, target, seeds)
-            if not math.isnan(score):
-                scores[levels_of(seeds)][entry.size] = score
-                runs.append((entry, seeds))
-    draws = resampled(evidence, runs, target)
-    if draws is None:
-        return trend(scores)
-    rows = iter(draws)
-    return trend(scores, {levels: {size: next(rows) for size in sizes} for levels, sizes in scores.items()})
