@@ -36,6 +36,11 @@ class Curve:
     seeds_alone: bool
 
     @property
+    def known(self) -> bool:
+        """Say whether there are sets of seeds enough to tell which form it has."""
+        return not np.isnan(self.band).any()
+
+    @property
     def best(self) -> Fit:
         """Return the form with the lowest AICc."""
         return self.fits[0]
@@ -68,7 +73,7 @@ def curve(  # noqa: PLR0913 - scores with what is known of them, and how they ar
     why_not = _why_not(best, len(curved.n))
     bands = np.full((len(at), 2), np.nan)
     if len(scores) < FEWEST_RUNS:
-        why_not = why_not or f"fewer than {FEWEST_RUNS} sets of seeds"
+        why_not = f"fewer than {FEWEST_RUNS} sets of seeds"
         return Curve(found, why_not, math.nan, nowhere, tuple(at), bands, examples is None)
     again = [curved.fit(best.form, means + one) for one in noise.drawn(draws, seed)]
     ends = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]

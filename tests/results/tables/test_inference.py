@@ -139,7 +139,7 @@ def test_the_slope_is_per_factor_of_ten(sweep: GridBuilder) -> None:
         "+3.0",
         "+7.0",
     ]  # over two factors 20 of 200 examples
-    assert [text(cell) for cell in row][-3] == "3: 10 to 1,000"
+    assert [text(cell) for cell in row][-4] == "3: 10 to 1,000"
     assert [text(cell) for cell in row][-1] == "not identified: fewer than 6 sizes"
 
 
@@ -162,7 +162,20 @@ def test_a_slope_is_over_all_sizes_or_blank(builder: GridBuilder) -> None:
 
 def _slopes(means: Means) -> list[str]:
     (row,) = size_curves(means).rows
-    return [text(cell) for cell in row][2:-2]
+    return [text(cell) for cell in row][2:-3]
+
+
+def test_two_sets_of_seeds_have_their_slopes_listed_and_no_curve(sweep: GridBuilder) -> None:
+    sweep.cells = [cell for cell in sweep.cells if cell.target_seed < 2]
+    (row,) = ([text(cell) for cell in row] for row in size_curves(means_of(sweep)).rows)
+    unknown = "not identified: fewer than 3 sets of seeds"
+    assert row[2:] == ["+5.0", "--", "--", "--", "3: 10 to 1,000", "+5.0 +5.0", "--", unknown]
+
+
+def test_a_set_of_seeds_with_a_run_missing_has_no_slope(sweep: GridBuilder) -> None:
+    sweep.folder(1).done_json.unlink()
+    (row,) = ([text(cell) for cell in row] for row in size_curves(means_of(sweep)).rows)
+    assert (row[2], row[-3]) == ("--", "-- +5.0 +5.0")
 
 
 @pytest.mark.parametrize("data_seed", [-1, 0])  # 0 in plans that older versions wrote
@@ -187,7 +200,7 @@ def test_a_size_with_one_run_for_all_sets_is_no_part_of_the_slope(sweep: GridBui
     sweep.cells[-1] = replace(sweep.cells[-1], full=True)
     means = means_of(sweep)
     (row,) = ([text(cell) for cell in row] for row in size_curves(means).rows)
-    assert (row[2], row[-3]) == ("+5.0", "3 of 4: 10 to 1,000")
+    assert (row[2], row[-4]) == ("+5.0", "3 of 4: 10 to 1,000")
     (plain,) = csv.DictReader(io.StringIO(csv_text(size_curves(means))))
     assert [plain[f"sizes{name}"] for name in ("", " asked", " smallest", " largest")] == ["3", "4", "10", "1000"]
     gains = [[text(cell) for cell in row] for row in gain_intervals(means).rows]

@@ -89,7 +89,12 @@ def _tests(found: Sequence[Found]) -> list[tuple[float, ...]]:
 def _gain_cells(found: Found, p_values: Sequence[float]) -> Iterator[Plain]:
     yield from _interval_cells(found)
     yield from map(p_cell, p_values)
-    yield " ".join(Number(100 * value, signed=True).text for value in found.values)
+    yield _listed(found)
+
+
+def _listed(found: Found) -> str:
+    """Return the value of each set of seeds."""
+    return " ".join(Number(100 * value, signed=True).text for value in found.values)
 
 
 def _interval_cells(found: Found) -> Iterator[Number]:
@@ -117,9 +122,10 @@ def size_curves(means: Means) -> Table:
     rows: list[tuple[Plain, ...]] = []
     for (series, target), trend, p_value, curve in zip(asked, trends, corrected, curves, strict=True):
         keys = keys_without_size(means, series.entries[0])
-        tested = (p_cell(p_value), _sizes_cell(series, trend.sizes))
+        tested = (p_cell(p_value), _sizes_cell(series, trend.sizes), _listed(trend.found))
         rows.append((*keys, title_of(target), *_interval_cells(trend.found), *tested, *_curve_cells(curve)))
-    columns = (*columns_without_size(means), "target", "slope", "low", "high", "p (Holm)", "sizes", "curve", "n90")
+    numbers = ("slope", "low", "high", "p (Holm)", "sizes", "slope of each set of seeds", "curve", "n90")
+    columns = (*columns_without_size(means), "target", *numbers)
     notes = (
         "zero-shot score: mean over languages without English, in points; slope: per factor of ten in size, the mean "
         f"over sets of seeds of one contrast over the sizes, with its {_PER_CENT} interval for other seeds and other "
@@ -129,11 +135,13 @@ def size_curves(means: Means) -> Table:
         "curve: the form with the lowest AICc of constant, log-linear, log-quadratic and power law, the baseline as "
         "size 0; n90: the size that gives 90 % of what the power law gains, with an interval for other "
         "seeds and other examples",
+        f"fewer than {FEWEST_RUNS} sets of seeds have no interval, and name no curve",
         f"nothing is extrapolated beyond {DECADE:g} times the largest size",
         seeds_only([*(one.found.estimate for one in trends), *(one for one in curves if one and not one.why_not)]),
     )
     title = "Zero-shot score by size of the intermediate training set"
-    return Table(title, columns, tuple(rows), footer_of(means, means.targets, notes), len(columns) - 7, "size_curve")
+    lines = footer_of(means, means.targets, notes)
+    return Table(title, columns, tuple(rows), lines, len(columns) - len(numbers), "size_curve")
 
 
 def _sizes_cell(series: Series, sizes: Sequence[int]) -> Shown:
@@ -148,7 +156,9 @@ def _curve_cells(found: Curve | None) -> tuple[str, Shown]:
     if found is None:
         return MISSING, _n90(MISSING)
     if found.why_not:
-        return found.best.form, _n90(f"not identified: {found.why_not}", why_not=found.why_not)
+        return found.best.form if found.known else MISSING, _n90(
+            f"not identified: {found.why_not}", why_not=found.why_not
+        )
     low, high = found.n90_interval
     end = f"{high:,.0f}" if high < math.inf else f"beyond {DECADE * found.best.largest:,.0f}"
     return found.best.form, _n90(f"{found.n90:,.0f} [{low:,.0f}, {end}]", found.n90, low=low, high=high)
