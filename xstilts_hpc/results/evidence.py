@@ -1,12 +1,14 @@
 """Scores and gains with their intervals: over the seeds of the runs, and over the examples of their test sets."""
 
 import math
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xstilts_hpc.metrics.base import Floats
 from xstilts_hpc.plan import UNUSED_SEED
@@ -52,30 +54,48 @@ class Evidence:
 
     def score(self, entry: Entry, target: str, languages: Sequence[str]) -> Found:
         """Return the mean over languages and seeds."""
-        return self._found(entry, target, languages, minus_baseline=False)
+        return self._found((entry,), {target: languages})
 
     def gain(self, entry: Entry, target: str, languages: Sequence[str]) -> Found:
         """Return the mean over seeds of the score minus the baseline's with the same target seed."""
-        return self._found(entry, target, languages, minus_baseline=True)
+        return self.difference(entry, BASELINE, {target: languages})
 
-    def _found(self, entry: Entry, target: str, languages: Sequence[str], *, minus_baseline: bool) -> Found:
-        sets = self.means.seeds(entry, target)
-        by_seed = self.means.gain_by_seed if minus_baseline else self.means.by_seed
-        values = by_seed(entry, target, languages)
-        there = [(value, seeds) for value, seeds in zip(values, sets, strict=True) if not math.isnan(value)]
-        if not there or (len(there) < len(values) and not self.means.partial):
-            return Found(Estimate(math.nan), tuple(values))
-        used = [seeds for _, seeds in there]
-        if minus_baseline and not enough_runs([baseline_seeds(seeds) for seeds in used]):
-            return Found(Estimate(float(np.mean([value for value, _ in there]))), tuple(values))
-        runs = [(entry, seeds) for seeds in used]
-        base = [(BASELINE, baseline_seeds(seeds)) for seeds in used if minus_baseline]
-        draws = self.resampled((*runs, *base), target, languages)
-        if draws is not None and minus_baseline:
-            draws = draws[: len(runs)] - draws[len(runs) :]
-        levels = [levels_of(seeds) for seeds in used]
-        found = estimate([value for value, _ in there], levels, draws)
-        return Found(found, tuple(values), tuple(levels))
+    def difference(self, entry: Entry, other: Entry, languages: Mapping[str, Sequence[str]]) -> Found:
+        """Return the mean over seeds of the score minus another entry's with the same seeds.
+
+        `languages` are those of each target. Of several targets it is the difference averaged over them, and blank
+        where any of their runs is missing, even with partial means.
+        """
+        return self._found((entry, other), languages)
+
+    def _found(self, sides: tuple[Entry, ...], languages: Mapping[str, Sequence[str]]) -> Found:
+        """Return the mean over seeds, and over targets, of the scores of the first side minus those of a second."""
+        sets, runs = _runs(self.means, sides, tuple(languages))
+        scores = [
+            _minus([self.means.of_runs(side, target, languages[target]) for side in of_target])
+            for target, of_target in runs.items()
+        ]
+        found = np.mean(scores, axis=0)
+        values, there = tuple(map(float, found)), np.flatnonzero(~np.isnan(found))
+        some = self.means.partial and len(languages) == 1
+        if not len(there) or (len(there) < len(values) and not some):
+            return Found(Estimate(math.nan), values)
+        used = {target: [[side[i] for i in there] for side in of_target] for target, of_target in runs.items()}
+        others = [side for of_target in used.values() for side in of_target[1:]]
+        if not all(enough_runs([seeds for _, seeds in side]) for side in others):
+            return Found(Estimate(float(found[there].mean())), values)
+        draws = [self._minus_resampled(of_target, target, languages[target]) for target, of_target in used.items()]
+        known = [one for one in draws if one is not None]
+        levels = [levels_of(sets[i]) for i in there]
+        resampled = np.mean(known, axis=0) if len(known) == len(draws) else None
+        return Found(estimate(found[there].tolist(), levels, resampled), values, tuple(levels))
+
+    def _minus_resampled(
+        self, sides: Sequence[Sequence[tuple[Entry, Seeds]]], target: str, languages: Sequence[str]
+    ) -> Floats | None:
+        """Return what the first side has more than a second `[runs, draws]` on resampled test sets, None without."""
+        draws = self.resampled([run for side in sides for run in side], target, languages)
+        return None if draws is None else _minus(np.split(draws, len(sides)))
 
     def resampled(self, runs: Sequence[tuple[Entry, Seeds]], target: str, languages: Sequence[str]) -> Floats | None:
         """Return the mean over languages `[runs, draws]` on resampled test sets.
@@ -87,7 +107,69 @@ class Evidence:
         if stacked is None or not set(languages) <= set(stacked.languages):
             return None
         columns = [stacked.languages.index(language) for language in languages]
-        return np.asarray(stacked.scores[:, :, columns].mean(axis=2, dtype=np.float64))
+        draws = stacked.scores[:, :, columns].mean(axis=2, dtype=np.float64)
+        return np.asarray(draws[:, _order(target, draws.shape[1])])
+
+
+def _minus(sides: Sequence[Sequence[float] | Floats]) -> Floats:
+    """Return the first of one or two sides minus the second."""
+    first, *others = (np.asarray(side, dtype=np.float64) for side in sides)
+    return first - others[0] if others else first
+
+
+# Asked again at once, for other languages.
+@lru_cache(maxsize=8)
+def _runs(
+    means: Means, sides: tuple[Entry, ...], targets: tuple[str, ...]
+) -> tuple[list[Seeds], dict[str, list[list[tuple[Entry, Seeds]]]]]:
+    """Return the sets of seeds that all targets have of all sides, and the run of each set by target and side."""
+    trained = [side for side in sides if not side.baseline] or sides
+    sets = [
+        seeds
+        for seeds in trained_sets(means, sides[:1], targets)
+        if all(seeds_at(means, side, one, seeds) in means.seeds(side, one) for side in trained for one in targets)
+    ]
+    runs = {
+        one: [[(side, seeds_at(means, side, one, _asked_of(side, seeds))) for seeds in sets] for side in sides]
+        for one in targets
+    }
+    return sets, runs
+
+
+def _asked_of(side: Entry, seeds: Seeds) -> Seeds:
+    return baseline_seeds(seeds) if side.baseline else seeds
+
+
+def trained_sets(means: Means, entries: Iterable[Entry], targets: Sequence[str]) -> list[Seeds]:
+    """Return the sets of seeds of some entries on some targets.
+
+    A target without training of its own (retrieval) has no target seed, and belongs to every set with the same data and
+    training seed.
+    """
+    found = dict.fromkeys(seeds for one in targets for entry in entries for seeds in means.seeds(entry, one))
+    return [seeds for seeds in found if seeds[2] != UNUSED_SEED] or list(found)
+
+
+def seeds_at(means: Means, entry: Entry, target: str, seeds: Seeds) -> Seeds:
+    """Return the seeds of the run that a set of seeds has of an entry, on a single task.
+
+    No data seed chooses the examples of a full training set: its run belongs to every set with the same training and
+    target seed, and has one data seed of them by name only.
+    """
+    there = means.seeds(entry, target)
+    alike = [found for found in there if _are_alike(found, seeds, any_data=entry.full)]
+    return seeds if seeds in there or not alike else alike[0]
+
+
+def _are_alike(found: Seeds, seeds: Seeds, *, any_data: bool) -> bool:
+    same_data = any_data or found[0] == seeds[0]
+    return same_data and found[1] == seeds[1] and found[2] in (seeds[2], UNUSED_SEED)
+
+
+@lru_cache(maxsize=64)
+def _order(target: str, draws: int) -> NDArray[np.int64]:
+    """Return an order of draws of a target's own: test sets of as many units are drawn alike, whatever their task."""
+    return np.random.default_rng(zlib.crc32(target.encode())).permutation(draws)
 
 
 # The seeds of what is not trained at all.
@@ -129,7 +211,8 @@ class _Stacked:
     scores: Floats
 
 
-@lru_cache(maxsize=2)  # asked again at once, for other languages; many runs make a large array
+# Asked again at once, for other languages, and target by target after their mean; many runs make a large array.
+@lru_cache(maxsize=12)
 def _stacked(paths: tuple[Path | None, ...]) -> _Stacked | None:
     """Return the scores of some runs; None where one has none.
 

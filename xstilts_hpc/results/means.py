@@ -225,6 +225,11 @@ class Means:
         """Return the mean over languages of one set of seeds, NaN where a language is missing."""
         return float(self.scores.table.over_languages([_key(entry, target, seeds)], part, languages)[0])
 
+    def of_runs(self, runs: Iterable[tuple[Entry, Seeds]], target: str, languages: Sequence[str]) -> list[float]:
+        """Return the mean over languages of some runs on a target, NaN where a language is missing."""
+        cells = [_key(entry, target, seeds) for entry, seeds in runs]
+        return list(map(float, self.scores.table.over_languages(cells, HEADLINE, languages)))
+
     def _mean(self, values: Sequence[float]) -> Mean:
         found = [value for value in values if not math.isnan(value)]
         if not found or (len(found) < len(values) and not self.partial):

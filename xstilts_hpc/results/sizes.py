@@ -8,8 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from xstilts_hpc.metrics.base import Floats
-from xstilts_hpc.plan import UNUSED_SEED
-from xstilts_hpc.results.evidence import UNTRAINED, Evidence, Found, enough_runs, levels_of
+from xstilts_hpc.results.evidence import UNTRAINED, Evidence, Found, enough_runs, levels_of, seeds_at, trained_sets
 from xstilts_hpc.results.means import BASELINE, Entry, Mean, Means, Seeds, baseline_seeds
 from xstilts_hpc.statistics.curves import Curve, curve
 from xstilts_hpc.statistics.intervals import Estimate, estimate
@@ -180,28 +179,15 @@ def resampled(evidence: Evidence, runs: Sequence[tuple[Entry, Seeds]], target: s
 def sets_of(means: Means, series: Series, target: str) -> list[Seeds]:
     """Return the sets of seeds of the subsets of a series.
 
-    No data seed chooses the examples of a full training set: its run belongs to every set with the same training and
-    target seed, and has one data seed of them by name only. A target without training of its own (retrieval) has no
-    target seed, and belongs to every set with the same data and training seed.
+    Its full training set belongs to those with the same training and target seed.
     """
     subsets = [entry for entry in series.entries if not entry.full] or series.entries
-    found = dict.fromkeys(
-        seeds for one in targets_of(means, target) for entry in subsets for seeds in means.seeds(entry, one)
-    )
-    trained = [seeds for seeds in found if seeds[2] != UNUSED_SEED]
-    return trained or list(found)
+    return trained_sets(means, subsets, targets_of(means, target))
 
 
 def targets_of(means: Means, target: str) -> tuple[str, ...]:
     """Return the tasks whose mean a target is: itself, or all that are asked."""
     return means.targets if target == ALL_TARGETS else (target,)
-
-
-def seeds_at(means: Means, entry: Entry, target: str, seeds: Seeds) -> Seeds:
-    """Return the seeds of the run that a set of seeds has at one size, on a single task."""
-    there = means.seeds(entry, target)
-    alike = [found for found in there if _are_alike(found, seeds, any_data=entry.full)]
-    return seeds if seeds in there or not alike else alike[0]
 
 
 def score_at(means: Means, entry: Entry, target: str, seeds: Seeds) -> float:
@@ -210,11 +196,6 @@ def score_at(means: Means, entry: Entry, target: str, seeds: Seeds) -> float:
         return float(np.mean([score_at(means, entry, one, seeds) for one in means.targets]))
     asked = seeds_at(means, entry, target, seeds)
     return means.over_languages(entry, target, asked, languages_of(means, target))
-
-
-def _are_alike(found: Seeds, seeds: Seeds, *, any_data: bool) -> bool:
-    same_data = any_data or found[0] == seeds[0]
-    return same_data and found[1] == seeds[1] and found[2] in (seeds[2], UNUSED_SEED)
 
 
 def zero_shot_mean(means: Means, entry: Entry, target: str) -> Mean:

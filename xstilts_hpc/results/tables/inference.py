@@ -5,8 +5,18 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from xstilts_hpc.results.collapsed import COLLAPSED_NOTE, WITHOUT, without_collapsed
 from xstilts_hpc.results.evidence import Evidence, Found
-from xstilts_hpc.results.means import Entry, Means
-from xstilts_hpc.results.sizes import Series, fitted, series_of, sets_of, shown_targets, slope, title_of
+from xstilts_hpc.results.means import BASELINE, Entry, Means
+from xstilts_hpc.results.sizes import (
+    ALL_TARGETS,
+    Series,
+    fitted,
+    series_of,
+    sets_of,
+    shown_targets,
+    slope,
+    targets_of,
+    title_of,
+)
 from xstilts_hpc.results.tables.table import (
     MISSING,
     Number,
@@ -25,37 +35,63 @@ from xstilts_hpc.statistics.forms import DECADE
 from xstilts_hpc.statistics.intervals import FEWEST_RUNS, LEVEL, Estimate
 from xstilts_hpc.statistics.permutation import FEWEST_FLIPPED, holm
 from xstilts_hpc.statistics.trend import FEWEST_SIZES
-from xstilts_hpc.tasks import task_of
 
 _PER_CENT = f"{100 * LEVEL:g} %"
 
 
 def gain_intervals(means: Means) -> Table:
     """Return every gain over the baseline with its interval, its test, and the test corrected for their number."""
-    evidence = Evidence(means)
-    asked = means.compared()
-    found = [evidence.gain(entry, target, means.languages(target)) for entry, target in asked]
+    trained = [(entry, BASELINE) for entry in means.entries if not entry.baseline]
+    title = "Gain over the baseline with intervals, percentage points"
+    return differences(means, trained, "gain", title, "gain_interval")
+
+
+def differences(means: Means, pairs: Sequence[tuple[Entry, Entry]], what: str, title: str, name: str) -> Table:
+    """Return what entries have more than others, on the mean of the targets and on each, with intervals and tests."""
+    asked = [(*pair, target) for pair in pairs for target in shown_targets(means) if _is_asked(means, pair[0], target)]
+    found = [_difference(means, *one) for one in asked]
     without = without_collapsed(means)
+    tests = _tests(found, [target for *_, target in asked])
     rows = tuple(
-        (*keys_of(means, entry), task_of(target).title, *_gain_cells(one, p_values), *_without(without, entry, target))
-        for (entry, target), one, p_values in zip(asked, found, _tests(found), strict=True)
+        (*keys_of(means, one[0]), title_of(one[2]), *_gain_cells(estimated, p_values), *_without(without, *one))
+        for one, estimated, p_values in zip(asked, found, tests, strict=True)
     )
-    numbers = ("gain", "low", "high", *_TESTS, "gain of each set of seeds", *_without_columns(without))
+    numbers = (what, "low", "high", *_TESTS, f"{what} of each set of seeds", *_without_columns(what, without))
     columns = (*key_columns(means), "target", *numbers)
-    notes = (
+    notes = (*_notes(means, what), seeds_only([one.estimate for one in found]), COLLAPSED_NOTE if without else "")
+    return Table(title, columns, rows, footer_of(means, means.targets, notes), len(columns) - len(numbers), name)
+
+
+def _is_asked(means: Means, entry: Entry, target: str) -> bool:
+    return any(means.seeds(entry, one) for one in targets_of(means, target))
+
+
+def _difference(means: Means, entry: Entry, other: Entry, target: str) -> Found:
+    languages = {one: means.languages(one) for one in targets_of(means, target)}
+    return Evidence(means).difference(entry, other, languages)
+
+
+def _notes(means: Means, what: str) -> Iterator[str]:
+    yield (
         f"low, high: {_PER_CENT} interval for other seeds and other examples: spread over the sets of seeds, and "
         f"{DRAWS} resamplings of the test set that all runs share (paragraphs with their questions, sentences, and "
-        "translations of an example together), Student's t with Satterthwaite's degrees of freedom",
-        f"none over fewer than {FEWEST_RUNS} sets of seeds, or runs of the baseline; p: of no gain, two-sided; Holm: "
-        "corrected for these tests",
-        "permutation: the same without a distribution, by flipping the signs of the gains of sets of seeds that share "
-        f"none; from {FEWEST_FLIPPED} such sets on, since with n of them it cannot be below 2 / 2^n",
-        seeds_only([one.estimate for one in found]),
-        COLLAPSED_NOTE if without else "",
+        "translations of an example together), Student's t with Satterthwaite's degrees of freedom"
     )
-    title = "Gain over the baseline with intervals, percentage points"
-    lines = footer_of(means, means.targets, notes)
-    return Table(title, columns, rows, lines, len(columns) - len(numbers), "gain_interval")
+    yield (
+        f"none over fewer than {FEWEST_RUNS} sets of seeds, or runs that they are compared with; p: of no {what}, "
+        f"two-sided; {_holm_note(means)}"
+    )
+    if len(means.targets) > 1:
+        yield f"{title_of(ALL_TARGETS)}: only where no run of any target is missing"
+    yield (
+        f"permutation: the same without a distribution, by flipping the signs of the {what}s of sets of seeds that "
+        f"share none; from {FEWEST_FLIPPED} such sets on, since with n of them it cannot be below 2 / 2^n"
+    )
+
+
+def _holm_note(means: Means) -> str:
+    apart = ", the means of the targets and the single targets apart" if len(means.targets) > 1 else ""
+    return f"Holm: corrected for the number of these tests{apart}"
 
 
 _TESTS = ("p", "p (Holm)", "p (permutation)", "p (permutation, Holm)")
@@ -68,22 +104,34 @@ def seeds_only(found: Iterable[Estimate | Curve]) -> str:
     return "some intervals are over seeds alone: their runs have no scores on resampled test sets, or other test sets"
 
 
-def _without_columns(without: Means | None) -> tuple[str, ...]:
-    return (f"gain {WITHOUT}", f"low {WITHOUT}", f"high {WITHOUT}") if without else ()
+def _without_columns(what: str, without: Means | None) -> tuple[str, ...]:
+    return tuple(f"{name} {WITHOUT}" for name in (what, "low", "high")) if without else ()
 
 
-def _without(without: Means | None, entry: Entry, target: str) -> Iterator[Number]:
-    """Yield the gain without collapsed runs, with its interval; nothing where no run collapsed."""
+def _without(without: Means | None, entry: Entry, other: Entry, target: str) -> Iterator[Number]:
+    """Yield the difference without collapsed runs, with its interval; nothing where no run collapsed."""
     if without:
-        found = Evidence(without).gain(entry, target, without.languages(target)).estimate
+        found = _difference(without, entry, other, target).estimate
         yield from (Number(100 * value, signed=True) for value in (found.value, *found.interval()))
 
 
-def _tests(found: Sequence[Found]) -> list[tuple[float, ...]]:
-    """Return the p-values of every gain in the order of their columns."""
+def _tests(found: Sequence[Found], targets: Sequence[str]) -> list[tuple[float, ...]]:
+    """Return the p-values of every difference in the order of their columns."""
     students = [one.estimate.p_value() for one in found]
     flipped = [one.permutation_p() for one in found]
-    return list(zip(students, holm(students), flipped, holm(flipped), strict=True))
+    return list(zip(students, _corrected(students, targets), flipped, _corrected(flipped, targets), strict=True))
+
+
+def _corrected(p_values: Sequence[float], targets: Sequence[str]) -> list[float]:
+    """Return p-values corrected by Holm's method: means of the targets for their number, single targets for theirs.
+
+    The means are what a study asks first, and would be lost among nine times as many tests.
+    """
+    means, single = (
+        iter(holm([p for p, target in zip(p_values, targets, strict=True) if (target == ALL_TARGETS) == mean]))
+        for mean in (True, False)
+    )
+    return [next(means if target == ALL_TARGETS else single) for target in targets]
 
 
 def _gain_cells(found: Found, p_values: Sequence[float]) -> Iterator[Plain]:
@@ -118,7 +166,7 @@ def size_curves(means: Means) -> Table:
     evidence = Evidence(means)
     trends = [slope(evidence, series, target) for series, target in asked]
     curves = [fitted(means, series, target) for series, target in asked]
-    corrected = holm([one.found.estimate.p_value() for one in trends])
+    corrected = _corrected([one.found.estimate.p_value() for one in trends], [target for _, target in asked])
     rows: list[tuple[Plain, ...]] = []
     for (series, target), trend, p_value, curve in zip(asked, trends, corrected, curves, strict=True):
         keys = keys_without_size(means, series.entries[0])
@@ -129,9 +177,10 @@ def size_curves(means: Means) -> Table:
     notes = (
         "zero-shot score: mean over languages without English, in points; slope: per factor of ten in size, the mean "
         f"over sets of seeds of one contrast over the sizes, with its {_PER_CENT} interval for other seeds and other "
-        "examples, and its test for no trend; blank where a run is missing, or (n=) over the sets that have every size",
+        "examples; blank where a run is missing, or (n=) over the sets that have every size",
         f"sizes: those the slope is over; left out are sizes with fewer than {FEWEST_RUNS} runs for several sets of "
         f"seeds (a full training set has no data seed), and there is no slope over fewer than {FEWEST_SIZES}",
+        f"p: of no trend, two-sided; {_holm_note(means)}",
         "curve: the form with the lowest AICc of constant, log-linear, log-quadratic and power law, the baseline as "
         "size 0; n90: the size that gives 90 % of what the power law gains, with an interval for other "
         "seeds and other examples",
