@@ -8,6 +8,7 @@ from xstilts_hpc.training import (
     Sampling,
     Training,
     order_of_parts,
+    plain_variant,
     short_variant,
     training_on,
     updates_of_parts,
@@ -85,6 +86,19 @@ def test_the_order_of_parts_is_mixed_and_depends_on_the_seed_alone() -> None:
 )
 def test_a_long_variant_counts_what_a_short_one_names(variant: str, short: str) -> None:
     assert short_variant(variant) == short
+
+
+@pytest.mark.parametrize(
+    ("variant", "plain"),
+    [
+        ("", ""),
+        ("MLM 0.5 in de sw", ""),
+        ("translated de sw, whole paragraphs, MLM 0.5 in de sw", "whole paragraphs"),
+        ("mnli+squad_v1, uniform, MLM 0.5 in de", "mnli+squad_v1, uniform"),
+    ],
+)
+def test_a_plain_variant_is_of_english_alone(variant: str, plain: str) -> None:
+    assert plain_variant(variant) == plain
 
 
 def test_different_texts_are_different_variants_however_many_languages() -> None:

@@ -14,6 +14,8 @@ MIXTURE = "mixture"
 MASKED_TEXT = "mlm"
 PARAGRAPHS = "paragraphs"
 _MOST_NAMED = 4
+# The beginnings of what a variant has beside English examples.
+_BESIDE_ENGLISH = ("translated ", "MLM ")
 
 
 @dataclass(frozen=True)
@@ -133,10 +135,15 @@ def short_variant(variant: str) -> str:
     return ", ".join(map(_short_piece, variant.split(", ")))
 
 
+def plain_variant(variant: str) -> str:
+    """Return the variant of the same training on English alone: without translations and masked-language modelling."""
+    return ", ".join(piece for piece in variant.split(", ") if not piece.startswith(_BESIDE_ENGLISH))
+
+
 def _short_piece(piece: str) -> str:
     if "+" in piece:
         return _counted(piece.split("+"), "tasks", "+")
-    for beginning in ("translated ", "MLM "):
+    for beginning in _BESIDE_ENGLISH:
         if piece.startswith(beginning):
             head, between, languages = piece.rpartition(" in ") if " in " in piece else ("translated", " ", piece[11:])
             return head + between + _counted(languages.split(), "languages")

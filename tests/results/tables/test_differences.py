@@ -14,6 +14,7 @@ from xstilts_hpc.results.means import BASELINE
 from xstilts_hpc.results.tables.inference import gain_intervals
 from xstilts_hpc.results.tables.render import csv_text
 from xstilts_hpc.results.tables.table import text
+from xstilts_hpc.results.tables.variants import variants_minus_english
 
 
 @pytest.fixture
@@ -70,3 +71,50 @@ def test_a_set_of_seeds_with_a_collapsed_run_has_no_part_in_the_mean_without(two
     two_targets.cells[place] = replace(two_targets.cells[place], run=run)
     (mean, *_) = csv.DictReader(io.StringIO(csv_text(gain_intervals(means_of(two_targets)))))
     assert mean["gain without collapsed"] == "10.0"
+
+
+def add_variants(builder: GridBuilder, seeds: int) -> None:
+    """Add sets of seeds: English has 100 right answers and one more a set; MLM 10 more, translations 6 fewer."""
+    variants = (("", 0, True), ("MLM 0.5 in en sw", 10, True), ("translated ar sw", -6, False))
+    for seed in range(seeds):
+        builder.cell(add_run(builder, seed, 90), "xnli", seeds=(-1, -1, seed))
+        for number, (variant, more, full) in enumerate(variants):
+            run = add_run(builder, 10 * seed + number + 100, 100 + seed + more)
+            cell = builder.cell(run, "xnli", size=1_000, seeds=(-1 if full else seed, seed, seed))
+            builder.cells[-1] = replace(cell, variant=variant, full=full)
+
+
+def test_variants_are_compared_with_plain_english_of_the_same_seeds(builder: GridBuilder) -> None:
+    add_variants(builder, 3)
+    rows = list(csv.DictReader(io.StringIO(csv_text(variants_minus_english(means_of(builder))))))
+    assert [(row["variant"], row["difference"], row["difference of each set of seeds"]) for row in rows] == [
+        ("MLM 0.5 in en sw", "5.0", "+5.0 +5.0 +5.0"),
+        ("translated ar sw", "-3.0", "-3.0 -3.0 -3.0"),
+    ]
+    assert all(float(row["low"]) < float(row["difference"]) < float(row["high"]) for row in rows)
+    least = min(float(row["p"]) for row in rows)
+    assert min(float(row["p (Holm)"]) for row in rows) == pytest.approx(2 * least)
+
+
+def test_a_variant_without_its_run_or_its_english_run_has_no_difference(builder: GridBuilder) -> None:
+    add_variants(builder, 3)
+    builder.folder(1).done_json.unlink()
+    means = means_of(builder)
+    for partial, shown in ((False, "--"), (True, "+5.0 (n=2/3)")):
+        row = [text(cell) for cell in variants_minus_english(replace(means, partial=partial)).rows[0]]
+        assert (row[4], row[-1]) == (shown, "-- +5.0 +5.0")
+
+
+def test_three_subsets_beside_one_english_run_have_no_interval(builder: GridBuilder) -> None:
+    add_variants(builder, 1)
+    for data in (1, 2):
+        cell = builder.cell(add_run(builder, 200 + data, 90), "xnli", size=1_000, seeds=(data, 0, 0))
+        builder.cells[-1] = replace(cell, variant="translated ar sw", full=False)
+    row = [text(cell) for cell in variants_minus_english(means_of(builder)).rows[1]]
+    assert row[4:7] == ["-4.3", "--", "--"] and row[-1] == "-3.0 -5.0 -5.0"
+
+
+def test_a_variant_without_plain_english_in_its_grid_has_no_row(builder: GridBuilder) -> None:
+    add_variants(builder, 3)
+    builder.cells = [cell for cell in builder.cells if cell.variant or not cell.size]
+    assert not variants_minus_english(means_of(builder)).rows

@@ -9,6 +9,7 @@ from xstilts_hpc.results.tables.mediation import intermediate, mediation
 from xstilts_hpc.results.tables.published import beside_published
 from xstilts_hpc.results.tables.recipes import recipes
 from xstilts_hpc.results.tables.table import Table, by_group, by_language, by_task, gains
+from xstilts_hpc.results.tables.variants import variants_minus_english
 
 
 def tables(means: Means) -> tuple[Table, ...]:
@@ -16,6 +17,7 @@ def tables(means: Means) -> tuple[Table, ...]:
     intervals = gain_intervals(means)
     found = (
         *(by_task(means), by_group(means), *by_language(means), gains(means), intervals),
+        variants_minus_english(means),
         *(gains_by_language(means), size_curves(means), *language_groups(means), intermediate(means), mediation(means)),
         *(claims(means, intervals), beside_published(means), recipes(means)),
     )
