@@ -61,11 +61,16 @@ def data_of(root: Path, data: Path | None) -> Path:
 
 
 def expand_grid(grid: Path, root: Path, *, published: bool = False) -> "Plan":
-    """Read a grid file and return its plan, by the data under the root or by the published sizes."""
+    """Read a grid file and return its plan, by the data under the root or by the published sizes.
+
+    Readers that reach for the network are refused here already: the runs would refuse them on the nodes.
+    """
     from xstilts_hpc.expand import expand
     from xstilts_hpc.grid import load_grid
+    from xstilts_hpc.train.network import cluster_only
 
-    return expand(load_grid(grid), root=root, published=published)
+    with cluster_only():
+        return expand(load_grid(grid), root=root, published=published)
 
 
 def submitted_plan(grid: str, root: Path) -> "Plan":

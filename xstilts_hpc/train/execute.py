@@ -24,6 +24,7 @@ from xstilts_hpc.tasks.folder import DataFolder
 from xstilts_hpc.train.board import draw_scores
 from xstilts_hpc.train.evaluate import predict_all
 from xstilts_hpc.train.fit import fit
+from xstilts_hpc.train.network import cluster_only
 from xstilts_hpc.train.ranks import Ranks, join_ranks
 from xstilts_hpc.train.record import BlockedError, attempt
 from xstilts_hpc.train.share import take_share
@@ -32,12 +33,14 @@ from xstilts_hpc.train.trained import subsets_of
 from xstilts_hpc.train.work import Work
 
 
+@cluster_only()
 def execute(root: Path, run_id: str, machine: Machine, *, alone: bool = False) -> None:
     """Collective. Bring a run to its commit record; a run that is done already is left as it is.
 
     Raises BlockedError where the parent is not done, DataError where the data changed since the run was planned.
     StoppedError where a signal asked it to stop: what it had is saved, and the next execution goes on from there.
     HeldError where another process executes the run, LeaseLostError where another took it over from this one.
+    RunError where something reaches for a network beyond the cluster's.
     `alone` ignores a process group named by the environment (a run in the user's own shell).
     """
     folder = run_folder(root, run_id)
