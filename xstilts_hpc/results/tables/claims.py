@@ -1,11 +1,12 @@
 """What the study claims beside what a grid found: each claim with the number that would confirm or refute it."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from xstilts_hpc.results.means import Entry, Mean, Means
 from xstilts_hpc.results.tables.footer import is_made_up
+from xstilts_hpc.results.tables.published import Claim, cited, published
 from xstilts_hpc.results.tables.study import at_full_size, best_note, best_per_target, single_tasks
 from xstilts_hpc.results.tables.table import MISSING, Plain, Shown, Table, footer_of, gains_of, keys_of, number
 from xstilts_hpc.tasks import STUDY_TASKS, task_of
@@ -20,20 +21,30 @@ def claims(means: Means, intervals: Table) -> Table:
     `intervals` is the table of gains with their tests: a claim counts as significant what that table does.
     """
     full = at_full_size(means)
-    found = list(_claims(means, full, intervals)) if full and not is_made_up(means.plan) else []
-    rows = tuple((f"claim {number}", *claim) for number, claim in enumerate(found, 1))
+    beside = dict(_beside(means, full, intervals)) if full and not is_made_up(means.plan) else {}
+    asked = list(enumerate(published().claims, 1)) if beside else []
+    rows = tuple((f"claim {i}", claim.says, claim.published, *beside[claim.name]) for i, claim in asked)
     notes = (
-        "the claims are those of arXiv 2005.13013, mean gains over the XLM-R baseline in points; here: the mean over "
-        "this grid's targets, at full size, of score minus baseline, same target seed; intervals: gain_interval",
+        "published: mean gains over the XLM-R baseline in points; here: the mean over this grid's targets, at full "
+        "size, of score minus baseline, same target seed; intervals: gain_interval",
         _schedule_note(means, full),
         best_note(means),
+        *_sources(asked),
     )
     title = "The study's claims beside this grid"
     columns = ("claim", "what the study says", "published", "here", "in this grid it is")
     return Table(title, columns, rows, footer_of(means, means.targets, notes), 2, "claims")
 
 
-_TASKS = (("SQuAD", "squad_v1", 8.2), ("MNLI", "mnli", 7.5), ("HellaSwag", "hellaswag", 7.0))
+def _sources(asked: Iterable[tuple[int, Claim]]) -> Iterator[str]:
+    """Yield where the claims are from and what is in doubt, those together of which the same is true."""
+    numbers: dict[str, list[str]] = {}
+    for i, claim in asked:
+        numbers.setdefault(cited(claim), []).append(f"{i}")
+    for words, of in numbers.items():
+        yield f"claim {', '.join(of)}: {words}"
+
+
 # What a gain must have in the table of gains with their tests to count as significant.
 _CORRECTED, _SIGNIFICANT = "p (Holm)", 0.05
 _RETRIEVAL = ("bucc2018", "tatoeba")
@@ -45,28 +56,21 @@ def _schedule_note(means: Means, full: Sequence[Entry]) -> str:
     return f"schedule: {full[0].schedule} alone; the gains have every schedule" if full and len(schedules) > 1 else ""
 
 
-def _claims(means: Means, full: Sequence[Entry], intervals: Table) -> Iterator[tuple[Plain, ...]]:
+def _beside(means: Means, full: Sequence[Entry], intervals: Table) -> Iterator[tuple[str, tuple[Plain, str]]]:
+    """Yield what is set beside each claim, by the claim's name, and what it is."""
     single = single_tasks(means)
     plain = {entry.intermediate: entry for entry in single}
-    for title, name, gain in _TASKS:
-        entry = plain.get(name)
-        yield f"{title} as the intermediate task", f"+{gain}", _mean_gain(means, entry), f"the mean gain after {title}"
+    for name in ("squad_v1", "mnli", "hellaswag"):
+        yield name, (_mean_gain(means, plain.get(name)), f"the mean gain after {task_of(name).title}")
     jointly = next((e for e in full if e.intermediate == MIXTURE and _tasks(e) == len(STUDY_TASKS)), None)
-    yield "all nine jointly", "+8.7", _mean_gain(means, jointly), "the mean gain after the mixture of nine"
-    best = "the mean of the best gain of each target"
-    yield "the best intermediate task for each target", "+5.4", _best_gain(means), best
-    yield (
-        "large gains in sentence retrieval",
-        "large",
-        _over(means, single, _RETRIEVAL),
-        "the mean gain on BUCC, Tatoeba",
-    )
+    yield "mixture", (_mean_gain(means, jointly), "the mean gain after the mixture of nine")
+    yield "best", (_best_gain(means), "the mean of the best gain of each target")
+    yield "retrieval", (_over(means, single, _RETRIEVAL), "the mean gain on BUCC, Tatoeba")
     gaining = f"single tasks: gains above 0, of these {_CORRECTED} < {_SIGNIFICANT:g} in {intervals.name}, all"
-    yield "TyDiQA gains from many tasks", "many", _gaining(means, single, "tydiqa", intervals), gaining
-    yield "XNLI gains from none", "none", _gaining(means, single, "xnli", intervals), gaining
-    for words, beginning in (("multilingual MLM mixed in", "MLM"), ("machine-translated training data", "translated")):
-        says = f"plain English beats {words}"
-        yield says, "English", _against(means, full, beginning), "the mean of English minus it"
+    for target in ("tydiqa", "xnli"):
+        yield target, (_gaining(means, single, target, intervals), gaining)
+    for name, beginning in (("mlm", "MLM"), ("translated", "translated")):
+        yield name, (_against(means, full, beginning), "the mean of English minus it")
 
 
 def _tasks(entry: Entry) -> int:
