@@ -1,6 +1,10 @@
 """A small web site on this machine that fails in the ways of real ones."""
 
+import fcntl
 import hashlib
+import socket
+import struct
+import termios
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +18,9 @@ MODIFIED = "Sun, 29 Nov 2026 10:00:00 GMT"
 class Page:
     """What is at an address; `failures` are used up first, one a request.
 
-    A failure is a status, "reset" or "silence" half-way, "change" (another content from then on), "shift" (another
-    part than was asked for), "redirect" (to what `headers` say), or "" for none.
+    A failure is a status; half-way "reset" (TCP's own), "short" (the connection ends in order) or "silence"; "change"
+    (another content from then on), "shift" (another part than was asked for), "redirect" (to what `headers` say), or ""
+    for none.
     """
 
     content: bytes
@@ -93,6 +98,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content[: len(content) // 2] if failure else content)
         if failure == "silence":
             self.site_silence.wait(5)
+        elif failure == "reset":
+            self._reset()
+
+    def _reset(self) -> None:
+        """Close with RST in place of FIN, once the other side has all that was sent, or that would be lost."""
+        while struct.unpack("i", fcntl.ioctl(self.connection, termios.TIOCOUTQ, bytes(4)))[0]:
+            self.site_silence.wait(0.001)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.rfile.close()  # it holds the socket open
+        self.connection.close()
 
     site_silence = threading.Event()
 
