@@ -9,7 +9,7 @@ import pytest
 from tests.results.conftest import GridBuilder, sequence_logits
 from tests.results.tables.test_table import means_of
 from xstilts_hpc.results.figures.figure import Drawn, svg
-from xstilts_hpc.results.figures.heat_map import heat_map
+from xstilts_hpc.results.figures.heat_map import heat_maps
 from xstilts_hpc.results.figures.mediation_figure import mediation_figure
 from xstilts_hpc.results.figures.multiples import multiples
 from xstilts_hpc.results.figures.size_figure import size_figure
@@ -97,8 +97,7 @@ def test_means_of_runs_that_lack_some_are_blank_without_partial(half: GridBuilde
 def test_cells_of_the_heat_map_say_how_many_runs_they_have(half: GridBuilder) -> None:
     means = means_of(half, partial=True)
     for target, marks in (("xnli", ["n=2/3"] * 4), ("pawsx", [])):
-        drawn = heat_map(means, target, language_gains(means))
-        assert drawn is not None
+        (drawn,) = heat_maps(means, target, language_gains(means))
         words = [text.get_text() for text in drawn.figure.axes[0].texts]
         assert [word for word in words if word.startswith("n=")] == marks
         assert words.count("+0.0") == (8 if marks else 6) and words.count("--") == (0 if marks else 2)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xstilts_hpc.files import whole_file, write_text
 from xstilts_hpc.results.figures.figure import PAGE_INK, Drawn, svg
-from xstilts_hpc.results.figures.heat_map import heat_map
+from xstilts_hpc.results.figures.heat_map import heat_maps
 from xstilts_hpc.results.figures.mediation_figure import mediation_figure
 from xstilts_hpc.results.figures.multiples import multiples
 from xstilts_hpc.results.figures.size_figure import size_figure
@@ -26,12 +26,8 @@ def figures(means: Means) -> Iterator[Drawn]:
     for target in shown_targets(means):
         yield size_figure(means, target)
     for target in means.targets:
-        found = (
-            heat_map(means, target, gains),
-            multiples(means, target),
-            mediation_figure(means, target),
-        )
-        yield from filter(None, found)
+        yield from heat_maps(means, target, gains)
+        yield from filter(None, (multiples(means, target), mediation_figure(means, target)))
 
 
 def write_figures(drawn: Iterable[Drawn], folder: Path) -> tuple[Path, ...]:

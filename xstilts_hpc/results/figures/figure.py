@@ -1,6 +1,7 @@
 """What all figures share: colours, axes, and how they are written: vector SVG and PDF at publication size."""
 
 import io
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,8 +26,13 @@ _STYLES = ("-", "-.", ":")
 # A colour nothing else has, replaced by the colour of the page's text in the SVG for the report.
 INK = "#010203"
 PAGE_INK = "#111111"
-# Inches: the text width of a page, as most templates have it.
-WIDTH = 6.8
+# Inches: the text of a page, as most templates have it, with room for a caption.
+WIDTH, HEIGHT = 6.8, 8.4
+# Points of text where much stands on a page.
+SMALL = 7
+# Legends beside axes have so many lines of so many letters at most; above, inches of a row, a handle and a letter.
+_MOST_BESIDE, _WIDEST_BESIDE = 16, 30
+_MOST_COLUMNS, _LEGEND_ROW, _LEGEND_HANDLE, _LEGEND_LETTER = 4, 0.15, 0.47, 0.055
 # Units of an SVG in an inch.
 _UNITS = 72
 # Where an SVG names an id or refers to one.
@@ -145,9 +151,24 @@ def sizes_along(axes: Axes, sizes: Sequence[int]) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def legend_beside(axes: Axes) -> None:
-    """Put the legend to the right of the axes."""
-    axes.legend(frameon=False, labelcolor=INK, loc="center left", bbox_to_anchor=(1.0, 0.5))
+def legend_beside(figure: Figure, axes: Axes) -> None:
+    """Put the legend to the right of the axes, or above them where it has no room there."""
+    labels = axes.get_legend_handles_labels()[1]
+    if len(labels) > _MOST_BESIDE or max(map(len, labels)) > _WIDEST_BESIDE:
+        legend_above(figure, [axes])
+    else:
+        axes.legend(frameon=False, labelcolor=INK, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def legend_above(figure: Figure, panels: Sequence[Axes]) -> None:
+    """Put one legend of all panels above them, in as many columns as fit the width; the figure becomes higher by it."""
+    drawn = [zip(*panel.get_legend_handles_labels(), strict=True) for panel in panels]
+    handles = {label: handle for of_panel in drawn for handle, label in of_panel}
+    columns = max(1, min(_MOST_COLUMNS, int(WIDTH / (_LEGEND_HANDLE + _LEGEND_LETTER * max(map(len, handles))))))
+    look: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": SMALL, "ncols": columns}
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", **look)
+    rows = math.ceil(len(handles) / columns)
+    figure.set_figheight(min(HEIGHT, figure.get_figheight() + _LEGEND_ROW * rows))
 
 
 def sizes_of(means: Means) -> list[int]:

@@ -32,7 +32,7 @@ def mediation_figure(means: Means, target: str) -> Drawn | None:
     hollow_in_legend(axes, scores)
     axes.set_xlabel("score of the intermediate training on its own dev set, %", color=INK)
     axes.set_ylabel(f"{task_of(target).title}: zero-shot {task_of(target).metric.name}, %", color=INK)
-    legend_beside(axes)
+    legend_beside(figure, axes)
     caption = (
         f"{task_of(target).title}: zero-shot score against the intermediate training's score on its own dev set. Small "
         "points: runs; line: means of each size, its number of examples beside, from the smallest to the largest."

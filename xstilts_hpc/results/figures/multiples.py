@@ -8,15 +8,26 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from xstilts_hpc.languages import LANGUAGES
-from xstilts_hpc.results.figures.figure import INK, Drawn, baseline_of, lines, new_figure, sizes_along, sizes_of, style
+from xstilts_hpc.results.figures.figure import (
+    HEIGHT,
+    INK,
+    SMALL,
+    Drawn,
+    baseline_of,
+    legend_above,
+    lines,
+    new_figure,
+    sizes_along,
+    sizes_of,
+    style,
+)
 from xstilts_hpc.results.figures.points import draw_baseline, draw_means, hollow_in_legend, missing_note
 from xstilts_hpc.results.means import Entry, Means
 from xstilts_hpc.results.tables.table import Number, entry_title, number
 from xstilts_hpc.tasks import task_of
 
 _ACROSS = 5
-_HEIGHT, _EDGES = 1.15, 1.0
-_TEXT = 7
+_HEIGHT, _EDGES = 1.15, 0.7
 _MOST_TICKS = 4
 
 
@@ -26,7 +37,7 @@ def multiples(means: Means, target: str) -> Drawn | None:
     if len(languages) == 1:
         return None
     down = math.ceil(len(languages) / _ACROSS)
-    figure = new_figure(_HEIGHT * down + _EDGES)
+    figure = new_figure(min(HEIGHT, _HEIGHT * down + _EDGES))
     grid = figure.subplots(down, _ACROSS, sharex=True, sharey=True, squeeze=False)
     panels = grid.flatten().tolist()
     scores = {(e, code): number(means.score(e, target, (code,))) for e in means.entries for code in languages}
@@ -48,8 +59,8 @@ def multiples(means: Means, target: str) -> Drawn | None:
 
 def _draw(axes: Axes, means: Means, scores: Mapping[tuple[Entry, str], Number], code: str) -> None:
     style(axes)
-    axes.tick_params(labelsize=_TEXT, length=2)
-    axes.set_title(LANGUAGES[code].name, fontsize=_TEXT, color=INK, pad=2)
+    axes.tick_params(labelsize=SMALL, length=2)
+    axes.set_title(LANGUAGES[code].name, fontsize=SMALL, color=INK, pad=2)
     for line in lines(means):
         mine = [scores[entry, code] for entry in line.series.entries]
         draw_means(axes, line, line.series.sizes, mine, markersize=2.5, linewidth=1)
@@ -69,9 +80,6 @@ def short(size: float) -> str:
 
 
 def _label(figure: Figure, panels: Sequence[Axes], quantity: str) -> None:
-    figure.supxlabel("intermediate examples (log scale)", fontsize=_TEXT + 1, color=INK)
-    figure.supylabel(quantity, fontsize=_TEXT + 1, color=INK)
-    drawn = [zip(*panel.get_legend_handles_labels(), strict=True) for panel in panels]
-    handles = {label: handle for of_panel in drawn for handle, label in of_panel}
-    look = {"frameon": False, "labelcolor": INK, "fontsize": _TEXT}
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4, **look)
+    figure.supxlabel("intermediate examples (log scale)", fontsize=SMALL + 1, color=INK)
+    figure.supylabel(quantity, fontsize=SMALL + 1, color=INK)
+    legend_above(figure, panels)

@@ -59,7 +59,7 @@ def size_figure(means: Means, target: str) -> Drawn:
     sizes_along(axes, sizes_of(means))
     axes.set_xlabel("intermediate examples (log scale)", color=INK)
     axes.set_ylabel(f"{title_of(target)}: zero-shot {_quantity(target)}, %", color=INK)
-    legend_beside(axes)
+    legend_beside(figure, axes)
     caption = (
         f"{title_of(target)}: zero-shot score, the mean over {_members(means, target)}, against the number of "
         "intermediate examples. Small points: seeds; lines: means; dashed line: baseline; dotted line and band: fitted "
