@@ -9,7 +9,7 @@ Collected three times, in processes of their own: everything new, nothing new, e
 counts the logits files that were read and scored, `seconds` are those of the parts of a collect. Memory is the
 proportional set size (shared pages counted once) of all processes together, looked at four times a second; `cpu_s` is
 user and system time, `cpu` the same over wall time and cores. `each_file` is the processor time that a file costs, by
-part, in milliseconds.
+part, in milliseconds. `limited_by` is the part that takes longest, and where files are read what takes longest of one.
 """
 
 import json
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -59,7 +59,20 @@ def measure(shape: Shape, folder: Path) -> dict[str, Any]:
     write_runs(folder, plan, shape, new, number=1)
     part = collect_once(folder, len(new), 0)
     sample = json.loads(_step("sample", folder)[0])
+    for one in (first, again, part):
+        one["limited_by"] = limited_by(one["seconds"], sample if one is first else {})
     return {**vars(shape), **found, "new": first, "nothing_new": again, "hundredth_new": part, "each_file": sample}
+
+
+def limited_by(seconds: Mapping[str, float], each_file: Mapping[str, float]) -> str:
+    """Return which part of a collect takes longest, and which of a file where that is reading and scoring files."""
+    part = _longest(seconds)
+    return f"{part}; of a file: {_longest(each_file)}" if each_file and part.startswith("gather") else part
+
+
+def _longest(parts: Mapping[str, float]) -> str:
+    name = max(parts, key=lambda part: parts[part])
+    return f"{name} ({parts[name] / sum(parts.values()):.0%})"
 
 
 def _logits_bytes(root: Path, plan: Plan) -> int:

@@ -104,8 +104,8 @@ def collect(grid: str | Path, root: str | Path, *, allow_partial: bool = False, 
     """Score the logits of a grid, write scores.csv and scores.parquet beside its plan, and return the scores.
 
     `grid` is the name of a submitted grid or the path of its file, `root` the folder of all runs and grids. What can
-    be scored is written in every case. More `processes` (0 = one per core) need a script whose main part is guarded
-    by `if __name__ == "__main__"`.
+    be scored is written in every case. More `processes` (0 = one per core, 16 at most) need a script whose main part is
+    guarded by `if __name__ == "__main__"`.
 
     Raises IncompleteError where cells are missing, unless `allow_partial`; RunError where there is no plan;
     GridError where the name or file is no grid's.

@@ -24,6 +24,8 @@ from xstilts_hpc.tasks.base import Task
 NOT_FINISHED = "run not finished"
 WHOLE_FILE = ""
 _MANY_FILES = 64
+# A process takes 0.05 GB before it reads: of more, as many as the cores of a large machine, these alone are over 2 GiB
+# (docs/performance.md).
 _MOST_PROCESSES = 16
 # Read by the libraries that numpy multiplies matrices with, when they are loaded.
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -40,7 +42,7 @@ class LogitsJob:
 
 
 def score_files(jobs: Iterable[LogitsJob], processes: int) -> list[FileScore]:
-    """Score files in their order, in several processes where there are many (0 = as many as there are cores)."""
+    """Score files in their order, in several processes where there are many (0 = one per core, 16 at most)."""
     listed = list(jobs)
     processes = processes or min(_MOST_PROCESSES, len(os.sched_getaffinity(0)))
     if processes == 1 or len(listed) <= _MANY_FILES:
