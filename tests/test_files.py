@@ -82,9 +82,9 @@ def test_digests_are_those_of_sha256(tmp_path: Path) -> None:
 def test_a_memory_finds_out_once_and_remembers_over_processes(tmp_path: Path) -> None:
     asked = []
     memory = Memory(tmp_path / "memory.json")
-    assert [memory.recall("k", lambda: asked.append(1) or 7) for _ in range(2)] == [7, 7]
+    assert [memory.recall("k", int, lambda: asked.append(1) or 7) for _ in range(2)] == [7, 7]
     memory.save()
-    assert Memory(tmp_path / "memory.json").recall("k", lambda: asked.append(1) or 8) == 7
+    assert Memory(tmp_path / "memory.json").recall("k", int, lambda: asked.append(1) or 8) == 7
     assert asked == [1]
 
 
@@ -96,7 +96,7 @@ def test_a_memory_that_learned_nothing_writes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"{", b"[1]", b"7", b"\xff", b""])
 def test_a_damaged_memory_is_started_anew(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "memory.json").write_bytes(content)
-    assert Memory(tmp_path / "memory.json").recall("k", lambda: 7) == 7
+    assert Memory(tmp_path / "memory.json").recall("k", int, lambda: 7) == 7
 
 
 def test_the_key_of_files_changes_when_one_of_them_does(tmp_path: Path) -> None:

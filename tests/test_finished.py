@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from xstilts_hpc.files import read_record, write_json
 from xstilts_hpc.finished import Finished
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.run import ModelSource, Prediction, Request, Run
@@ -51,6 +53,15 @@ def test_a_missing_or_changed_product_is_noticed(folder: RunFolder, tmp_path: Pa
     assert done(tmp_path)
     folder.logits("xnli").unlink()
     assert not done(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [7, {"covers": True, "products": ["x"]}, {"covers": True}, {"products": {}}])
+def test_what_is_remembered_in_another_form_is_read_again(folder: RunFolder, tmp_path: Path, kept: Any) -> None:
+    path = tmp_path / "cache" / "done.json"
+    (key,) = read_record(path)
+    write_json(path, {key: kept})
+    assert done(tmp_path)
+    assert read_record(path) == {key: {"covers": True, "products": {"logits/xnli.h5": 4}}}
 
 
 def test_a_deleted_or_new_record_is_noticed(folder: RunFolder, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_json_that_is_nested_too_deeply_is_an_error_that_names_the_file(tmp_path
     for read in (read_json, read_record):
         with pytest.raises(RunError, match=r"x.json: not valid JSON \(nested too deeply\); delete it and repeat"):
             read(tmp_path / "x.json")
-    assert Memory(tmp_path / "x.json").recall("k", lambda: 7) == 7
+    assert Memory(tmp_path / "x.json").recall("k", int, lambda: 7) == 7
 
 
 def test_a_lease_that_is_nested_too_deeply_is_somebodys(tmp_path: Path) -> None:

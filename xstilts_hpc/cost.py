@@ -81,7 +81,10 @@ def _seconds(attempt: Mapping[str, Any]) -> float:
     parts = float(sum(attempt["measured"].values()))
     if not attempt.get("start") or not attempt.get("end"):
         return parts
-    whole = datetime.fromisoformat(attempt["end"]) - datetime.fromisoformat(attempt["start"])
+    try:
+        whole = datetime.fromisoformat(attempt["end"]) - datetime.fromisoformat(attempt["start"])
+    except (ValueError, TypeError):
+        return parts  # no times of ours
     return max(parts, whole.total_seconds())
 
 

@@ -101,6 +101,25 @@ def _plain_fields(kind: Any) -> list[tuple[str, tuple[type, ...]]]:
     return [(item.name, types[item.type]) for item in fields(kind) if item.type in types]
 
 
+def fits(value: Any, form: Any) -> bool:
+    """Say whether a JSON value has a form: a type, several, a list of one form, or names with the form of each.
+
+    A name that ends with `?` may be missing; `str` in place of names stands for all.
+    """
+    if isinstance(form, list):
+        return isinstance(value, list) and all(fits(item, form[0]) for item in value)
+    if isinstance(form, dict):
+        return isinstance(value, dict) and all(_holds(value, name, each) for name, each in form.items())
+    return type(value) in (form if isinstance(form, tuple) else (form,))
+
+
+def _holds(value: Mapping[str, Any], name: Any, form: Any) -> bool:
+    if name is str:
+        return all(fits(item, form) for item in value.values())
+    key = name.removesuffix("?")
+    return fits(value[key], form) if key in value else key != name
+
+
 def append_json_line(path: Path, value: Any) -> None:
     """Append one JSON line; only the main rank of a run writes such a file."""
     with path.open("a", encoding="utf-8") as file:
@@ -142,9 +161,9 @@ class Memory:
             except (OSError, ValueError, TypeError):
                 self._facts = {}
 
-    def recall(self, key: str, find_out: Callable[[], Any]) -> Any:
-        """Return the fact of a key, finding it out the first time."""
-        if key not in self._facts:
+    def recall(self, key: str, form: Any, find_out: Callable[[], Any]) -> Any:
+        """Return the fact of a key, finding it out the first time, and where what is remembered lacks its form."""
+        if key not in self._facts or not fits(self._facts[key], form):
             self._facts[key] = find_out()
             self._changed = True
         return self._facts[key]

@@ -10,6 +10,8 @@ from xstilts_hpc.run import Request
 from xstilts_hpc.run_folder import RunFolder, run_folder
 
 _DIGITS = 16
+# What is remembered of a record: whether it covers a request, and the size of each product.
+_FORM = {"covers": bool, "products": {str: int}}
 _RECORD = RunFolder(Path()).done_json.name
 
 
@@ -35,8 +37,8 @@ class Finished:
             return False
         asked = digest_of(request.to_json())[:_DIGITS]
         key = f"{run_id} {found.st_ino} {found.st_size} {found.st_mtime_ns} {asked}"
-        fact = self._memory.recall(key, lambda: self._read(run_id, request))
-        return bool(fact["covers"]) and all(_has(beginning + path, size) for path, size in fact["products"])
+        fact = self._memory.recall(key, _FORM, lambda: self._read(run_id, request))
+        return bool(fact["covers"]) and all(_has(beginning + path, size) for path, size in fact["products"].items())
 
     def save(self) -> None:
         """Remember what was read."""
@@ -45,9 +47,9 @@ class Finished:
     def _read(self, run_id: str, request: Request) -> dict[str, Any]:
         try:
             products = run_folder(self._root, run_id).committed(request)
-            return {"covers": True, "products": [[product["path"], product["bytes"]] for product in products]}
+            return {"covers": True, "products": {product["path"]: product["bytes"] for product in products}}
         except (FileNotFoundError, RunError):
-            return {"covers": False, "products": []}  # a damaged record commits nothing: the run is done again
+            return {"covers": False, "products": {}}  # a damaged record commits nothing: the run is done again
 
 
 def _has(path: str, size: int) -> bool:

@@ -33,7 +33,7 @@ def model_source(entry: ModelEntry, *, root: Path, memory: Memory, needed: bool 
     check_config(_read_config(config), str(config))
     files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors", ".model"))
     pinned = digest_of(["model", stat_key(files)])
-    digest = memory.recall(pinned, lambda: digest_of([sha256_of(path) for path in files]))
+    digest = memory.recall(pinned, str, lambda: digest_of([sha256_of(path) for path in files]))
     return ModelSource(path=entry.path, digest=digest)
 
 

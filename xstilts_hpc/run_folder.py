@@ -8,11 +8,22 @@ from types import MappingProxyType
 from typing import Any
 
 from xstilts_hpc.errors import RunError
-from xstilts_hpc.files import MALFORMED, made_of, read_record, sha256_of, write_json
+from xstilts_hpc.files import MALFORMED, fits, made_of, read_record, sha256_of, write_json
 from xstilts_hpc.run import SCHEMA, Request, Run
 
 # Markers that are written last: of the trained model, and of the newest checkpoint.
 READY, CURRENT = "READY.json", "CURRENT.json"
+# What is read again of the record of an attempt, as far as it is there; more is in it.
+ATTEMPT = {
+    **dict.fromkeys(("attempt?", "pid?", "ranks?", "from_step?", "to_step?"), int),
+    **dict.fromkeys(("start?", "end?", "cause?", "error?", "host?", "node?", "profile?", "decided?"), str),
+    "again?": bool,
+    "job?": {str: str},
+    "facts?": dict,
+    "measured?": {str: (int, float)},
+    "subsets?": {str: {"examples": int, "ids_sha256": str}},
+    "checkpoints_passed_over?": [str],
+}
 
 
 @dataclass(frozen=True)
@@ -108,7 +119,16 @@ class RunFolder:
 
     def attempts(self) -> list[dict[str, Any]]:
         """Return the records of all attempts, oldest first."""
-        return [read_record(self.provenance(number)) for number in self._numbers()]
+        return [self.attempt(number) for number in self._numbers()]
+
+    def attempt(self, number: int) -> dict[str, Any]:
+        """Return the record of an attempt; RunError where it says something of another form than attempts write."""
+        path = self.provenance(number)
+        record = {"attempt": number, "start": "", "end": "", "cause": "", **read_record(path)}
+        wrong = [name.removesuffix("?") for name, form in ATTEMPT.items() if not fits(record, {name: form})]
+        if wrong:
+            raise RunError(f"{path}: damaged ({wrong[0]} is {str(record[wrong[0]])[:80]!r}); delete it")
+        return record
 
     def next_attempt(self) -> int:
         """Return the number of the attempt that begins now."""

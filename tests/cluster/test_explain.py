@@ -34,6 +34,24 @@ def stopped(plan: Plan, root: Path, task: str, **record: Any) -> None:
     attempted(plan, root, task, attempt=number, **{**times, "job": {"SLURM_JOB_ID": "17"}, **record})
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"job": ["x"]},
+        {"job": {"SLURM_JOB_ID": 7}},
+        {"subsets": [1]},
+        {"subsets": {"mnli": {"examples": "2", "ids_sha256": "x"}}},
+        {"facts": "abc"},
+        {"checkpoints_passed_over": 5},
+        {"cause": ["failed"]},
+    ],
+)
+def test_a_damaged_record_of_an_attempt_is_named(plan: Plan, tmp_path: Path, damage: dict[str, Any]) -> None:
+    stopped(plan, tmp_path, "x", **{"cause": "failed", **damage})
+    with pytest.raises(RunError, match=rf"provenance/1\.json: damaged \({next(iter(damage))} is .*\); delete it"):
+        told(plan, tmp_path, "x")
+
+
 def test_a_stopped_run_tells_its_attempts_and_how_it_goes_on(plan: Plan, tmp_path: Path) -> None:
     stopped(
         plan,

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tests.fuzz.verbs import ATTEMPT
 from tests.tiny import grid_text
 from xstilts_hpc.cluster.attempts import Attempts
 from xstilts_hpc.cluster.profile import describe, load_profile
@@ -178,7 +179,6 @@ def _in_run(*parts: str) -> str:
     return "/".join(("runs", _RUN.id, *parts))
 
 
-_ATTEMPT = {"attempt": 1, "start": "s", "end": "e", "cause": "killed", "error": "a\nb", "facts": {"host": "h"}}
 _HOLDER = Holder("host", "boot", 1, 2, "now", "3")
 
 # Name -> how it is written (json or yaml), where it lies below a root, its content, and what reads it below the root.
@@ -201,7 +201,7 @@ RECORDS: dict[str, tuple[str, str, bytes, Callable[[Path], Any]]] = {
         _json({"slot": "a", "step": 7}),
         lambda root: _folder(root).progress(_REQUEST),
     ),
-    "attempt": ("json", _in_run("provenance", "1.json"), _json(_ATTEMPT), _attempts),
+    "attempt": ("json", _in_run("provenance", "1.json"), _json(ATTEMPT), _attempts),
     "plan": ("json", "plan.json", _plan(), lambda root: _load_plan(root / "plan.json")),
     "submission": ("json", "submission.json", _submission(), lambda root: _read_submission(root / "submission.json")),
     "sources": ("json", "SOURCES.json", _sources(), _read_fetched),

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.errors import RunError
-from xstilts_hpc.files import Memory, read_record
-from xstilts_hpc.run_folder import RunFolder, run_folder
+from xstilts_hpc.files import Memory
+from xstilts_hpc.run_folder import ATTEMPT, RunFolder, run_folder
 
 Attempt = Mapping[str, Any]
 _KEPT = (
@@ -38,8 +38,9 @@ class Attempts:
             return []
         if time.time() - changed_ns / 1e9 < _SETTLED_S:
             return self._read(run_id)
+        key = f"{run_id} {changed_ns}"
         # each record is renamed into its folder, so that the folder changes with it
-        found: list[Attempt] = self._memory.recall(f"{run_id} {changed_ns}", lambda: self._read(run_id))
+        found: list[Attempt] = self._memory.recall(key, [ATTEMPT], lambda: self._read(run_id))
         return found
 
     def save(self) -> None:
@@ -66,7 +67,7 @@ def last_line(text: str) -> str:
 
 def _short(folder: RunFolder, number: int, names: Sequence[str]) -> Attempt:
     try:
-        record = read_record(folder.provenance(number))
+        record = folder.attempt(number)
     except (RunError, FileNotFoundError):
         return {"attempt": number, "start": "", "end": "?", "cause": "", "error": "its record is damaged"}
     kept = {name: record[name] for name in _KEPT if name in record}

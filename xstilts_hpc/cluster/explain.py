@@ -79,7 +79,7 @@ def explain(run_id: str, root: Path) -> Explanation:
 def _plan_of(run_id: str, root: Path) -> tuple[Plan, bool]:
     """Return a submitted plan that holds a run, the latest first, and whether it still stands."""
     for path in reversed(plan_files(root)):
-        plan = load_plan(path) if json.dumps(run_id) in path.read_text(encoding="utf-8") else None
+        plan = load_plan(path) if json.dumps(run_id).encode() in path.read_bytes() else None
         if plan and run_id in plan.runs:
             return plan, True
     for plan in replaced_plans(root):

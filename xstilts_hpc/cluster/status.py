@@ -164,7 +164,7 @@ def _standing(item: _Evidence, parent: State) -> Standing:
 
 def _lives(item: _Evidence) -> bool:
     """Say whether a process executes a run: one of this machine, or one whose lease is kept fresh."""
-    if is_open(item.last) and item.last.get("host") == socket.gethostname() and is_alive(int(item.last["pid"])):
+    if is_open(item.last) and item.last.get("host") == socket.gethostname() and is_alive(item.last.get("pid", 0)):
         return True
     holder = seems_held(item.lease)
     # an element that Slurm no longer holds has ended, however fresh the lease it left on another machine

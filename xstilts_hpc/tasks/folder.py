@@ -17,6 +17,7 @@ from xstilts_hpc.tasks.hub import files_of_one_folder, is_hub, refused_part
 _PREFIXES = ("", "download/", "intermediate/")
 # Raised when other facts are found out about the same files.
 _FACTS = 6
+_FORM = {"digest": str, "examples": int, "gold": bool, "characters": (int, float), "bad": [str], "labels": [str]}
 
 
 # Of the rows of a training file so many may be unreadable; they are left out and listed.
@@ -155,7 +156,7 @@ class DataFolder:
             located = self.locate(task, split, language)
             parsers = [part.source.parse.__name__ for part in located.parts]
             pinned = [_FACTS, task.name, language, parsers, stat_key(located.paths), *_code(task)]
-            facts = self.memory.recall(digest_of(pinned), lambda: read_facts(located))
+            facts = self.memory.recall(digest_of(pinned), _FORM, lambda: read_facts(located))
             if task.needs_dev(split):
                 digests = [facts["digest"], self.facts(task, Split.DEV, language)["digest"]]
                 facts = {**facts, "digest": digest_of(digests)}
