@@ -33,7 +33,7 @@ def rows_of(content: str) -> list[list[str]]:
     """Return the cells of the rows, heads among them; each has as many as the environment has columns."""
     columns, *lines = content.splitlines()
     rows = [line.removesuffix(r" \\").split(" & ") for line in lines if " & " in line]
-    assert {len(row) for row in rows} == {len(re.sub(r">\{.*?\}p\{.*?\}", "p", columns.strip("{}")))}
+    assert {len(row) for row in rows} == {len(re.sub(r">\{.*?\}p\{.*?\}", "p", columns[1:-1]))}
     return rows
 
 

@@ -41,13 +41,13 @@ def sizes(builder: Any) -> Any:
 
 def test_updates_are_told_by_size_and_what_sets_them(sizes: Any) -> None:
     table = recipes(means_of(sizes))
-    assert table.columns[:7] == ("stage", "trained on", "examples", "schedule", "set by", "updates", "updates done")
+    assert table.columns[:7] == ("stage", "trained on", "examples", "schedule", "updates", "updates done", "set by")
     assert table.columns[7:] == ("learning rate",)
     assert [row[1:] for row in shown(table)] == [
-        ["MNLI", "100", "equal_epochs", "at least 200 (3 epochs: 10)", "200", "", "1e-05"],
-        ["MNLI", "100", "equal_steps", "fixed", "3,000", "", "2e-05"],
-        ["MNLI", "10,000", "equal_epochs", "3 epochs", "938", "", "1e-05"],
-        ["XNLI", "392,702", "", "3 epochs", "36,816", "", "1e-05"],
+        ["MNLI", "100", "equal_epochs", "200", "", "at least 200 (3 epochs: 10)", "1e-05"],
+        ["MNLI", "100", "equal_steps", "3,000", "", "fixed", "2e-05"],
+        ["MNLI", "10,000", "equal_epochs", "938", "", "3 epochs", "1e-05"],
+        ["XNLI", "392,702", "", "36,816", "", "3 epochs", "1e-05"],
     ]
     assert [row[0] for row in table.rows] == ["intermediate"] * 3 + ["target"]
     assert any(line.startswith("in all of them: batch size 32, warmup fraction 0.1") for line in table.footer)
@@ -63,6 +63,6 @@ def test_what_finished_runs_did_stands_beside(builder: Any) -> None:
     done = run_folder(builder.root, run)
     done.prepare(builder.runs[run].run, builder.runs[run].request)
     append_json_line(done.history, {"step": 207, "loss": 1.0})
-    assert shown(recipes(means_of(builder)))[0][5] == ""
+    assert shown(recipes(means_of(builder)))[0][4] == ""
     done.commit({}, [], builder.runs[run].request)
-    assert shown(recipes(means_of(builder)))[0][5] == "207"
+    assert shown(recipes(means_of(builder)))[0][4] == "207"

@@ -23,7 +23,7 @@ def recipes(means: Means) -> Table:
         for one, values in zip(found, described, strict=True)
     )
     names = key_columns(means)
-    columns = ("stage", "trained on", *names[1:], "set by", "updates", "updates done", *map(_words, differing))
+    columns = ("stage", "trained on", *names[1:], "updates", "updates done", "set by", *map(_words, differing))
     notes = (
         "updates: planned, with a feature for each example; a long one of question answering gives several, so that "
         "more are done; updates done: of the runs with scores; set by: a floor (at least so many) stands where it "
@@ -32,7 +32,7 @@ def recipes(means: Means) -> Table:
         _retrieval(means),
     )
     return Table(
-        "Recipes and updates", columns, rows, footer_of(means, means.targets, notes), len(names) + 2, "recipes"
+        "Recipes and updates", columns, rows, footer_of(means, means.targets, notes), len(names) + 1, "recipes"
     )
 
 
@@ -42,10 +42,10 @@ def _described(one: Trained) -> dict[str, float | str]:
 
 def _keys(means: Means, one: Trained) -> tuple[str, ...]:
     if one.entry:
-        return (Stage.INTERMEDIATE, *keys_of(means, one.entry), _set_by(one))
+        return (Stage.INTERMEDIATE, *keys_of(means, one.entry))
     title = MIXTURE if one.training.task == MIXTURE else task_of(one.training.task).title
     blank = [""] * (len(key_columns(means)) - 2)
-    return (Stage.TARGET, title, f"{one.planned.train_examples:,}", *blank, _set_by(one))
+    return (Stage.TARGET, title, f"{one.planned.train_examples:,}", *blank)
 
 
 def _set_by(one: Trained) -> str:
@@ -60,6 +60,7 @@ def _set_by(one: Trained) -> str:
 def _updates(means: Means, one: Trained) -> Iterator[Plain]:
     yield one.updates or ""
     yield " to ".join(f"{number:,}" for number in _ends(updates_done(means, one)))
+    yield _set_by(one)
 
 
 def _ends(numbers: list[int]) -> list[int]:
