@@ -97,18 +97,22 @@ _MOST_CHANGES = 3
 
 
 def damaged(valid: tuple[bytes, ...], *, grammar: str = "") -> st.SearchStrategy[tuple[bytes, ...]]:
-    """Return a strategy of the files of an input with one of them damaged; `grammar` is json, jsonl,
-    yaml, parquet or ""."""
+    """Return a strategy of the files of an input with one of them damaged.
+
+    `grammar` is json, jsonl, yaml (one line of JSON), block (YAML in blocks), parquet or "".
+    """
     return st.integers(0, len(valid) - 1).flatmap(
         lambda place: _file(valid[place], grammar).map(lambda file: (*valid[:place], file, *valid[place + 1 :]))
     )
 
 
 def _file(valid: bytes, grammar: str) -> st.SearchStrategy[bytes]:
-    tokens = _BYTES + (_YAML if grammar == "yaml" else ())
+    tokens = _BYTES + (_YAML if grammar in ("yaml", "block") else ())
     plain = _changed_bytes(valid, tokens) | st.binary(max_size=40)
     if not grammar:
         return plain
+    if grammar == "block":
+        return _changed_blocks(valid) | _changed_blocks(valid) | plain
     if grammar == "parquet":
         return _changed_row(valid) | _changed_row(valid) | plain
     structured = _changed_lines(valid) if grammar == "jsonl" else _changed_values(valid)
@@ -158,6 +162,34 @@ def _bytes_by(chance: Random, content: bytes, tokens: tuple[bytes, ...]) -> byte
             )
         )
     return content
+
+
+def _changed_blocks(content: bytes) -> st.SearchStrategy[bytes]:
+    """Put tokens of YAML before a value, in its place or on lines of their own; move, repeat and indent lines."""
+    return _CHANCE.map(lambda chance: _blocks_by(chance, content))
+
+
+def _blocks_by(chance: Random, content: bytes) -> bytes:
+    lines = content.splitlines(keepends=True)
+    for _ in range(chance.randint(1, _MOST_CHANGES)):
+        place, other, token = chance.randrange(len(lines)), chance.choice(lines), chance.choice(_YAML)
+        line = lines[place]
+        name, mark, value = line.partition(b": ")
+        indent = line[: len(line) - len(line.lstrip())]
+        lines[place] = chance.choice(
+            (
+                name + mark + token + value,
+                name + mark + token + b"\n",
+                indent + token + line.lstrip(),
+                indent + token + b"\n" + line,
+                b"  " + line,
+                line.lstrip(),
+                line + other,
+                other,
+                b"",
+            )
+        )
+    return b"".join(lines)
 
 
 def _changed_values(content: bytes) -> st.SearchStrategy[bytes]:

@@ -3,9 +3,12 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from ruamel.yaml import YAML
 
 from tests.fuzz.verbs import ATTEMPT
 from tests.tiny import grid_text
@@ -83,6 +86,14 @@ _PROFILE = {
     "precision": "bf16",
     "slurm": {"exclude": "n1"},
 }
+
+
+def _block(value: Any) -> bytes:
+    """Return a value as YAML in blocks, as people write it."""
+    yaml, text = YAML(typ="safe"), BytesIO()
+    yaml.default_flow_style = False
+    yaml.dump(value, text)
+    return text.getvalue()
 
 
 def _json(value: Any) -> bytes:
@@ -181,11 +192,13 @@ def _in_run(*parts: str) -> str:
 
 _HOLDER = Holder("host", "boot", 1, 2, "now", "3")
 
-# Name -> how it is written (json or yaml), where it lies below a root, its content, and what reads it below the root.
+# Name -> how it is written (see mutations.py), where it lies below a root, its content, and what reads it there.
 RECORDS: dict[str, tuple[str, str, bytes, Callable[[Path], Any]]] = {
     "grid": ("yaml", "x.yaml", _json(_GRID), lambda root: load_grid(root / "x.yaml").model_dump()),
-    "grid as text": ("yaml", "x.yaml", grid_text().encode(), lambda root: load_grid(root / "x.yaml").model_dump()),
+    "grid as text": ("block", "x.yaml", grid_text().encode(), lambda root: load_grid(root / "x.yaml").model_dump()),
+    "grid in blocks": ("block", "x.yaml", _block(_GRID), lambda root: load_grid(root / "x.yaml").model_dump()),
     "profile": ("yaml", "x.yaml", _json(_PROFILE), lambda root: _profile(root / "x.yaml")),
+    "profile in blocks": ("block", "x.yaml", _block(_PROFILE), lambda root: _profile(root / "x.yaml")),
     "run": ("json", _in_run("run.json"), _json(_RUN.to_json()), _run),
     "child": ("json", _in_run("run.json"), _json(_CHILD.to_json()), _run),
     "request": ("json", _in_run("request.json"), _json(_REQUEST.to_json()), _request),
