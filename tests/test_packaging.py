@@ -104,11 +104,45 @@ def test_the_citation_names_this_version_and_the_study() -> None:
     assert citation["references"][0]["url"] == "https://arxiv.org/abs/2005.13013"
 
 
-def test_the_container_recipe_names_files_that_are_here() -> None:
+def section(name: str) -> str:
+    """Return a section of the container's recipe."""
     recipe = (CHECKOUT / "tools" / "apptainer.def").read_text(encoding="utf-8")
-    assert "From: python:3.11" in recipe
-    post = recipe.partition("%post\n")[2].partition("\n%test")[0]
-    assert "constraints.txt" in post and (CHECKOUT / "constraints.txt").read_text().count("\ntorch==") == 1
+    return re.split(r"\n%\w+\n", recipe.partition(f"%{name}\n")[2])[0]
+
+
+def taken() -> dict[str, str]:
+    """Return what the container takes from the checkout, and where it puts it."""
+    return dict(line.split() for line in section("files").splitlines() if line.strip())
+
+
+def test_the_container_takes_files_that_are_here_and_tracked_alone() -> None:
+    tracked = run("git", "-C", str(CHECKOUT), "ls-files").splitlines()
+    known = {*tracked, *(str(folder) for name in tracked for folder in Path(name).parents)} - {"."}
+    assert set(taken()) <= known
+    assert run("git", "-C", str(CHECKOUT), "ls-files", "--others", "--exclude-standard", *taken()) == ""
+
+
+def test_what_the_container_takes_is_all_that_it_installs(built: Path, copy: Path, tmp_path: Path) -> None:
+    """The wheel that is made in the container is that of the checkout, and says the commit that was named."""
+    top = tmp_path / "opt" / "xstilts_hpc"
+    top.mkdir(parents=True)
+    for source, target in taken().items():
+        run("cp", "-r", str(copy / source), f"{tmp_path}{target}")
+    record = re.search(r"^ *printf .*?code\.json$", section("post"), re.DOTALL | re.MULTILINE)
+    assert record and "--constraint constraints.txt '.[train]'" in section("post")
+    (tmp_path / "python").symlink_to(sys.executable)
+    run("sh", "-c", record[0].replace("{{ commit }}", "ab" * 20), folder=top, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(tmp_path), str(top))
+    (ours,), (theirs,) = built.glob("*.whl"), tmp_path.glob("*.whl")
+    with zipfile.ZipFile(ours) as checkout, zipfile.ZipFile(theirs) as container:
+        assert set(container.namelist()) == set(checkout.namelist())
+        assert json.loads(container.read(f"xstilts_hpc/{CODE_RECORD}"))["commit"] == "ab" * 20
+
+
+def test_the_container_installs_the_torch_that_is_tested() -> None:
+    assert "From: python:3.11" in (CHECKOUT / "tools" / "apptainer.def").read_text(encoding="utf-8")
+    assert "grep '^torch==' constraints.txt" in section("post")
+    assert (CHECKOUT / "constraints.txt").read_text().count("\ntorch==") == 1
 
 
 @pytest.mark.parametrize(
