@@ -24,6 +24,7 @@ NCCL = "NCCL error in: ProcessGroupNCCL.cpp:77, unhandled cuda error\nncclUnhand
         dist.DistBackendError(f"{NCCL}Failed to CUDA host alloc 4096 bytes"),
         dist.DistBackendError(f"{NCCL}Cuda failure 2 'out of memory'"),
         RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("could not create a primitive"),
         MemoryError(),
     ],
     ids=str,
@@ -38,6 +39,7 @@ def test_memory_that_ran_out_is_that_cause(error: Exception) -> None:
     [
         (torch.AcceleratorError("CUDA error: an illegal memory access was encountered"), Cause.FAILED),
         (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`"), Cause.FAILED),
+        (RuntimeError("could not create a primitive descriptor for the matmul primitive."), Cause.FAILED),
         (ValueError("CUDA error: out of memory"), Cause.FAILED),
         (dist.DistBackendError(f"{NCCL}Cuda failure 'unknown error'"), Cause.KILLED),
     ],

@@ -6,7 +6,7 @@ rank has its gradients, and a rank that runs out of memory can tell the others t
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from xstilts_hpc.data.batch import BatchMaker
 from xstilts_hpc.data.masked import MaskedBatchMaker
 from xstilts_hpc.machine import SHARDED_WEIGHTS
 from xstilts_hpc.train.micro_batches import Items, micro_batches
-from xstilts_hpc.train.out_of_memory import is_out_of_memory
+from xstilts_hpc.train.out_of_memory import give_back, is_out_of_memory
 from xstilts_hpc.train.ranks import Ranks
 
 
@@ -30,6 +30,7 @@ class Updater:
     engine: Any
     ranks: Ranks
     limit: int
+    said: str = field(default="", init=False)  # what the last try without memory said on this rank
 
     def update(self, batches: BatchMaker | MaskedBatchMaker, items: NDArray[np.int64], step: int, seed: int) -> Tensor:
         """Collective. Do one update on the items of an effective batch; return this rank's part of the mean loss.
@@ -64,6 +65,7 @@ class Updater:
         except Exception as error:
             if not is_out_of_memory(error) or not self._can_try_again():
                 raise
+            self.said = str(error)  # the error itself holds on to the tensors of the try
             return None
         return total
 
@@ -75,12 +77,12 @@ class Updater:
         """Drop the gradients of a failed try, and halve the limit; MemoryError where single items were tried."""
         for parameter in self.engine.module.parameters():
             parameter.grad = None
-        if self.engine.device.type == "cuda":
-            torch.cuda.empty_cache()
+        give_back(self.engine.device)
         if self.limit <= tokens.min():
             raise MemoryError(
                 f"out of memory with single examples ({tokens.max()} tokens the longest): use a device with more "
-                "memory, activation_checkpointing, a higher zero_stage on more ranks, or a smaller recipe.max_length"
+                "memory, activation_checkpointing, a higher zero_stage on more ranks, or a smaller recipe.max_length; "
+                f"what failed on this rank: {self.said or 'nothing'}"
             )
         self.limit = max(int(tokens.min()), min(self.limit, int(tokens.sum())) // 2)
 
