@@ -6,7 +6,9 @@ import signal
 import threading
 from pathlib import Path
 
+import deepspeed
 import pytest
+import torch
 
 from tests.test_stop import GRID, start, updates, wait_for_updates
 from tests.tiny import grid_text
@@ -70,6 +72,24 @@ def test_a_run_that_was_killed_for_want_of_memory_begins_again_with_half(tiny_ro
     assert not killed["end"]
     run.amend(1, {"end": ENDED["end"], "cause": str(Cause.OUT_OF_MEMORY)})  # what Slurm's facts add
     assert set(tried(tiny_root, run, 3)) == {killed["micro_batch_tokens"] // 2}
+
+
+@pytest.mark.parametrize(("stage", "where"), [(0, "step"), (2, "_flush_coalesced_reduction_zero12")])
+def test_an_attempt_without_memory_to_reduce_or_step_ends_and_the_next_begins_with_half(
+    tiny_root: Path, monkeypatch: pytest.MonkeyPatch, stage: int, where: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    run = prepared(tiny_root)
+    with monkeypatch.context() as patch:
+        patch.setattr(deepspeed.DeepSpeedEngine, where, fail)
+        with pytest.raises(torch.OutOfMemoryError, match="Tried to allocate 2"):
+            execute(tiny_root, run.path.name, Machine(zero_stage=stage, threads=1, micro_batch_tokens=40), alone=True)
+    (ended,) = run.attempts()
+    assert (ended["cause"], ended["micro_batch_tokens"]) == (Cause.OUT_OF_MEMORY, 40)
+    assert ended["error"].endswith("CUDA out of memory. Tried to allocate 2.00 GiB.\n")
+    assert set(tried(tiny_root, run, 3, micro_batch_tokens=40)) == {20}
 
 
 def test_an_attempt_that_noted_nothing_tried_what_the_next_one_would(tiny_root: Path) -> None:
