@@ -7,8 +7,8 @@ import numpy as np
 from tests.results.tables.test_table import means_of, shown
 from xstilts_hpc.logits import SequenceLogits
 from xstilts_hpc.results.collapsed import collapsed
-from xstilts_hpc.results.tables.inference import gain_intervals
-from xstilts_hpc.results.tables.table import by_task
+from xstilts_hpc.results.tables.inference import gain_intervals, size_curves
+from xstilts_hpc.results.tables.table import by_task, gains
 
 
 def one_label(examples: int = 9) -> SequenceLogits:
@@ -39,6 +39,26 @@ def test_both_columns_are_shown_where_a_run_collapsed(builder: Any, sequence: An
     row = shown(gain_intervals(means))[0]
     assert row[3] == "+24.2"
     assert row[-3] == "+30.0"
+    table = gains(means)
+    assert table.columns[-2:] == ("mean", "mean without collapsed")
+    assert shown(table)[0][-2:] == ["+24.2", "+30.0"]
+
+
+def test_a_slope_stands_without_collapsed_runs_too(builder: Any, sequence: Any) -> None:
+    """Two, four and six of ten right at three sizes, but for one run of the largest, which collapsed."""
+    for seed in range(4):
+        for size, right in ((10, 2), (100, 4), (1000, 6)):
+            collapses = seed == 3 and size == 1000
+            languages = (
+                {"en": one_label(), "sw": sequence(2)} if collapses else dict.fromkeys(("en", "sw"), sequence(right))
+            )
+            builder.cell(
+                builder.run("mnli", 10 * seed + right, {"xnli": languages}), "xnli", size=size, seeds=(seed,) * 3
+            )
+    table = size_curves(means_of(builder))
+    (row,) = (dict(zip(table.columns, line, strict=True)) for line in shown(table))
+    assert row["slope"] == "+15.0"
+    assert [row[f"{name} without collapsed"] for name in ("slope", "low", "high")] == ["+20.0", "+20.0", "+20.0"]
 
 
 def test_one_label_in_a_language_never_trained_on_is_no_collapse(builder: Any, sequence: Any) -> None:

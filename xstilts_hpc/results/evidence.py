@@ -157,11 +157,12 @@ def seeds_at(means: Means, entry: Entry, target: str, seeds: Seeds) -> Seeds:
     target seed, and has one data seed of them by name only.
     """
     there = means.seeds(entry, target)
-    alike = [found for found in there if _are_alike(found, seeds, any_data=entry.full)]
+    alike = [found for found in there if are_alike(found, seeds, any_data=entry.full)]
     return seeds if seeds in there or not alike else alike[0]
 
 
-def _are_alike(found: Seeds, seeds: Seeds, *, any_data: bool) -> bool:
+def are_alike(found: Seeds, seeds: Seeds, *, any_data: bool) -> bool:
+    """Say whether a run of some seeds belongs to a set of seeds; a full training set has any data seed."""
     same_data = any_data or found[0] == seeds[0]
     return same_data and found[1] == seeds[1] and found[2] in (seeds[2], UNUSED_SEED)
 

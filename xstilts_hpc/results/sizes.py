@@ -8,7 +8,16 @@ from functools import lru_cache
 import numpy as np
 
 from xstilts_hpc.metrics.base import Floats
-from xstilts_hpc.results.evidence import UNTRAINED, Evidence, Found, enough_runs, levels_of, seeds_at, trained_sets
+from xstilts_hpc.results.evidence import (
+    UNTRAINED,
+    Evidence,
+    Found,
+    are_alike,
+    enough_runs,
+    levels_of,
+    seeds_at,
+    trained_sets,
+)
 from xstilts_hpc.results.means import BASELINE, Entry, Mean, Means, Seeds, baseline_seeds
 from xstilts_hpc.statistics.curves import Curve, curve
 from xstilts_hpc.statistics.intervals import Estimate, estimate
@@ -65,6 +74,8 @@ def slope(evidence: Evidence, series: Series, target: str) -> Slope:
     With partial means it is over the sets that have every size.
     """
     means, sets = evidence.means, sets_of(evidence.means, series, target)
+    if not sets:
+        return Slope(Found(Estimate(math.nan), ()), ())
     entries = [entry for entry in series.entries if has_runs(means, entry, target, sets)]
     sizes = tuple(entry.size for entry in entries)
     scores = np.array([[score_at(means, entry, target, seeds) for entry in entries] for seeds in sets])
@@ -179,10 +190,17 @@ def resampled(evidence: Evidence, runs: Sequence[tuple[Entry, Seeds]], target: s
 def sets_of(means: Means, series: Series, target: str) -> list[Seeds]:
     """Return the sets of seeds of the subsets of a series.
 
-    Its full training set belongs to those with the same training and target seed.
+    Its full training set belongs to those with the same training and target seed. A set of which a run is left out at
+    one size is left out at all.
     """
     subsets = [entry for entry in series.entries if not entry.full] or series.entries
-    return trained_sets(means, subsets, targets_of(means, target))
+    targets = targets_of(means, target)
+    gone = [(entry, seeds) for entry, one, seeds in means.left_out if entry in series.entries and one in targets]
+    return [
+        seeds
+        for seeds in trained_sets(means, subsets, targets)
+        if not any(are_alike(found, seeds, any_data=entry.full) for entry, found in gone)
+    ]
 
 
 def targets_of(means: Means, target: str) -> tuple[str, ...]:

@@ -111,8 +111,11 @@ def _without_columns(what: str, without: Means | None) -> tuple[str, ...]:
 def _without(without: Means | None, entry: Entry, other: Entry, target: str) -> Iterator[Number]:
     """Yield the difference without collapsed runs, with its interval; nothing where no run collapsed."""
     if without:
-        found = _difference(without, entry, other, target).estimate
-        yield from (Number(100 * value, signed=True) for value in (found.value, *found.interval()))
+        yield from _plain_interval(_difference(without, entry, other, target))
+
+
+def _plain_interval(found: Found) -> Iterator[Number]:
+    yield from (Number(100 * value, signed=True) for value in (found.estimate.value, *found.estimate.interval()))
 
 
 def _tests(found: Sequence[Found], targets: Sequence[str]) -> list[tuple[float, ...]]:
@@ -167,12 +170,16 @@ def size_curves(means: Means) -> Table:
     trends = [slope(evidence, series, target) for series, target in asked]
     curves = [fitted(means, series, target) for series, target in asked]
     corrected = _corrected([one.found.estimate.p_value() for one in trends], [target for _, target in asked])
+    without = without_collapsed(means)
+    evidence_without = Evidence(without) if without else None
     rows: list[tuple[Plain, ...]] = []
     for (series, target), trend, p_value, curve in zip(asked, trends, corrected, curves, strict=True):
         keys = keys_without_size(means, series.entries[0])
         tested = (p_cell(p_value), _sizes_cell(series, trend.sizes), _listed(trend.found))
-        rows.append((*keys, title_of(target), *_interval_cells(trend.found), *tested, *_curve_cells(curve)))
-    numbers = ("slope", "low", "high", "p (Holm)", "sizes", "slope of each set of seeds", "curve", "n90")
+        more = _plain_interval(slope(evidence_without, series, target).found) if evidence_without else ()
+        rows.append((*keys, title_of(target), *_interval_cells(trend.found), *tested, *_curve_cells(curve), *more))
+    found = ("slope", "low", "high", "p (Holm)", "sizes", "slope of each set of seeds", "curve", "n90")
+    numbers = (*found, *_without_columns("slope", without))
     columns = (*columns_without_size(means), "target", *numbers)
     notes = (
         "zero-shot score: mean over languages without English, in points; slope: per factor of ten in size, the mean "
@@ -187,6 +194,7 @@ def size_curves(means: Means) -> Table:
         f"fewer than {FEWEST_RUNS} sets of seeds have no interval, and name no curve",
         f"nothing is extrapolated beyond {DECADE:g} times the largest size",
         seeds_only([*(one.found.estimate for one in trends), *(one for one in curves if one and not one.why_not)]),
+        COLLAPSED_NOTE if without else "",
     )
     title = "Zero-shot score by size of the intermediate training set"
     lines = footer_of(means, means.targets, notes)

@@ -182,19 +182,22 @@ def gains(means: Means) -> Table:
     entries = [entry for entry in means.entries if not entry.baseline]
     values = [[*(g := gains_of(means, entry)), means.over(g)] for entry in entries]
     best = [_best(column) for column in zip(*values, strict=True)]
+    without = without_collapsed(means)
+    more = [[_gain(without.over(gains_of(without, entry)))] if without else [] for entry in entries]
     rows = tuple(
-        _row(*keys_of(means, entry), *(_gain(mean, best=i in best[j]) for j, mean in enumerate(row)))
+        _row(*keys_of(means, entry), *(_gain(mean, best=i in best[j]) for j, mean in enumerate(row)), *more[i])
         for i, (entry, row) in enumerate(zip(entries, values, strict=True))
     )
     chosen = best_per_target(means, means.gain, means.targets)
     if chosen:
         numbers = (_gain(mean) for mean in (*chosen, means.over(chosen)))
-        rows = (*rows, _row(BEST, *[""] * (_num_keys(means) - 1), *numbers))
+        rows = (*rows, _row(BEST, *[""] * (_num_keys(means) - 1), *numbers, *[""] * bool(without)))
     titles = (task_of(target).title for target in means.targets)
-    columns = (*key_columns(means), *titles, "mean")
+    columns = (*key_columns(means), *titles, "mean", *[f"mean {WITHOUT}"] * bool(without))
     notes = (
         "gain: score minus the baseline's, same target seed, in percentage points; the best complete row is marked",
         best_note(means),
+        COLLAPSED_NOTE if without else "",
     )
     title = "Gain over the baseline, percentage points"
     return Table(title, columns, rows, footer_of(means, means.targets, notes), _num_keys(means), "gain")
