@@ -1,6 +1,6 @@
-"""A program that writes one logits file over and over, and is killed: see test_logits_survives.py.
+"""A program that writes logits files over and over, and is killed: see test_logits_survives.py.
 
-Prints, once per killed writer, what a reader finds at the final name.
+Prints, once per killed writer, what it wrote (a kind, or `merged`) and what a reader finds at the final name.
 """
 
 import os
@@ -8,63 +8,113 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from tests.logits_samples import header
+from tests.logits_samples import header, same
 from xstilts_hpc.errors import LogitsError
-from xstilts_hpc.logits import SequenceLogits, write_logits
-from xstilts_hpc.logits_file import read_logits
+from xstilts_hpc.logits import Logits, RetrievalLogits, SequenceLogits, SpanLogits, TokenLogits, write_logits
+from xstilts_hpc.logits_file import merge_logits, read_logits
+
+KINDS = ("sequence", "choice", "token", "span", "retrieval")
+MERGED = "merged"
+_LANGUAGES, _SIZES = ("de", "sw"), 4
 
 
-def logits(generation: int) -> SequenceLogits:
+def logits(kind: str, generation: int) -> Logits:
     """Return logits that say in every number which writing they are of."""
-    rows = 3_000 + 500 * (generation % 4)
-    return SequenceLogits(tuple(map(str, range(rows))), np.full((rows, 3), generation, np.float32))
+    rows = 3_000 + 500 * (generation % _SIZES)
+    ids, indices, ones = tuple(map(str, range(rows))), np.arange(rows), np.ones(rows, np.int64)
+    column, three = np.full((rows, 1), generation, np.float32), np.full((rows, 3), generation, np.float32)
+    if kind == "token":
+        return TokenLogits(ids, three, np.arange(rows + 1))
+    if kind == "span":
+        features = {"null_logits": three[:, :2], "feature_example": indices, "example_context": 0 * indices}
+        offsets, shown = np.zeros((rows, 2), np.int32), np.ones(rows, np.uint8)
+        tokens = {"first_token": np.arange(rows + 1), "offsets": offsets, "max_context": shown}
+        return SpanLogits(ids, column[:, 0], column[:, 0], **tokens, **features, contexts=("x" * rows,))
+    if kind == "retrieval":
+        nearest = (column, np.zeros((rows, 1), np.int64))
+        return RetrievalLogits(ids, ids, indices, indices, ones, ones, *nearest, *nearest)
+    return SequenceLogits(ids, three)
 
 
-def write_for_ever(path: Path) -> None:
-    """Write one generation after the other."""
-    for generation in range(1_000_000):
-        write_logits(path, header("sequence"), {code: (logits(generation), "d") for code in ("de", "sw")})
+def generation_of(found: Logits) -> int:
+    """Return which writing logits seem to be of."""
+    name = {SpanLogits: "start_logits", RetrievalLogits: "scores"}.get(type(found), "logits")
+    return int(getattr(found, name).flat[0])
 
 
-def killed_after(path: Path, seconds: float) -> None:
-    """Start a writer and kill it."""
+def write(path: Path, kind: str, generation: int) -> None:
+    """Write a file of one generation."""
+    write_logits(path, header(kind), {code: (logits(kind, generation), "d") for code in _LANGUAGES})
+
+
+def write_parts(folder: Path) -> None:
+    """Write what is merged, of some generations."""
+    for generation in range(_SIZES):
+        for code in _LANGUAGES:
+            one = {code: (logits("token", generation), "d")}
+            write_logits(folder / f"{generation}-{code}.h5", header("token"), one)
+
+
+def merge(path: Path, generation: int) -> None:
+    """Merge the files of two languages of one generation."""
+    parts = [path.parent / "parts" / f"{generation % _SIZES}-{code}.h5" for code in _LANGUAGES]
+    merge_logits(path, header("token"), parts)
+
+
+def killed_after(write_one: Callable[[int], None], seconds: float) -> None:
+    """Start a writer of one generation after the other, and kill it."""
     child = os.fork()
     if not child:
-        write_for_ever(path)
+        for generation in range(1_000_000):
+            write_one(generation)
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
 
 
-def found_at(path: Path) -> str:
+def found_at(path: Path, kind: str) -> str:
     """Say what a reader finds: `none`, `whole`, or what is wrong."""
     if not path.exists():
         return "none"
     try:
-        languages = list(read_logits(path).values())
+        languages = read_logits(path)
     except LogitsError as error:
         return str(error)
-    generations = {float(value) for each in languages for value in np.unique(each.logits)}
-    fits = len(generations) == 1 and len(languages) == 2 and len(languages[0].logits) == len(languages[1].logits)
-    return "whole" if fits and len(languages[0].logits) == len(logits(int(*generations)).logits) else "mixed"
+    whole = logits(kind, generation_of(languages["de"]))
+    fits = tuple(languages) == _LANGUAGES and all(same(each, whole) for each in languages.values())
+    return "whole" if fits else "mixed"
+
+
+def writer(folder: Path, sort: str) -> Callable[[int], None]:
+    """Return what writes, or merges, one generation into a folder."""
+    path = folder / "x.h5"
+    if sort != MERGED:
+        return lambda generation: write(path, sort, generation)
+    (folder / "parts").mkdir()
+    write_parts(folder / "parts")
+    return lambda generation: merge(path, generation)
 
 
 def main(folder: Path, kills: int) -> None:
-    """Kill writers of one file, at first with none there, at moments over two writings, and say what is found."""
-    moments, path = random.Random(0), folder / "x.h5"
+    """Kill writers of one file of each sort, at first with none there, at moments over four writings."""
+    moments = random.Random(0)
     os.environ["OMP_NUM_THREADS"] = "1"
-    started = time.perf_counter()
-    write_logits(path, header("sequence"), {code: (logits(0), "d") for code in ("de", "sw")})
-    takes = time.perf_counter() - started
-    path.unlink()
-    for _ in range(kills):
-        killed_after(path, moments.uniform(0, 2 * takes))
-        sys.stdout.write(f"{found_at(path)}\n")
-        sys.stdout.flush()
+    for sort in (*KINDS, MERGED):
+        (folder / sort).mkdir()
+        path, write_one = folder / sort / "x.h5", writer(folder / sort, sort)
+        started = time.perf_counter()
+        write_one(0)
+        takes = time.perf_counter() - started
+        path.unlink()
+        for _ in range(kills):
+            killed_after(write_one, moments.uniform(0, 4 * takes))
+            sys.stdout.write(f"{sort}\t{found_at(path, 'token' if sort == MERGED else sort)}\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

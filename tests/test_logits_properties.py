@@ -2,16 +2,27 @@
 
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.logits_samples import header, same, written
-from xstilts_hpc.logits import Header, Logits, RetrievalLogits, SequenceLogits, SpanLogits, TokenLogits, write_logits
+from xstilts_hpc.logits import (
+    LOGITS_TYPE,
+    Header,
+    Logits,
+    RetrievalLogits,
+    SequenceLogits,
+    SpanLogits,
+    TokenLogits,
+    write_logits,
+)
 from xstilts_hpc.logits_file import data_digests, merge_logits, read_header, read_logits
 
 # Every float32 there is: NaN of every payload, infinities, -0.0 and the smallest.
@@ -60,8 +71,9 @@ def tokens(draw: st.DrawFn) -> TokenLogits:
 
 @st.composite
 def spans(draw: st.DrawFn) -> SpanLogits:
-    contexts = draw(st.lists(TEXT, min_size=1, max_size=3).map(tuple))
-    examples, lengths = draw(st.integers(1, 4)), draw(st.lists(SIZES, max_size=4))
+    contexts = draw(st.lists(TEXT, max_size=3).map(tuple))
+    examples = draw(SIZES) if contexts else 0
+    lengths = draw(st.lists(SIZES, max_size=4)) if examples else []
     of_example = draw(integers(examples, end=len(contexts)))
     of_feature = draw(integers(len(lengths), end=examples))
     ends = np.repeat([len(contexts[i]) for i in of_example[of_feature]], lengths).astype(np.int64)
@@ -84,9 +96,10 @@ def spans(draw: st.DrawFn) -> SpanLogits:
 
 @st.composite
 def pools(draw: st.DrawFn, *, with_dev: bool = True) -> RetrievalLogits:
-    english, foreign, k, reverse_k = (draw(st.integers(1, 4)) for _ in range(4))
-    queries, candidates = draw(st.integers(1, english)), draw(st.integers(1, foreign))
-    pairs = draw(SIZES)
+    english, foreign = draw(SIZES), draw(SIZES)
+    queries, candidates = draw(st.integers(0, english)), draw(st.integers(0, foreign))
+    k, reverse_k = draw(st.integers(1, 4)) if candidates else 0, draw(st.integers(1, 4)) if queries else 0
+    pairs = draw(SIZES) if english and foreign else 0
     columns = [draw(integers(pairs, end=end)) for end in (english, foreign)]
     return RetrievalLogits(
         example_id=draw(ids(english)),
@@ -104,19 +117,18 @@ def pools(draw: st.DrawFn, *, with_dev: bool = True) -> RetrievalLogits:
     )
 
 
-KIND_OF: dict[type[Logits], str] = {
-    SequenceLogits: "sequence",
-    TokenLogits: "token",
-    SpanLogits: "span",
-    RetrievalLogits: "retrieval",
-}
-FILES = st.one_of(*(st.lists(one(), min_size=1, max_size=3) for one in (sequences, tokens, spans, pools)))
+OF_KIND = {"sequence": sequences, "choice": sequences, "token": tokens, "span": spans, "retrieval": pools}
+FILES = st.one_of(*(st.tuples(st.just(kind), st.lists(one(), min_size=1, max_size=3)) for kind, one in OF_KIND.items()))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_logits_of_every_kind_are_made_up() -> None:
+    assert set(OF_KIND) == {str(kind) for kind in LOGITS_TYPE}
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(FILES)
-def test_any_logits_are_read_back_bit_by_bit_alone_and_merged(several: list[Logits]) -> None:
-    kind = KIND_OF[type(several[0])]
+def test_any_logits_are_read_back_bit_by_bit_alone_and_merged(file: tuple[str, list[Logits]]) -> None:
+    kind, several = file
     languages = {f"l{number}": logits for number, logits in enumerate(several)}
     with tempfile.TemporaryDirectory() as name:
         path = written(Path(name), kind, **languages)
@@ -141,17 +153,53 @@ def test_any_texts_of_attributes_are_read_back(texts: list[str], labels: list[st
         assert data_digests(path) == {"sw": digest}
 
 
-def test_megabytes_of_every_sort_are_read_back(tmp_path: Path) -> None:
-    random, number = np.random.default_rng(0), 20_000
-    lengths = random.integers(0, 40, number)
+def huge_tokens(random: np.random.Generator, lengths: Any) -> TokenLogits:
     words = int(lengths.sum())
-    logits = random.integers(0, 2**32, (words, 7), np.uint32).view(np.float32)
-    many = TokenLogits(
-        tuple(f"зд-{i}" for i in range(number)), logits, starts(lengths.tolist()), random.integers(-1, 7, words)
+    ids = tuple(f"зд-{i}" for i in range(len(lengths)))
+    return TokenLogits(ids, any_floats(random, words, 7), starts(lengths.tolist()), random.integers(-1, 7, words))
+
+
+def huge_spans(random: np.random.Generator, lengths: Any) -> SpanLogits:
+    features, tokens = len(lengths), int(lengths.sum())
+    begins = random.integers(0, 90, tokens)
+    return SpanLogits(
+        example_id=tuple(map(str, range(features))),
+        start_logits=any_floats(random, tokens),
+        end_logits=any_floats(random, tokens),
+        first_token=starts(lengths.tolist()),
+        offsets=np.stack([begins, begins + 9], axis=1).astype(np.int32),
+        max_context=random.integers(0, 2, tokens).astype(np.uint8),
+        null_logits=any_floats(random, features, 2),
+        feature_example=np.arange(features),
+        example_context=np.zeros(features, np.int64),
+        contexts=("ภาษา" * 25,),
+        answers=("[]",) * features,
     )
-    path = written(tmp_path, "token", sw=many)
+
+
+def huge_pools(random: np.random.Generator, lengths: Any) -> RetrievalLogits:
+    number = len(lengths)
+    ids, every = tuple(map(str, range(number))), np.arange(number)
+    there, back = (random.integers(0, number, (number, 20)) for _ in range(2))
+    scores = any_floats(random, number, 20)
+    return RetrievalLogits(ids, ids[::-1], every, every, every, every, scores, there, scores[::-1], back)
+
+
+def any_floats(random: np.random.Generator, *shape: int) -> Any:
+    return random.integers(0, 2**32, shape, np.uint32).view(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("kind", "huge"), [("token", huge_tokens), ("span", huge_spans), ("retrieval", huge_pools)], ids=str
+)
+def test_megabytes_are_read_back(tmp_path: Path, kind: str, huge: Callable[..., Logits]) -> None:
+    random = np.random.default_rng(0)
+    many = huge(random, random.integers(0, 40, 30_000))
+    path = written(tmp_path, kind, sw=many)
     assert path.stat().st_size > 10_000_000
     assert same(read_logits(path)["sw"], many)
+    merge_logits(tmp_path / "merged.h5", header(kind), [path])
+    assert same(read_logits(tmp_path / "merged.h5")["sw"], many)
 
 
 def test_a_long_context_and_thousands_of_empty_ones_are_read_back(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.logits_samples import KINDS, SEQUENCE, same, written
+from tests.logits_writer import KINDS as WRITTEN
+from tests.logits_writer import MERGED
 from xstilts_hpc.logits_file import read_logits
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,15 +27,17 @@ def run(*arguments: object, **environment: str) -> str:
 
 
 def test_a_writer_killed_at_any_moment_leaves_a_whole_file_or_none(tmp_path: Path) -> None:
-    found = Counter(run("tests.logits_writer", tmp_path, 200).splitlines())
+    killed = [line.split("\t") for line in run("tests.logits_writer", tmp_path, 40).splitlines()]
+    assert Counter(sort for sort, _ in killed) == dict.fromkeys((*WRITTEN, MERGED), 40)
+    found = Counter(what for _, what in killed)
     assert set(found) <= {"none", "whole"}, found
-    assert found["whole"] > 50
-    left = [path for path in tmp_path.iterdir() if path.name != "x.h5"]
-    assert left, "no writer was killed while it wrote"
-    assert all(path.name.endswith(".partial") for path in left)
+    assert found["whole"] > 60
+    for sort in (*WRITTEN, MERGED):
+        left = [path for path in (tmp_path / sort).iterdir() if path.name not in ("x.h5", "parts")]
+        assert all(path.name.endswith(".partial") for path in left)
+        assert len(left) >= 10, f"of 40 writers of {sort} only {len(left)} were killed while they wrote"
     # What killed writers left is no language, no task and no obstacle.
-    (tmp_path / "x.h5").unlink()
-    path = written(tmp_path, sw=SEQUENCE)
+    path = written(tmp_path / "sequence", sw=SEQUENCE)
     assert same(read_logits(path)["sw"], SEQUENCE)
 
 
