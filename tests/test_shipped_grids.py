@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.tiny import grid_text, write_tiny_data
 from xstilts_hpc.cli import app
 from xstilts_hpc.expand import expand
 from xstilts_hpc.grid import Grid, load_grid
@@ -163,3 +164,24 @@ def test_translated_sets_are_as_large_as_the_english_ones(tmp_path: Path) -> Non
         **{("mnli", translated): 392_702 for translated in (False, True)},
         **{("squad_v1", translated): 87_599 for translated in (False, True)},
     }
+
+
+def test_a_plan_names_what_to_fetch_before_the_submission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    plan = ["plan", str(GRIDS / "xtreme_baseline.yaml"), "--published", "--root", str(tmp_path)]
+    steps = [line for line in CliRunner().invoke(app, plan).stdout.splitlines() if line.startswith("next: ")]
+    source = next(iter(plan_of("xtreme_baseline", tmp_path).runs.values())).run.model
+    assert steps[0].startswith("next: xstilts data fetch mnli xnli ") and steps[0].endswith(f" --root {tmp_path}")
+    assert steps[1] == f"next: xstilts model fetch {source.id} --revision {source.revision}"
+    assert steps[2].startswith("next: xstilts submit ") and len(steps) == 3
+
+
+def test_what_is_here_is_not_to_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    write_tiny_data(tmp_path / "data")
+    grid = tmp_path / "grid.yaml"
+    grid.write_text(grid_text(target="{task: [tatoeba, xnli], languages: [de]}"))
+    found = CliRunner().invoke(app, ["plan", str(grid), "--published", "--root", str(tmp_path)])
+    steps = [line for line in found.stdout.splitlines() if line.startswith("next: ")]
+    assert steps[0] == f"next: xstilts data fetch xnli --root {tmp_path}"
+    assert steps[1].startswith("next: xstilts submit ")

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -20,9 +20,9 @@ from xstilts_hpc.cluster.submission import Submission
 from xstilts_hpc.errors import GridError
 from xstilts_hpc.files import Memory
 from xstilts_hpc.forecast import ASSUMED_MODEL, Forecast, forecast, is_assumed, minutes_of
-from xstilts_hpc.plan import Plan, by_stage
+from xstilts_hpc.plan import Plan, PlannedRun, by_stage
 from xstilts_hpc.tasks import PLUGINS, TASKS, named_task, task_of
-from xstilts_hpc.tasks.base import Role, Split, Task
+from xstilts_hpc.tasks.base import Role, Split, Task, training_split_of
 from xstilts_hpc.tasks.folder import DataFolder
 
 # Unreadable rows that `plan` prints; --json has all of them.
@@ -67,6 +67,22 @@ def _task_row(task: Task, data: Path, folder: DataFolder | None) -> dict[str, An
 
 def _num_languages(task: Task, split: Split, folder: DataFolder) -> int:
     return sum(folder.has(task, split, language) for language in task.languages)
+
+
+def tasks_without_files(plan: Plan, data: Path) -> list[str]:
+    """Return the tasks of which a data folder lacks files that the runs of a plan read."""
+    folder = DataFolder(data, Memory(Path())) if data.is_dir() else None
+    read = dict.fromkeys(place for planned in plan.runs.values() for place in _places(planned))
+    lacking = (task for task, split, code in read if not folder or not folder.has(task_of(task), split, code))
+    return list(dict.fromkeys(lacking))
+
+
+def _places(planned: PlannedRun) -> Iterator[tuple[str, Split, str]]:
+    """Yield task, split and language of what a run reads."""
+    for part in planned.run.training.task_parts if planned.run.training else ():
+        yield from ((part.task, training_split_of(task_of(part.task), code), code) for code in part.languages)
+    for asked in planned.request.predictions:
+        yield from ((asked.task, Split(asked.split), code) for code in asked.data)
 
 
 def task_table(rows: Sequence[dict[str, Any]]) -> Group:

@@ -2,8 +2,9 @@
 
 import json
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +26,10 @@ from xstilts_hpc.commands.options import (
     say_next,
 )
 from xstilts_hpc.errors import IncompleteError
+from xstilts_hpc.next_command import DATA
+
+if TYPE_CHECKING:
+    from xstilts_hpc.plan import Plan
 
 
 def demo(
@@ -89,6 +94,8 @@ def plan(
             typer.echo("by the sizes that the publishers state: with the data here, the runs have other ids")
         console().print("\n".join(advice), end="\n" if advice else "", soft_wrap=True, highlight=False)
         where = profile or ("PROFILE" if published else "local")  # a study's grid is not for a login node
+        for command in _to_fetch(expanded, root):
+            say_next(command, root if command.startswith("xstilts data") else EXPERIMENTS)
         _say_next_of(grid, root, where, complete=len(expanded.done(root)) == len(expanded.runs))
 
 
@@ -132,6 +139,24 @@ def submit(
         typer.echo(progress_of(expanded, done))
         _say_next_of(grid, root, profile, complete=len(done) == len(expanded.runs))
         raise typer.Exit(code)
+
+
+def _to_fetch(plan: "Plan", root: Path) -> "Iterator[str]":
+    """Yield the commands that get what the runs of a plan need and is not here: data in ROOT/data, a model of the hub.
+
+    A plan by published sizes is made without them.
+    """
+    from xstilts_hpc.errors import ModelError
+    from xstilts_hpc.listing import tasks_without_files
+    from xstilts_hpc.model_files import require_model
+
+    if plan.data == DATA and (tasks := tasks_without_files(plan, root / DATA)):
+        yield f"xstilts data fetch {' '.join(tasks)}"
+    model = next(iter(plan.runs.values())).run.model
+    try:
+        require_model(model)
+    except ModelError:
+        yield f"xstilts model fetch {model.id} --revision {model.revision}"
 
 
 def _say_next_of(grid: Path, root: Path, profile: str, *, complete: bool) -> None:
