@@ -264,6 +264,12 @@ def test_unsound_copies_are_refused_with_the_reason(place: str, hub: str, messag
         examples_of(tmp_path, place)
 
 
+def test_the_csv_of_anli_is_refused_with_the_reason(tmp_path: Path) -> None:
+    folder_of(tmp_path, {"anli_v1.0/R2/dev.csv": "uid,context,statement,label,adversary_pred\nu1,a,b,e,c\n"})
+    with pytest.raises(DataError, match=r"not used: .*R2/dev\.csv: ANLI's CSV is a table for analysis"):
+        examples_of(tmp_path, "anli_r1r2r3 dev en")
+
+
 def test_the_publishers_files_go_before_copies(tmp_path: Path) -> None:
     write_copy(tmp_path, "google--xtreme/PAWS-X.fr/validation", [{"a": "b"}])
     folder_of(tmp_path, {"x-final/fr/dev_2k.tsv": "id\tsentence1\tsentence2\tlabel\n1\ta\tb\t0\n"})

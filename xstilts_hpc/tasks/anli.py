@@ -7,7 +7,7 @@ from xstilts_hpc.examples import Example, Kind, SequenceExample
 from xstilts_hpc.metrics.accuracy import ACCURACY
 from xstilts_hpc.tasks.base import INTERMEDIATE, BadRowError, Source, Split, Task, in_english
 from xstilts_hpc.tasks.download import Download, HubFiles
-from xstilts_hpc.tasks.hub import NLI_ORDER, Pairs, Row, hub_files, split_of
+from xstilts_hpc.tasks.hub import NLI_ORDER, Pairs, Row, hub_files, refused, split_of
 from xstilts_hpc.tasks.lines import each_line, label_in, object_of
 from xstilts_hpc.tasks.mnli import MNLI
 from xstilts_hpc.tasks.nli import NLI_LABELS
@@ -17,6 +17,11 @@ _LABEL_OF = {"c": "contradiction", "e": "entailment", "n": "neutral"}
 _ROUNDS = ("R1", "R2", "R3")
 # The archive, and the first one, which jiant reads; in the data root or in a folder of the data set's name.
 _FOLDERS = ("anli_v1.0", "anli/anli_v1.0", "anli_v0.1", "anli/anli_v0.1")
+
+_TABLE = (
+    "ANLI's CSV is a table for analysis (the hypothesis is `statement`, the answer of the model that was attacked "
+    "`adversary_pred`), not the release: that it has every labelled example is not known; use the release's JSON Lines"
+)
 
 
 def parse(paths: tuple[Path, ...], language: str) -> Iterator[Example | BadRowError]:
@@ -45,7 +50,8 @@ _HUB = Pairs("premise", "hypothesis", NLI_ORDER, _hub_name, ("uid",))
 def _sources(split: Split) -> tuple[Source, ...]:
     names = (tuple(f"{folder}/{part}/{split}.jsonl" for part in _ROUNDS) for folder in _FOLDERS)
     hub = tuple(hub_files("facebook/anli", "*", f"{split}_{part.lower()}") for part in _ROUNDS)
-    return (*(Source(split, patterns, parse) for patterns in names), Source(split, hub, _HUB.parse))
+    tables = (refused(split, f"{folder}/R*/{split}.csv", _TABLE) for folder in _FOLDERS)
+    return (*(Source(split, patterns, parse) for patterns in names), Source(split, hub, _HUB.parse), *tables)
 
 
 ANLI_ROUNDS = Task(
