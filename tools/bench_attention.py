@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 from bench_common import rows, task_model
-from bench_predict_peers import Contender, LanguageSet, contenders_of, language_set
+from bench_predict_peers import Contender, LanguageSet, contenders_of, language_set, typical_rows
+from bench_sample import BATCHES
 from torch import Tensor, nn
 
 from xstilts_hpc.data.rows import Rows, rows_of
@@ -12,6 +13,8 @@ from xstilts_hpc.tasks import task_of
 
 # Whose recipe reads each kind in an evaluation.
 READ_AS = {"mnli": "xnli", "squad_v1": "xquad", "panx": "panx"}
+# Examples per batch of HF Trainer.
+_BATCH = 32
 _HEADS, _DIM = 4, 64
 _LENGTHS = (384, 200, 200, 31, 9, 8, 3, 1)
 # So unlikely to drop anything that it only chooses the way of attention that knows dropout.
@@ -89,14 +92,15 @@ def check_logits(kinds: list[str], size: str, device: torch.device, count: int) 
 
 
 def english(kind: str, count: int) -> LanguageSet:
-    """Return rows to predict."""
-    return language_set(task_of(READ_AS[kind]), "en", rows(kind, count, 1))
+    """Return rows to predict: about `count`, in typical batches of a large set."""
+    encoded = typical_rows(rows(kind, BATCHES * _BATCH, 1), _BATCH, max(1, count // _BATCH))
+    return language_set(task_of(READ_AS[kind]), "en", encoded)
 
 
 def contenders(kind: str, size: str, device: torch.device) -> dict[str, Contender]:
     """Return the ways to predict that bench_predict.py compares."""
     model, half = (task_model(kind, size, device=device).eval() for _ in range(2))
-    return contenders_of(model, half, 32)
+    return contenders_of(model, half, _BATCH)
 
 
 def _relative(one: Tensor, other: Tensor) -> float:

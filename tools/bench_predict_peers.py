@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 import transformers
 from bench_common import SIZES, padded
+from bench_sample import grouped, taken, typical
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -40,6 +40,10 @@ class Reading:
     width: int
     batch: int
     share: float
+
+    def of(self, count: int) -> int:
+        """Return the share of a number, at least 1."""
+        return max(1, round(count * self.share))
 
 
 READINGS = {
@@ -105,19 +109,30 @@ def random_task_model(size: str, pieces: int) -> TaskModel:
     return TaskModel(encoder, [task_of(TASKS[name].training_set) for name in READINGS], seed=0).eval()
 
 
-def language_sets(folder: Path, tokenizer: Any, names: Sequence[str], count: int) -> Iterator[LanguageSet]:
-    """Yield the first examples of every language of some tasks that is here, cut at the width of XTREME's scripts."""
+def encoded_sets(
+    folder: Path, tokenizer: Any, names: Sequence[str], languages: Sequence[str], count: int
+) -> Iterator[tuple[Task, str, Encoded]]:
+    """Yield some tasks in the languages asked for (all where none is) that are here, cut at the width of the scripts.
+
+    Each has as many rows as an official set (`count` times the share of the task), drawn from those here.
+    """
     with tempfile.TemporaryDirectory() as cache:
         data = DataFolder(folder, Memory(Path(cache) / "data.json"))
-        for name in names:
-            task, reading = TASKS[name], READINGS[name]
+        for task, reading in ((TASKS[name], READINGS[name]) for name in names):
             recipe = Recipe().with_changes(task.recipe, {"max_length": reading.width})
             encoder = Encoder(tokenizer, recipe, Path(cache) / "encoded")
             for language in task.languages:
-                if data.has(task, reading.split, language):
-                    located = data.locate(task, reading.split, language)
-                    examples = list(islice(located.examples(), max(1, round(count * reading.share))))
-                    yield language_set(task, language, encoder.encode(task, examples, language))
+                if language in (languages or task.languages) and data.has(task, reading.split, language):
+                    examples = list(data.locate(task, reading.split, language).examples())
+                    encoded = encoder.encode(task, examples, language)
+                    drawn = np.random.default_rng(0).choice(encoded.items, reading.of(count))
+                    yield task, language, taken(encoded, drawn)
+
+
+def typical_rows(encoded: Encoded, batch: int, batches: int) -> Encoded:
+    """Return the rows of typical batches that HF Trainer makes of a set, in its order."""
+    lengths = encoded.ragged("input_ids").lengths()
+    return taken(encoded, np.concatenate(typical(grouped(lengths, batch), lengths, batches)))
 
 
 def language_set(task: Task, language: str, encoded: Encoded) -> LanguageSet:
@@ -154,7 +169,7 @@ def padded_loop(model: TaskModel, language: LanguageSet, *, autocast: bool) -> t
 
 
 def hf_trainer(model: TaskModel, language: LanguageSet, *, batch: int, autocast: bool) -> tuple[float, Arrays]:
-    """Predict with HF Trainer, which leaves the logits in the order of its groups; its making is not timed.
+    """Predict with HF Trainer, whose making is not timed; rows come in the order of its groups already.
 
     Every call makes one: the precision of all Trainers of a process is that of the newest.
     """
@@ -165,7 +180,6 @@ def hf_trainer(model: TaskModel, language: LanguageSet, *, batch: int, autocast:
             per_device_eval_batch_size=batch,
             bf16=autocast,
             use_cpu=device().type == "cpu",
-            train_sampling_strategy="group_by_length",
             remove_unused_columns=False,
             dataloader_pin_memory=device().type != "cpu",
             report_to=[],
