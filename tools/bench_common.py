@@ -1,7 +1,8 @@
 """What the benchmarks of speed share: real rows, models with random weights, and the peers we are compared with.
 
 The peers are (a) a loop padded to the maximum, as XTREME's scripts do, (b) HF Trainer with dynamic padding and length
-grouping, (c) the same with DeepSpeed. All train transformers' own classes on our encoder's weights, with dropout.
+grouping, (c) the same with DeepSpeed. All train transformers' own classes on our encoder's weights, with dropout and
+the whole vocabulary.
 """
 
 import functools
@@ -54,10 +55,11 @@ class Setup:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds and real tokens of each update, the first left out."""
+    """Seconds, real tokens, and tokens read (padding included) of each update, the first left out."""
 
     seconds: tuple[float, ...]
     tokens: tuple[int, ...]
+    read: tuple[int, ...]
 
     @property
     def tokens_per_s(self) -> float:
@@ -182,29 +184,23 @@ def padded_loop(model: nn.Module, encoded: Encoded, batches: Sequence[Items], *,
         settle(setup.device)
         times.append(time.perf_counter() - started)
         tokens.append(sum(len(features[i]["input_ids"]) for i in items))
-    return Timing(tuple(times[1:]), tuple(tokens[1:]))
+    return Timing(tuple(times[1:]), tuple(tokens[1:]), tuple(width * len(items) for items in batches[1:]))
 
 
 def hf_trainer(
-    model: nn.Module,
-    encoded: Encoded,
-    batches: Sequence[Items],
-    *,
-    setup: Setup,
-    grouped: bool = True,
-    zero_stage: int | None = None,
+    model: nn.Module, encoded: Encoded, batches: Sequence[Items], *, setup: Setup, zero_stage: int | None = None
 ) -> Timing:
     """Train peer (b), or (c) where a ZeRO stage is given, with HF Trainer and padding to the longest of a micro-batch.
 
-    `grouped` lets the Trainer group the rows of all batches by length, else they come in the order given. Its groups
-    are of 50 batches; a shorter list is one group. A process can train one Trainer with DeepSpeed, not several.
+    The batches come in the order given: that of the Trainer's own groups where bench_sample.grouped made them. A
+    process can train one Trainer with DeepSpeed, not several.
     """
     if zero_stage is not None:
         join_ranks(alone=True)
     features = features_of(encoded)
     data, watch = [features[i] for items in batches for i in items], _Watch(setup.device, len(batches[0]))
     with tempfile.TemporaryDirectory() as folder:
-        arguments = _arguments(folder, batches, setup, grouped=grouped, zero_stage=zero_stage)
+        arguments = _arguments(folder, batches, setup, zero_stage)
         trainer = transformers.Trainer(
             model, arguments, train_dataset=data, data_collator=watch.collate, callbacks=[watch.callback()]
         )
@@ -214,7 +210,7 @@ def hf_trainer(
 
 
 def _arguments(
-    folder: str, batches: Sequence[Items], setup: Setup, *, grouped: bool, zero_stage: int | None
+    folder: str, batches: Sequence[Items], setup: Setup, zero_stage: int | None
 ) -> transformers.TrainingArguments:
     return transformers.TrainingArguments(
         output_dir=folder,
@@ -226,7 +222,7 @@ def _arguments(
         optim="adamw_torch_fused",
         bf16=setup.bf16 and zero_stage is None,
         use_cpu=setup.device.type == "cpu",
-        train_sampling_strategy="group_by_length" if grouped else "sequential",
+        train_sampling_strategy="sequential",
         remove_unused_columns=False,
         dataloader_pin_memory=setup.device.type != "cpu",
         report_to=[],
@@ -253,18 +249,19 @@ def _deepspeed(stage: int, *, bf16: bool) -> dict[str, Any]:
 
 
 class _Watch:
-    """Notes when a Trainer ends each update, and the real tokens of each batch that it collates, in order."""
+    """Notes when a Trainer ends each update, and the length of each row that it collates, in order."""
 
     def __init__(self, device: torch.device, batch_size: int) -> None:
         """Start with nothing noted."""
         self.device, self.batch_size = device, batch_size
         self.ended: list[float] = []
-        self.lengths: list[int] = []
+        self.lengths: list[tuple[int, int]] = []  # of each row: real, padded
 
     def collate(self, features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
         """Return a micro-batch, padded to its longest row."""
-        self.lengths += [len(feature["input_ids"]) for feature in features]
-        return padded(features)
+        batch = padded(features)
+        self.lengths += [(len(feature["input_ids"]), batch["input_ids"].shape[1]) for feature in features]
+        return batch
 
     def callback(self) -> transformers.TrainerCallback:
         """Return what the Trainer calls at the end of each update."""
@@ -278,8 +275,9 @@ class _Watch:
 
     def timing(self) -> Timing:
         """Return what was noted: an update reaches from the end of the one before to its own."""
-        tokens = np.array(self.lengths)[: len(self.ended) * self.batch_size].reshape(len(self.ended), -1).sum(axis=1)
-        return Timing(tuple(np.diff(self.ended).tolist()), tuple(tokens[1:].tolist()))
+        rows = np.array(self.lengths)[: len(self.ended) * self.batch_size]
+        tokens, read = rows.reshape(len(self.ended), -1, 2).sum(axis=1)[1:].T.tolist()
+        return Timing(tuple(np.diff(self.ended).tolist()), tuple(tokens), tuple(read))
 
 
 def settle(device: torch.device) -> None:

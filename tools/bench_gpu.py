@@ -5,8 +5,10 @@ First the attention of packed rows is checked on the device: against the same ro
 padded ones; where they differ, nothing is measured and the exit code is 1. Then, for lengths like those of MNLI, SQuAD
 and PAN-X: real tokens a second, model FLOP utilisation (FLOPs / seconds / measured peak; formula in bench_roofline.py),
 share of the roofline, peak memory; ours at batch sizes 16, 32 and 64, the peers (a) padded to the maximum, (b) HF
-Trainer, (c) HF Trainer with DeepSpeed, and several runs side by side. Every part runs in a process of its own. The
-figures of a dry run say nothing.
+Trainer, (c) HF Trainer with DeepSpeed at our stage, all on typical batches of a large set grouped by length
+(bench_sample.py); and several runs side by side. The roofline is that of our work, with the compact vocabulary, for
+the peers too. Ratios are given with their range over single updates, or over rounds of predictions. Every part runs in
+a process of its own. The figures of a dry run say nothing.
 
     python tools/bench_gpu.py > gpu.json
     python tools/bench_gpu.py --kinds squad_v1 --parts check train      # a part of it
@@ -18,33 +20,36 @@ import argparse
 import json
 import multiprocessing
 import os
-import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import bench_predict
 import bench_train
 import numpy as np
 import torch
 from bench_attention import check_attention, check_logits, contenders, english
-from bench_common import SHARED_DATA, SIZES, WIDTHS, Items, Setup, Timing, batches_in_order, rows, task_model
+from bench_common import SHARED_DATA, SIZES, WIDTHS, Items, Setup, Timing, rows, task_model
 from bench_lengths import quantiles
+from bench_predict_peers import Contender, LanguageSet
+from bench_process import in_process
 from bench_roofline import Peak, bytes_of, flops_of, measure_peak, parameters_of, roofline_s
+from bench_sample import BATCHES, KEPT, kept_pieces, taken
 
+from xstilts_hpc.data.batch import BatchMaker
 from xstilts_hpc.tasks import task_of
 
 NO_DEVICE = 4
 BATCH_SIZES, BATCH_SIZE, TOGETHER = (16, 32, 64), 32, (2, 4)
-PEERS = ("padded", "trainer", "trainer_zero2")
+PEERS = ("padded", "trainer", "trainer_zero0")
 PARTS = ("check", "train", "predict", "together")
 NEEDED = (
     "bench_gpu: no CUDA device here. It needs one GPU with 40 GB or more for XLM-R Large (80 GB for 4 runs side by "
@@ -75,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--size", choices=sorted(SIZES), default="large")
     made.add_argument("--kinds", nargs="+", choices=sorted(WIDTHS), default=sorted(WIDTHS))
     made.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    made.add_argument("--updates", type=int, default=12, help="updates of each training; the first is not counted")
+    made.add_argument("--updates", type=int, default=12, help="updates of each training, one more goes before")
     made.add_argument("--examples", type=int, default=2_048, help="examples of each evaluation")
     made.add_argument("--fp32", action="store_true", help="matrix products in fp32 instead of bf16 by autocast")
     made.add_argument("--dry-run", action="store_true", help="on the CPU, with a tiny model and a few examples")
@@ -109,12 +114,23 @@ def parts_of(arguments: argparse.Namespace, kind: str, peak: Peak) -> Iterator[t
     bf16 = not arguments.fp32
     if "train" in arguments.parts:
         trainings = [("ours_zero0", size) for size in batch_sizes(arguments)]
+        measured = {}
         for name, size in [*trainings, *((peer, batch_sizes(arguments)[1]) for peer in PEERS)]:
             found = in_process(train, arguments, kind, name, size)
             yield f"train_{name}_{size}", judged(found, peak, bf16=bf16)
+            if size == batch_sizes(arguments)[1]:
+                measured[name] = [found["timing"]]
+        yield "train_ratios", bench_train.ratios(measured, bench_train.RATIOS)
     if "predict" in arguments.parts:
-        for name, found in in_process(predict, arguments, kind).items():
+        predicted = in_process(predict, arguments, kind)
+        for name, found in predicted.items():
             yield f"predict_{name}", judged(found, peak, bf16="fp32" not in name)
+        pairs = bench_predict.chosen(bench_predict.RATIOS, predicted)
+        each = {name: found["each"] for name, found in predicted.items()}
+        yield (
+            "predict_ratios",
+            {f"{one} / {other}": bench_predict.ratio(each[other], each[one]) for one, other in pairs},
+        )
     if "together" in arguments.parts:
         for number in TOGETHER[: 1 if arguments.dry_run else None]:
             yield f"train_{number}_together", together(arguments, kind, number, peak)
@@ -133,30 +149,8 @@ def judged(found: dict[str, Any], peak: Peak, *, bf16: bool) -> dict[str, Any]:
         "flop_utilisation": round(flops / seconds / best, 4),
         "of_roofline": round(roofline_s(flops, moved, peak, bf16=bf16) / seconds, 4),
     }
-    told = ("tokens_per_s", "seconds_per_update", "peak_gb", "working_gb")
+    told = ("tokens_per_s", "seconds_per_update", "padding", "peak_gb", "working_gb")
     return {**{name: found[name] for name in told if name in found}, **shares}
-
-
-def in_process(work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-    """Do a piece of work in a process of its own; its failure ends everything."""
-    context = multiprocessing.get_context("forkserver")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(sender, work, arguments))
-    print(work.__name__, *(part for part in arguments if isinstance(part, dict | str)), file=sys.stderr, flush=True)
-    process.start()
-    sender.close()
-    try:
-        result: dict[str, Any] = receiver.recv()
-    except EOFError:
-        process.join()
-        raise SystemExit(f"bench_gpu: {work.__name__} ended with exit code {process.exitcode}; see above") from None
-    process.join()
-    return result
-
-
-def _answer(sender: Connection, work: Callable[..., dict[str, Any]], arguments: tuple[Any, ...]) -> None:
-    os.dup2(2, 1)  # what the libraries print is no part of our JSON
-    sender.send(work(*arguments))
 
 
 def together(arguments: argparse.Namespace, kind: str, number: int, peak: Peak) -> dict[str, Any]:
@@ -166,13 +160,15 @@ def together(arguments: argparse.Namespace, kind: str, number: int, peak: Peak) 
         found = list(threads.map(lambda _: in_process(beside, arguments, kind, meeting), range(number)))
     started, ended = ([one[name] for one in found] for name in ("started", "ended"))
     whole, common = max(ended) - min(started), min(ended) - max(started)
-    tokens, flops = (sum(one[name] for one in found) for name in ("tokens", "flops"))
+    tokens, flops, moved = (sum(one[name] for one in found) for name in ("tokens", "flops", "bytes"))
+    sums = {
+        **{"tokens_per_s": round(tokens / whole, 1), "seconds": whole, "flops": flops, "bytes": moved},
+        "peak_gb": round(sum(one["peak_gb"] for one in found), 2),
+    }
     return {
         "tokens_per_s_of_each": [one["tokens_per_s"] for one in found],
-        "tokens_per_s": round(tokens / whole, 1),
         "at_once": round(max(0.0, common / whole), 3),
-        "flop_utilisation": round(flops / whole / (peak.fp32 if arguments.fp32 else peak.bf16), 4),
-        "peak_gb": round(sum(one["peak_gb"] for one in found), 2),
+        **judged(sums, peak, bf16=not arguments.fp32),
     }
 
 
@@ -199,27 +195,27 @@ def check(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def train(arguments: argparse.Namespace, kind: str, name: str, batch_size: int) -> dict[str, Any]:
     """Train ours or a peer as bench_train.py does."""
-    chosen = {"kind": kind, "batch_size": batch_size, "micro_batch": batch_size, "bf16": not arguments.fp32}
-    found = bench_train.measure(name, argparse.Namespace(**{**vars(arguments), **chosen}))
-    return {**found, **counted(arguments, kind, batch_size, Timing(found["seconds"], found["tokens"]))}
+    chosen = chosen_for(arguments, kind, batch_size)
+    found = bench_train.measure(name, chosen)
+    timing = {part: found[part] for part in ("seconds", "tokens", "read")}
+    return {**found, "timing": timing, **counted(chosen, Timing(**timing))}
+
+
+def chosen_for(arguments: argparse.Namespace, kind: str, batch_size: int) -> argparse.Namespace:
+    """Return the options of bench_train.py."""
+    more = {"kind": kind, "batch_size": batch_size, "micro_batch": batch_size, "bf16": not arguments.fp32}
+    return argparse.Namespace(**{**vars(arguments), **more, "kept": KEPT})
 
 
 def beside(arguments: argparse.Namespace, kind: str, meeting: Barrier) -> dict[str, Any]:
     """Train ours from its second update on at the same time as others."""
     size, device = batch_sizes(arguments)[1], device_of(arguments)
-    encoded = rows(kind, arguments.updates * size, 0)
+    chosen, encoded = chosen_for(arguments, kind, size), rows(kind, BATCHES * size, 0)
     model = bench_train.compacted(task_model(kind, arguments.size), encoded)
-    batches, setup = Together(batches_in_order(encoded.items, size)), Setup(device, not arguments.fp32, size)
+    batches = Together(bench_train.updates_of(encoded, chosen, by_length=True))
     batches.meeting = meeting
-    timing = bench_train.ours(model, encoded, batches, setup, zero_stage=0)
-    return {**counted(arguments, kind, size, timing), "peak_gb": peak_gb(device)}
-
-
-def peak_gb(device: torch.device) -> float:
-    """Return the most memory that this process had: of tensors on a GPU, else all of it."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**30
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    timing = bench_train.ours(model, encoded, batches, Setup(device, not arguments.fp32, size), zero_stage=0)
+    return {**counted(chosen, timing), "peak_gb": bench_train.peak_gb(device)}
 
 
 class Together(list[Items]):
@@ -235,42 +231,55 @@ class Together(list[Items]):
             yield items
 
 
-def counted(arguments: argparse.Namespace, kind: str, batch_size: int, timing: Timing) -> dict[str, Any]:
-    """Return what the updates that count took, and when they ended; their FLOPs by their share of all tokens."""
-    ended, encoded = time.time(), rows(kind, arguments.updates * batch_size, 0)
-    ids, seconds, tokens = encoded.ragged("input_ids"), sum(timing.seconds), sum(timing.tokens)
-    parameters = parameters_of(arguments.size, pieces=len(np.unique(ids.values)))
-    flops = flops_of(encoded, task_of(kind), arguments.size, training=True)
+def counted(chosen: argparse.Namespace, timing: Timing) -> dict[str, Any]:
+    """Return what the updates that count took, and when they ended."""
+    ended, encoded = time.time(), rows(chosen.kind, BATCHES * chosen.batch_size, 0)
+    read = np.concatenate(bench_train.updates_of(encoded, chosen, by_length=True)[1:])
+    parameters = parameters_of(chosen.size, pieces=len(kept_pieces(BatchMaker("", encoded))))
+    moved = bytes_of(parameters, "autocast" if chosen.bf16 else "fp32", training=True)
     return {
         "tokens_per_s": round(timing.tokens_per_s, 1),
-        "seconds": seconds,
-        "tokens": tokens,
-        "started": ended - seconds,
+        "seconds": sum(timing.seconds),
+        "tokens": sum(timing.tokens),
+        "started": ended - sum(timing.seconds),
         "ended": ended,
-        "flops": flops * tokens / len(ids.values),
-        "bytes": len(timing.seconds) * bytes_of(parameters, bf16=not arguments.fp32, training=True),
+        "flops": flops_of(taken(encoded, read), task_of(chosen.kind), chosen.size, training=True),
+        "bytes": len(timing.seconds) * moved,
     }
 
 
 def predict(arguments: argparse.Namespace, kind: str) -> dict[str, Any]:
-    """Predict in every way that bench_predict.py compares; what memory it takes beyond that of the weights."""
-    language, device, found = english(kind, arguments.examples), device_of(arguments), {}
-    moved = bytes_of(parameters_of(arguments.size, pieces=0), bf16=not arguments.fp32, training=False)
-    for name, contender in contenders(kind, arguments.size, device).items():
-        before = torch.cuda.memory_allocated() if device.type == "cuda" else 0
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats()
-        contender(language)
-        seconds = statistics.median(contender(language)[0] for _ in range(3))
-        most = torch.cuda.max_memory_allocated() if device.type == "cuda" else 0
+    """Predict in every way that bench_predict.py compares, in turn; what memory it takes beyond that of the weights."""
+    language, device = english(kind, arguments.examples), device_of(arguments)
+    ways = contenders(kind, arguments.size, device)
+    working = {name: working_gb(way, language, device) for name, way in ways.items()}
+    rounds = [{name: way(language)[0] for name, way in ways.items()} for _ in range(3)]
+    flops = flops_of(language.encoded, task_of(kind), arguments.size, training=False)
+    found = {}
+    for name in ways:
+        each = [one[name] for one in rounds]
+        seconds = statistics.median(each)
+        weights = parameters_of(arguments.size, pieces=0)
         found[name] = {
             "tokens_per_s": round(language.tokens / seconds, 1),
-            "working_gb": round((most - before) / 2**30, 2),
+            "working_gb": working[name],
             "seconds": seconds,
-            "flops": flops_of(language.encoded, task_of(kind), arguments.size, training=False),
-            "bytes": moved,
+            "each": each,
+            "flops": flops,
+            "bytes": bytes_of(weights, name.rpartition("_")[2], training=False),
         }
     return found
+
+
+def working_gb(way: Contender, language: LanguageSet, device: torch.device) -> float:
+    """Return the memory of a GPU that a first prediction takes beyond what is there."""
+    if device.type != "cuda":
+        way(language)
+        return 0.0
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    way(language)
+    return round((torch.cuda.max_memory_allocated() - before) / 2**30, 2)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ counts three times that: backward is twice forward. Embeddings, layer norms and 
 
 Bytes of an update: AdamW reads weight, gradient and two moments and writes three of them, the gradient norm reads the
 gradient, backward writes it, forward and backward read the weights (for bf16 by autocast: read fp32, write bf16, read
-that twice). All in one micro-batch, with the compact vocabulary.
+that twice). All in one micro-batch, with the compact vocabulary. A forward pass alone reads the weights: 4 bytes each
+in fp32, 2 where they are bf16, and 8 by autocast (read fp32, write bf16, read that).
 """
 
 import time
@@ -26,6 +27,7 @@ from xstilts_hpc.tasks.base import Task
 _FP32, _BF16 = 4, 2
 # AdamW's 7 numbers, the norm's 1, and the gradient's writing.
 _OPTIMIZER_BYTES = 9 * _FP32
+_FORWARD_BYTES = {"fp32": _FP32, "autocast": _FP32 + 2 * _BF16, "bf16": _BF16}
 _WARM, _REPEATS = 3, 10
 
 
@@ -66,11 +68,10 @@ def _model(size: str, rows: int) -> ModelSize:
     return ModelSize(layers, hidden, 4 * hidden, rows)
 
 
-def bytes_of(parameters: int, *, bf16: bool, training: bool) -> float:
+def bytes_of(parameters: int, precision: str, *, training: bool) -> float:
     """Return the bytes of weights and optimizer that an update, or a forward pass, must move."""
-    forward = _FP32 + 2 * _BF16 if bf16 else _FP32
-    again = _BF16 if bf16 else _FP32
-    return float(parameters * (forward + again + _OPTIMIZER_BYTES if training else forward))
+    again = _FP32 if precision == "fp32" else _BF16
+    return float(parameters * (_FORWARD_BYTES[precision] + (again + _OPTIMIZER_BYTES if training else 0)))
 
 
 def roofline_s(flops: float, moved: float, peak: Peak, *, bf16: bool) -> float:

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Measure training in real tokens a second, beside the peers of tools/bench_common.py and a bare loop of our own model.
 
-Every contender trains in a process of its own, in turn, over and over; ratios are those of one round, given as median
-and range. `ours` is the project's update through DeepSpeed at a ZeRO stage; `bare` is the same packed model and compact
-vocabulary without DeepSpeed; `bare_whole` keeps the whole vocabulary.
+Every contender trains in a process of its own, in turn, on the same updates in the same order: typical ones of a large
+set that HF Trainer has grouped by length (bench_sample.py), the longest first. `ours` is the project's update through
+DeepSpeed at a ZeRO stage; `ours_shuffled` the same on updates of the same rows in random order, as a run has them;
+`bare` is the same packed model and compact vocabulary without DeepSpeed; `bare_whole` keeps the whole vocabulary, as
+the peers do. A ratio is that of all updates together; its range is that of single updates of the same rows.
 
     python tools/bench_train.py                                    # Base size, MNLI-like, fp32: some minutes
-    python tools/bench_train.py --size large --micro-batch 8 --updates 3 --rounds 2
+    python tools/bench_train.py --size large --micro-batch 8 --contenders trainer ours_zero0
     python tools/bench_train.py --kind squad_v1 --bf16
 """
 
@@ -17,7 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -36,6 +38,8 @@ from bench_common import (
     settle,
     task_model,
 )
+from bench_sample import BATCHES, KEPT, grouped, kept_pieces, typical
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
@@ -49,7 +53,10 @@ from xstilts_hpc.train.ranks import join_ranks
 from xstilts_hpc.train.update import Updater
 from xstilts_hpc.train.zero import decay_groups, start_engine
 
-CONTENDERS = ("padded", "trainer", "trainer_zero0", "trainer_zero2", "bare_whole", "bare", "ours_zero0", "ours_zero2")
+CONTENDERS = (
+    *("padded", "trainer", "trainer_zero0", "trainer_zero2", "bare_whole", "bare"),
+    *("ours_zero0", "ours_zero2", "ours_shuffled"),
+)
 # What the issue of speed is judged by: (contender, what it is compared with).
 RATIOS = (
     ("ours_zero0", "padded"),
@@ -59,6 +66,8 @@ RATIOS = (
     ("ours_zero0", "bare"),
     ("ours_zero2", "bare"),
     ("bare", "bare_whole"),
+    ("ours_shuffled", "trainer"),
+    ("ours_shuffled", "ours_zero0"),
 )
 _MICRO_TOKENS = 4_096
 
@@ -71,8 +80,9 @@ def main() -> None:
     parser.add_argument("--bf16", action="store_true", help="matrix products in bf16, by autocast")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--micro-batch", type=int, default=16, help="examples per micro-batch of the peers")
-    parser.add_argument("--updates", type=int, default=4, help="updates per process; the first is not counted")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--updates", type=int, default=3, help="updates that count, one more goes before")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--kept", type=int, default=KEPT, help="pieces of our compact vocabulary")
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--one", choices=CONTENDERS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -96,38 +106,59 @@ def in_process(name: str) -> dict[str, Any]:
 
 
 def summary(found: dict[str, list[dict[str, Any]]], arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return medians, ratios with their range over the rounds, and what was measured."""
-    speed = {name: [one["tokens_per_s"] for one in rounds] for name, rounds in found.items()}
+    """Return what all rounds together give, ratios with their range over single updates, and what was measured."""
+    told = ("parameters", "padding", "tokens_per_update", "peak_gb")
     return {
         "settings": {k: v for k, v in vars(arguments).items() if k not in ("one", "contenders")},
         "device": "cuda" if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads",
-        "tokens_per_s": {name: round(statistics.median(values), 1) for name, values in speed.items()},
+        "tokens_per_s": {name: round(float(np.divide(*sums(rounds))), 1) for name, rounds in found.items()},
         "seconds_per_update": {
-            name: round(statistics.median(one["seconds_per_update"] for one in rounds), 3)
+            name: round(statistics.mean(one["seconds_per_update"] for one in rounds), 3)
             for name, rounds in found.items()
         },
-        "peak_gb": {name: max(one["peak_gb"] for one in rounds) for name, rounds in found.items()},
-        "ratios": {
-            f"{one} / {other}": ratio(speed[one], speed[other])
-            for one, other in RATIOS
-            if one in speed and other in speed
-        },
+        **{what: {name: max(one[what] for one in rounds) for name, rounds in found.items()} for what in told},
+        "ratios": ratios(found, RATIOS),
     }
 
 
-def ratio(one: Sequence[float], other: Sequence[float]) -> str:
-    """Return the ratios of one round each: median and range."""
-    values = [a / b for a, b in zip(one, other, strict=True)]
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+def ratios(found: dict[str, list[dict[str, Any]]], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return how many times as fast one is as the other, where both were measured."""
+    return {f"{one} / {other}": ratio(found[one], found[other]) for one, other in pairs if {one, other} <= set(found)}
+
+
+def ratio(one: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -> str:
+    """Return the ratio of tokens a second: of all updates together, and its range.
+
+    The range is that of single updates, or of whole rounds where the two trained on different rows in each update.
+    """
+    whole, whole_of_other = (float(np.divide(*sums(rounds))) for rounds in (one, other))
+    values = np.divide(rates(one), rates(other))
+    if any(mine["tokens"] != theirs["tokens"] for mine, theirs in zip(one, other, strict=True)):
+        values = np.divide([np.divide(*sums([each])) for each in one], [np.divide(*sums([each])) for each in other])
+    spread = f" ({values.min():.2f} to {values.max():.2f})" if len(values) > 1 else ""
+    return f"{whole / whole_of_other:.2f}{spread}"
+
+
+def rates(rounds: Sequence[dict[str, Any]]) -> NDArray[np.float64]:
+    """Return the tokens a second of single updates."""
+    return np.concatenate([np.divide(one["tokens"], one["seconds"]) for one in rounds])
+
+
+def sums(rounds: Sequence[dict[str, Any]]) -> tuple[int, float]:
+    """Return real tokens and seconds of all updates that count."""
+    return sum(sum(one["tokens"]) for one in rounds), sum(sum(one["seconds"]) for one in rounds)
 
 
 def measure(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Train one contender in this process."""
-    batches = batches_in_order(arguments.updates * arguments.batch_size, arguments.batch_size)
-    encoded = rows(arguments.kind, arguments.updates * arguments.batch_size, seed=0)
+    encoded = rows(arguments.kind, BATCHES * arguments.batch_size, seed=0)
+    batches, shuffled = (updates_of(encoded, arguments, by_length=by_length) for by_length in (True, False))
     model = task_model(arguments.kind, arguments.size)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     setup = Setup(device, arguments.bf16, arguments.micro_batch)
+
+    def ours_at(zero_stage: int, batches: Sequence[Items]) -> Timing:
+        return ours(compacted(model, encoded, arguments.kept), encoded, batches, setup, zero_stage=zero_stage)
 
     def trainer(zero_stage: int | None) -> Timing:
         if zero_stage is not None:
@@ -143,27 +174,44 @@ def measure(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         "trainer_zero0": lambda: trainer(0),
         "trainer_zero2": lambda: trainer(2),
         "bare_whole": lambda: bare(model, encoded, batches, setup),
-        "bare": lambda: bare(compacted(model, encoded), encoded, batches, setup),
-        "ours_zero0": lambda: ours(compacted(model, encoded), encoded, batches, setup, zero_stage=0),
-        "ours_zero2": lambda: ours(compacted(model, encoded), encoded, batches, setup, zero_stage=2),
+        "bare": lambda: bare(compacted(model, encoded, arguments.kept), encoded, batches, setup),
+        "ours_zero0": lambda: ours_at(0, batches),
+        "ours_zero2": lambda: ours_at(2, batches),
+        "ours_shuffled": lambda: ours_at(0, shuffled),
     }
     timing = ways[name]()
-    peak_gb = torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else _peak_gb()
     return {
         "tokens_per_s": round(timing.tokens_per_s, 2),
         "seconds_per_update": round(timing.seconds_per_update, 4),
-        "peak_gb": round(peak_gb, 2),
+        "peak_gb": round(peak_gb(device), 2),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "padding": round(sum(timing.read) / sum(timing.tokens), 3),
+        "tokens_per_update": round(statistics.mean(timing.tokens)),
         **asdict(timing),
     }
 
 
-def _peak_gb() -> float:
+def updates_of(encoded: Encoded, arguments: argparse.Namespace, *, by_length: bool) -> list[Items]:
+    """Return typical updates of a set, the longest first, and before them the shortest, which is not counted.
+
+    They are those of HF Trainer's grouping `by_length`, or of the set as it is, whose order is random.
+    """
+    lengths, size = encoded.ragged("input_ids").lengths(), arguments.batch_size
+    every = grouped(lengths, size) if by_length else batches_in_order(encoded.items, size)
+    chosen = typical(every, lengths, arguments.updates)
+    return [chosen[-1], *chosen]
+
+
+def peak_gb(device: torch.device) -> float:
+    """Return the most memory that this process had: of tensors on a GPU, else all of it."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**30
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def compacted(model: TaskModel, encoded: Encoded) -> TaskModel:
-    """Keep the rows of the embedding that the rows to train on read."""
-    compact(model.encoder, BatchMaker("", encoded).pieces(np.arange(encoded.items)))
+def compacted(model: TaskModel, encoded: Encoded, kept: int = KEPT) -> TaskModel:
+    """Keep as many rows of the embedding as a large training set reads."""
+    compact(model.encoder, kept_pieces(BatchMaker("", encoded), kept))
     return model
 
 
@@ -210,7 +258,7 @@ def timed(maker: BatchMaker, batches: Sequence[Items], setup: Setup, update: Cal
         settle(setup.device)
         seconds.append(time.perf_counter() - started)
     tokens = [int(maker.lengths[items].sum()) for items in batches]
-    return Timing(tuple(seconds[1:]), tuple(tokens[1:]))
+    return Timing(tuple(seconds[1:]), tuple(tokens[1:]), tuple(tokens[1:]))
 
 
 if __name__ == "__main__":

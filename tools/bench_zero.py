@@ -27,6 +27,7 @@ os.environ.setdefault("DS_LOG_LEVEL", "error")
 
 import numpy as np
 from bench_common import PIECES, batches_in_order, rows
+from bench_sample import KEPT, kept_pieces
 from numpy.typing import NDArray
 
 from xstilts_hpc.data.batch import BatchMaker
@@ -49,8 +50,6 @@ CASES = [
     *(f"{stage}-{precision}-compact-checkpointing" for precision in _PRECISIONS for stage in (0, 2)),
     *(f"2-{precision}-compact-offload" for precision in _PRECISIONS),
 ]
-# Pieces that stay in the compact vocabulary: as many as a large English training set has, not only these few rows.
-_KEPT = 60_000
 _MIB = 2**20
 
 
@@ -62,7 +61,7 @@ def main() -> int:
     parser.add_argument("--hidden", type=int, default=1_024)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--updates", type=int, default=2)
-    parser.add_argument("--kept", type=int, default=_KEPT, help="pieces of the compact vocabulary")
+    parser.add_argument("--kept", type=int, default=KEPT, help="pieces of the compact vocabulary")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.case:
@@ -109,7 +108,7 @@ def measure(case: str, arguments: argparse.Namespace) -> dict[str, Any]:
     count = arguments.batch_size * (arguments.updates + 1)
     encoded = rows("mnli", count, seed=0)
     batches, items = BatchMaker("mnli", encoded), batches_in_order(count, arguments.batch_size)
-    model = _model(arguments, machine, None if full else _pieces(batches, arguments.kept))
+    model = _model(arguments, machine, None if full else kept_pieces(batches, arguments.kept))
     before = _peak_mib()
     engine = start_engine(model, Recipe(), machine, steps=len(items), world=1)
     updater, steps = Updater(engine, join_ranks(alone=True), limit=10**9), _timed_step(engine)
@@ -158,13 +157,6 @@ def _machine(case: str) -> tuple[Machine, bool]:
     machine = Machine(zero_stage=int(stage), precision=precision)
     changes: dict[str, Any] = {_SAVINGS[name]: True for name in savings}
     return replace(machine, **changes), pieces == "full"
-
-
-def _pieces(batches: BatchMaker, kept: int) -> NDArray[np.int64]:
-    """Return the pieces of all rows, and others up to the number that is kept."""
-    own = batches.pieces(np.arange(len(batches.lengths)))
-    others = np.setdiff1d(np.arange(PIECES), own)[: max(0, kept - len(own))]
-    return np.sort(np.concatenate([own, others]))
 
 
 def _model(arguments: argparse.Namespace, machine: Machine, pieces: NDArray[np.int64] | None) -> TaskModel:
