@@ -1,5 +1,7 @@
 """Packed rows give the logits and the losses of padded ones, for every kind of task."""
 
+import inspect
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,12 @@ def root(tiny_root: Path) -> Path:
     (tiny_root / "data" / "text").mkdir()
     (tiny_root / "data" / "text" / "en.txt").write_text("a cat sat in New York\ntwo old men ran\n", encoding="utf-8")
     return tiny_root
+
+
+@pytest.fixture
+def varlen() -> Any:
+    """Return torch's module of variable-length attention, which an older torch has not."""
+    return pytest.importorskip("torch.nn.attention.varlen")
 
 
 def batches_of(root: Path, name: str, size: int = 8) -> tuple[Any, list[Batch]]:
@@ -108,6 +116,62 @@ def test_nested_tensors_give_what_blocks_give_and_so_do_their_gradients() -> Non
     assert torch.allclose(blocks, nested, atol=1e-6)
     found = [torch.autograd.grad(seen.square().sum(), parts, retain_graph=True) for seen in (blocks, nested)]
     assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(*found, strict=True))
+
+
+def varlen_by_rows(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    cu_seq_q: Tensor,
+    cu_seq_k: Tensor,
+    max_q: int,
+    max_k: int,
+    *,
+    window_size: tuple[int, int] = (-1, -1),
+) -> Tensor:
+    """Return what torch's varlen_attn gives on a GPU, a softmax a row; a side of the window that is -1 has no end."""
+    assert cu_seq_q.dtype == cu_seq_k.dtype == torch.int32
+    assert max_q == max_k == int(cu_seq_q.diff().max()) and cu_seq_q.equal(cu_seq_k)
+    left, right = (max_q if side == -1 else side for side in window_size)
+    seen = []
+    for start, stop in pairwise(cu_seq_q.tolist()):
+        scores = torch.einsum("qhd,khd->hqk", query[start:stop], key[start:stop]) / query.shape[-1] ** 0.5
+        place = torch.arange(stop - start)
+        ahead = place - place[:, None]
+        weights = scores.masked_fill((ahead < -left) | (ahead > right), -torch.inf).softmax(-1)
+        seen.append(torch.einsum("hqk,khd->qhd", weights, value[start:stop]))
+    return torch.cat(seen)
+
+
+def test_what_stands_for_varlen_attn_takes_what_it_takes(varlen: Any) -> None:
+    ours, torchs = (dict(inspect.signature(attend).parameters) for attend in (varlen_by_rows, varlen.varlen_attn))
+    assert list(torchs)[:7] == list(ours)[:7] and "dropout" not in " ".join(torchs)
+    assert torchs["window_size"].default == ours["window_size"].default
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_variable_length_attention_gives_the_logits_of_padded_rows(
+    root: Path, name: str, monkeypatch: pytest.MonkeyPatch, varlen: Any
+) -> None:
+    model, batches = batches_of(root, name)
+    batch, calls = shortened(batches[0]), []
+    model.eval()
+    with torch.no_grad():
+        padded = padded_logits(model, batch)
+        monkeypatch.setattr(varlen, "varlen_attn", lambda *given: calls.append(given) or varlen_by_rows(*given))
+        monkeypatch.setattr(packed, "_HALVES", (torch.float32,))
+        monkeypatch.setattr(Tensor, "is_cuda", True)
+        assert torch.allclose(model(batch), padded, atol=1e-5)
+    assert len(calls) == 2  # a call a layer
+
+
+def test_variable_length_attention_sees_as_far_as_blocks_do(monkeypatch: pytest.MonkeyPatch, varlen: Any) -> None:
+    rows, generator = rows_of([9, 9, 8, 3, 1]), torch.Generator().manual_seed(0)
+    parts = Parts(*(torch.randn(30, 2, 4, generator=generator) for _ in range(3)))
+    monkeypatch.setattr(varlen, "varlen_attn", varlen_by_rows)
+    for window in (4, 9):
+        blocks = torch.cat([packed._in_block(block, parts, 0.0, window) for block in rows.blocks])
+        assert torch.allclose(packed._variable_length(rows, parts, window), blocks, atol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
