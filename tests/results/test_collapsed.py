@@ -58,7 +58,8 @@ def test_a_slope_stands_without_collapsed_runs_too(builder: Any, sequence: Any) 
     table = size_curves(means_of(builder))
     (row,) = (dict(zip(table.columns, line, strict=True)) for line in shown(table))
     assert row["slope"] == "+15.0"
-    assert [row[f"{name} without collapsed"] for name in ("slope", "low", "high")] == ["+20.0", "+20.0", "+20.0"]
+    assert row["slope without collapsed"] == "+20.0"
+    assert 0 < float(row["low without collapsed"]) < 20 < float(row["high without collapsed"])
 
 
 def test_one_label_in_a_language_never_trained_on_is_no_collapse(builder: Any, sequence: Any) -> None:
