@@ -17,6 +17,7 @@ from xstilts_hpc.errors import RunError
 T = TypeVar("T")
 # What reading a JSON value of another form than expected raises.
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+_BEYOND = 2**63
 
 
 def partial_of(target: Path) -> Path:
@@ -88,7 +89,7 @@ def made_of(kind: type[T], value: Mapping[str, Any]) -> T:
     made = kind(**value)
     form: Any = kind
     for name, types in _plain_fields(form):
-        if type(getattr(made, name)) not in types:
+        if not _is_one_of(types, getattr(made, name)):
             expected = " or ".join(one.__name__ for one in types)
             raise TypeError(f"{name} is {getattr(made, name)!r}, expected {expected}")
     return made
@@ -110,7 +111,12 @@ def fits(value: Any, form: Any) -> bool:
         return isinstance(value, list) and all(fits(item, form[0]) for item in value)
     if isinstance(form, dict):
         return isinstance(value, dict) and all(_holds(value, name, each) for name, each in form.items())
-    return type(value) in (form if isinstance(form, tuple) else (form,))
+    return _is_one_of(form if isinstance(form, tuple) else (form,), value)
+
+
+def _is_one_of(types: tuple[type, ...], value: Any) -> bool:
+    """Say whether a value is of one of some types; a whole number that 64 bits do not hold is none that we wrote."""
+    return type(value) in types and not (type(value) is int and abs(value) >= _BEYOND)
 
 
 def _holds(value: Mapping[str, Any], name: Any, form: Any) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts_hpc.errors import RunError
-from xstilts_hpc.files import MALFORMED, digest_of, made_of, read_record, write_json
+from xstilts_hpc.files import MALFORMED, digest_of, fits, made_of, read_record, write_json
 from xstilts_hpc.finished import Finished
 from xstilts_hpc.run import Request, Run
 from xstilts_hpc.tasks import task_of
@@ -147,7 +147,7 @@ def _run_json(planned: PlannedRun) -> dict[str, Any]:
 
 def _run_from_json(value: Mapping[str, Any]) -> PlannedRun:
     run, stage, request = Run.from_json(value["run"]), Stage(value["stage"]), Request.from_json(value["request"])
-    predicted = {task: (examples, characters) for task, (examples, characters) in value.get("predicted", {}).items()}
+    predicted = {task: (int(n), float(characters)) for task, (n, characters) in value.get("predicted", {}).items()}
     sizes = {name: value[name] for name in ("train_examples", "train_characters")}
     return made_of(PlannedRun, {"run": run, "stage": stage, "request": request, "predicted": predicted, **sizes})
 
@@ -168,13 +168,17 @@ def load_plan(path: Path | str) -> Plan:
 
 
 def _plan_from_json(value: Mapping[str, Any]) -> Plan:
+    if not fits(value, {"absent": {str: [str]}, "left_out?": {str: [str]}}):
+        raise TypeError("absent or left_out hold no lists of texts")
     runs = {planned.run.id: planned for planned in map(_run_from_json, value["runs"])}
     cells = tuple(made_of(Cell, cell) for cell in value["cells"])
     unknown = {cell.run for cell in cells} - runs.keys()
     if unknown:
         raise ValueError(f"cells of run {min(unknown)}, which it does not have")
     lists = {
-        "excluded": tuple(Excluded(made_of(Cell, item["cell"]), item["reason"]) for item in value["excluded"]),
+        "excluded": tuple(
+            made_of(Excluded, {**item, "cell": made_of(Cell, item["cell"])}) for item in value["excluded"]
+        ),
         "absent": {target: tuple(languages) for target, languages in value["absent"].items()},
         "left_out": {task: tuple(rows) for task, rows in value.get("left_out", {}).items()},
     }

@@ -7,7 +7,7 @@ from tests.fuzz.test_fuzz import cases
 from tests.fuzz.verbs import World, ask, make_world
 
 # Of every record; each case gives several commands.
-_MANY, _FEW = 150, 15
+_MANY, _FEW = 60, 15
 RECORDS = ("1.json", "DONE.json", "request.json", "run.json", "plan.json", "attempts.json", "data.json", "done.json")
 EVERY_RECORD = pytest.mark.parametrize("name", RECORDS)
 
@@ -49,5 +49,5 @@ def test_commands_read_a_damaged_record_or_say_so(world: World, name: str) -> No
 
 @pytest.mark.fuzz
 @EVERY_RECORD
-def test_commands_read_hundreds_of_damaged_records_or_say_so(world: World, name: str) -> None:
+def test_commands_read_many_damaged_records_or_say_so(world: World, name: str) -> None:
     fuzz_verbs(world, name, _MANY)
