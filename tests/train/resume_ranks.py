@@ -12,13 +12,19 @@ import torch
 from tests.train.zero_ranks import RECIPE, training_of
 from xstilts_hpc.ending import end_with
 from xstilts_hpc.machine import Machine
+from xstilts_hpc.model.vocabulary import compact
 from xstilts_hpc.train.checkpoint import Checkpoints
 from xstilts_hpc.train.loop import fine_tune
 from xstilts_hpc.train.ranks import Ranks, join_ranks
 from xstilts_hpc.train.zero import full_weights, start_engine
 
 CUTS = (7, 12)
-_CHANGES: dict[str, dict[str, Any]] = {"bf16": {"precision": "bf16"}, "offload": {"offload_optimizer": True}}
+_CHANGES: dict[str, dict[str, Any]] = {
+    "bf16": {"precision": "bf16"},
+    "offload": {"offload_optimizer": True},
+    "checkpointing": {"activation_checkpointing": True},
+    "compact": {"compact_vocabulary": True},
+}
 
 
 def main(root: Path, out: Path, machine: Machine, cases: list[str]) -> None:
@@ -45,6 +51,11 @@ def train(
     losses: list[float] = []
     for cut in (*cuts, None):
         model, training = training_of(root, case.split()[1], dropout=True)
+        pieces = training.pieces() if machine.compact_vocabulary else None
+        if pieces is not None:
+            compact(model.encoder, pieces)
+        if machine.activation_checkpointing:
+            model.encoder.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
         engine = start_engine(model, RECIPE, machine, steps=sum(training.updates), world=ranks.world)
         first = checkpoints.load(engine).step if cuts else 0
         assert first == len(losses)

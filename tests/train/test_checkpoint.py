@@ -40,7 +40,7 @@ def checkpoints(folder: Path, alone: Ranks, ranks: int = 1) -> Checkpoints:
 
 def resumed_as_whole(root: Path, cases: list[str]) -> None:
     """Check that the cases have the losses and the weights of trainings that were not cut, bit by bit."""
-    machine = Machine(micro_batch_tokens=40, threads=1)
+    machine = Machine(micro_batch_tokens=40, threads=1, compact_vocabulary=False)
     results = train_on_ranks(root, machine, cases, module="tests.train.resume_ranks")
     for case in cases:
         assert len(results[case]["whole"]) >= 20
@@ -59,7 +59,12 @@ def test_a_resumed_training_is_the_same_bit_by_bit_at_every_stage(tiny_root: Pat
 @pytest.mark.timeout(400)
 def test_in_bf16_and_with_the_optimizer_on_the_host_too(tiny_root: Path) -> None:
     resumed_as_whole(tiny_root, ["0 mnli bf16", "1 panx bf16", "2 mnli bf16", "3 panx bf16"])
-    resumed_as_whole(tiny_root, ["2 mnli offload", "3 mnli offload"])
+    resumed_as_whole(tiny_root, ["1 mnli offload", "2 mnli offload", "3 mnli offload", "2 mnli bf16 offload"])
+
+
+@pytest.mark.timeout(400)
+def test_with_a_compact_vocabulary_and_activation_checkpointing_too(tiny_root: Path) -> None:
+    resumed_as_whole(tiny_root, ["0 mnli compact", "2 mnli compact checkpointing"])
 
 
 def test_saves_take_turns_and_the_newest_is_loaded(tmp_path: Path, alone: Ranks) -> None:
