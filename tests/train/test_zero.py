@@ -13,9 +13,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tests.train.zero_ranks import RECIPE, training_of
+from tests.train.zero_ranks import LONG, RECIPE, training_of
 from xstilts_hpc.machine import Machine
 from xstilts_hpc.ports import free_port
+from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.train.zero import decay_groups, warmup_decay
 
 RANKS = 2
@@ -67,19 +68,19 @@ def run_ranks(root: Path, machine: Machine, cases: list[str], module: str) -> li
     return [(process.returncode, error) for process, error in zip(processes, errors, strict=True)]
 
 
-def plain_training(root: Path, name: str) -> Plain:
+def plain_training(root: Path, name: str, recipe: Recipe = RECIPE) -> Plain:
     """Train with nothing but PyTorch on whole effective batches."""
-    model, training = training_of(root, name)
-    optimizer = torch.optim.AdamW(decay_groups(model, RECIPE.weight_decay), lr=RECIPE.learning_rate, eps=1e-8)
+    model, training = training_of(root, name, recipe=recipe)
+    optimizer = torch.optim.AdamW(decay_groups(model, recipe.weight_decay), lr=recipe.learning_rate, eps=1e-8)
     steps = sum(training.updates)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_decay(RECIPE.warmup_fraction, steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_decay(recipe.warmup_fraction, steps))
     losses, grad_norms = [], []
-    for step, (part, items) in enumerate(training.effective_batches(RECIPE.batch_size)):
+    for step, (part, items) in enumerate(training.effective_batches(recipe.batch_size)):
         batch = part.batches.make(items, step)
         loss = functional.cross_entropy(model(batch), batch.gold)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        grad_norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), RECIPE.max_grad_norm)))
+        grad_norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)))
         optimizer.step()
         schedule.step()
         losses.append(float(loss.detach()))
@@ -89,7 +90,7 @@ def plain_training(root: Path, name: str) -> Plain:
 
 def test_every_stage_and_kind_on_two_ranks_gives_the_losses_of_plain_pytorch(tiny_root: Path) -> None:
     cases = ["0 panx", "1 panx", "2 panx", "3 panx", "2 mnli", "2 hellaswag", "2 squad_v1"]
-    results = train_on_ranks(tiny_root, Machine(micro_batch_tokens=40, threads=1), cases)
+    results = train_on_ranks(tiny_root, Machine(micro_batch_tokens=40, threads=1), [*cases, "2 mnli long"])
     plain = {name: plain_training(tiny_root, name) for name in ("panx", "mnli", "hellaswag", "squad_v1")}
     assert max(plain["panx"].grad_norms) > RECIPE.max_grad_norm
     for case in cases:
@@ -98,6 +99,9 @@ def test_every_stage_and_kind_on_two_ranks_gives_the_losses_of_plain_pytorch(tin
         assert results[case]["losses"] == pytest.approx(one.losses, rel=1e-4), case
         assert results[case]["grad_norms"] == pytest.approx(one.grad_norms, rel=1e-3, abs=1e-6), case
         assert results[case]["norm"] == pytest.approx(one.norm, rel=1e-4), case
+    long = plain_training(tiny_root, "mnli", LONG).losses
+    assert len(long) == 50 and long[-1] < long[0]
+    assert results["2 mnli long"]["losses"] == pytest.approx(long, rel=1e-4)
 
 
 def test_a_mixture_of_every_kind_with_masked_text_is_the_same_at_every_stage(tiny_root: Path) -> None:
