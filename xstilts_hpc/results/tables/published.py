@@ -123,12 +123,9 @@ def beside_published(means: Means) -> Table:
         "question answering: mean of exact match and F1 (exact match / F1)",
         "computed here of what is published: that mean, and means over languages where only scores by language are "
         "printed; all else as printed",
-        *(
-            f"{name}: mean over {', '.join(_TRAINED if len(_AVERAGES[name]) > 1 else _AVERAGES[name][0])}"
-            for name in averages
-        ),
+        *(f"{name}: mean over {_members(name)}" for name in averages),
         best_note(means),
-        *map(_named_source, published().rows),
+        *(f"{row.name}: {cited(row)}" for row in published().rows),
     )
     columns = ("scores", "split", *(task_of(target).title for target in targets), *averages)
     title = "Published scores beside this grid's, per cent"
@@ -170,10 +167,6 @@ def _score(means: Means, entry: Entry, target: str) -> Mean:
 
 def _average(means: Means, scores: Mapping[str, Mean], groups: Iterable[Sequence[str]]) -> Mean:
     return means.over(means.over(scores[task] for task in tasks) for tasks in groups)
-
-
-def _named_source(row: Row) -> str:
-    return f"{row.name}: {cited(row)}"
 
 
 def _members(name: str) -> str:
