@@ -64,6 +64,13 @@ def test_what_is_remembered_in_another_form_is_read_again(folder: RunFolder, tmp
     assert read_record(path) == {key: {"covers": True, "products": {"logits/xnli.h5": 4}}}
 
 
+def test_a_memory_that_cannot_be_written_again_is_started_anew(folder: RunFolder, tmp_path: Path) -> None:
+    path = tmp_path / "cache" / "done.json"
+    path.write_text('{"\\ud800": 7}')
+    assert done(tmp_path) and not path.exists()
+    assert done(tmp_path) and len(read_record(path)) == 1
+
+
 def test_a_deleted_or_new_record_is_noticed(folder: RunFolder, tmp_path: Path) -> None:
     folder.commit({}, [], Request((), "data"))
     assert not done(tmp_path)

@@ -178,8 +178,11 @@ class Memory:
         """Write the file if anything was found out, where there is room and this user may."""
         if self._changed:
             with suppress(OSError):
-                write_json(self.path, self._facts)
-                self._changed = False
+                try:
+                    write_json(self.path, self._facts)
+                    self._changed = False
+                except UnicodeEncodeError:  # half a surrogate pair, that only damage brought there: start anew
+                    self.path.unlink(missing_ok=True)
 
 
 def stat_key(paths: Iterable[Path]) -> list[tuple[str, int, int]]:
