@@ -49,7 +49,7 @@ DAMAGE: list[tuple[str, Callable[[Any], Any], str]] = [
     ("done", put(None, "scores"), "damaged .scores are None"),
     ("attempt", lambda tree: 7, "expected a JSON object, found int"),
     ("plan", lambda tree: [tree], "expected a JSON object, found list"),
-    ("plan", put([], "absent"), "not a plan .AttributeError"),
+    ("plan", put([], "absent"), "not a plan .*absent or left_out hold no lists"),
     ("plan", put("nowhere", "cells", 0, "run"), "not a plan .*cells of run nowhere, which it does not have"),
     ("plan", put("ten", "cells", 0, "size"), "not a plan .*size is 'ten', expected int"),
     ("plan", put(7, "name"), "not a plan .*name is 7, expected str"),
