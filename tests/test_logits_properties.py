@@ -190,7 +190,9 @@ def any_floats(random: np.random.Generator, *shape: int) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("kind", "huge"), [("token", huge_tokens), ("span", huge_spans), ("retrieval", huge_pools)], ids=str
+    ("kind", "huge"),
+    [("token", huge_tokens), ("span", huge_spans), ("retrieval", huge_pools)],
+    ids=["token", "span", "retrieval"],
 )
 def test_megabytes_are_read_back(tmp_path: Path, kind: str, huge: Callable[..., Logits]) -> None:
     random = np.random.default_rng(0)
