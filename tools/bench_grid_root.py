@@ -16,7 +16,7 @@ from bench_logits import make
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from xstilts_hpc.logits import FORMAT, Header, write_header, write_logits
+from xstilts_hpc.logits import FORMAT, LABELS, Header, write_header, write_logits
 from xstilts_hpc.plan import UNUSED_SEED, Cell, Plan, PlannedRun, Stage, cells_digest, grid_folder
 from xstilts_hpc.recipe import Recipe
 from xstilts_hpc.run import ModelSource, Prediction, Request, Run
@@ -83,6 +83,7 @@ def write_runs(root: Path, plan: Plan, shape: Shape, runs: list[str], *, number:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(form)
         with h5py.File(path, "r+", libver=FORMAT, locking=False) as file:
+            del file[LABELS]
             write_header(file, replace(header, run=run))
         _commit(folder, run, request)
 
