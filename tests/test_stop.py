@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from tests.tiny import grid_text
+from tests.waiting import num_updates
 from xstilts_hpc.expand import expand
 from xstilts_hpc.grid import load_grid
+from xstilts_hpc.logits import LABELS
 from xstilts_hpc.run_folder import RunFolder, run_folder
 
 GRID = {"intermediate": "[{task: none}]", "target": "{task: xnli}", "recipe_for": "{mnli: {epochs: 300}}"}
@@ -33,13 +35,9 @@ def start(root: Path, run: RunFolder) -> "subprocess.Popen[str]":
     )
 
 
-def updates(run: RunFolder) -> int:
-    return len(run.history.read_text(encoding="utf-8").splitlines()) if run.history.is_file() else 0
-
-
 def wait_for_updates(run: RunFolder, number: int, process: "subprocess.Popen[str]") -> None:
     deadline = time.monotonic() + 120
-    while updates(run) < number:
+    while num_updates(run) < number:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -50,7 +48,7 @@ def finish(root: Path, run: RunFolder) -> dict[str, "np.ndarray"]:
     out, error = process.communicate(timeout=200)
     assert process.returncode == 0, out + error
     with h5py.File(run.logits("xnli")) as file:
-        return {language: file[language]["logits"][()] for language in file.keys() - {"labels"}}
+        return {language: file[language]["logits"][()] for language in file.keys() - {LABELS}}
 
 
 @pytest.mark.timeout(400)

@@ -135,9 +135,9 @@ def short_variant(variant: str) -> str:
     return ", ".join(map(_short_piece, variant.split(", ")))
 
 
-def plain_variant(variant: str) -> str:
-    """Return the variant of the same training on English alone: without translations and masked-language modelling."""
-    return ", ".join(piece for piece in variant.split(", ") if not piece.startswith(_BESIDE_ENGLISH))
+def plain_variant(variant: str, left_out: tuple[str, ...] = _BESIDE_ENGLISH) -> str:
+    """Return the variant of the same training without what begins so: else on English alone, without all of it."""
+    return ", ".join(piece for piece in variant.split(", ") if not piece.startswith(left_out))
 
 
 def _short_piece(piece: str) -> str:

@@ -8,8 +8,8 @@ import threading
 import time
 from pathlib import Path
 
-from tests.test_stop import updates
 from tests.tiny import grid_text
+from tests.waiting import num_updates
 from xstilts_hpc.expand import expand
 from xstilts_hpc.grid import load_grid
 from xstilts_hpc.machine import Machine
@@ -49,7 +49,7 @@ def test_languages_asked_while_a_run_trains_cost_no_second_training(tiny_root: P
     folder = prepared(tiny_root, first)
 
     def ask() -> None:
-        while not updates(folder):
+        while not num_updates(folder):
             time.sleep(0.01)
         prepared(tiny_root, more)
 

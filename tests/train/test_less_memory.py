@@ -10,8 +10,9 @@ import deepspeed
 import pytest
 import torch
 
-from tests.test_stop import GRID, start, updates, wait_for_updates
+from tests.test_stop import GRID, start, wait_for_updates
 from tests.tiny import grid_text
+from tests.waiting import num_updates
 from xstilts_hpc.causes import Cause
 from xstilts_hpc.expand import expand
 from xstilts_hpc.files import write_json
@@ -38,7 +39,7 @@ def tried(root: Path, run: RunFolder, number: int, micro_batch_tokens: int = 0) 
     before, ended = signal.getsignal(signal.SIGTERM), threading.Event()
 
     def stop() -> None:
-        while updates(run) < number or signal.getsignal(signal.SIGTERM) is before:
+        while num_updates(run) < number or signal.getsignal(signal.SIGTERM) is before:
             if ended.wait(0.02):
                 return
         os.kill(os.getpid(), signal.SIGTERM)

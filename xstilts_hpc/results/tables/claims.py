@@ -10,7 +10,7 @@ from xstilts_hpc.results.tables.published import Claim, cited, published
 from xstilts_hpc.results.tables.study import at_full_size, best_note, best_per_target, single_tasks
 from xstilts_hpc.results.tables.table import MISSING, Plain, Shown, Table, footer_of, gains_of, keys_of, number
 from xstilts_hpc.tasks import STUDY_TASKS, task_of
-from xstilts_hpc.training import MIXTURE
+from xstilts_hpc.training import MIXTURE, plain_variant
 
 _ABSENT = "not in this grid"
 
@@ -129,7 +129,7 @@ def _against(means: Means, entries: Sequence[Entry], beginning: str) -> Plain:
     """
     english = {replace(entry, full=False): entry for entry in entries}
     varied = [e for e in means.entries if any(piece.startswith(beginning) for piece in e.variant.split(", "))]
-    alike = [(replace(e, variant=_without(e.variant, beginning), full=False), e) for e in varied]
+    alike = [(replace(e, variant=plain_variant(e.variant, (beginning,)), full=False), e) for e in varied]
     pairs = [(english[plain], other) for plain, other in alike if plain in english]
     if not pairs:
         return _ABSENT
@@ -141,7 +141,3 @@ def _apart(means: Means, entry: Entry, other: Entry, target: str) -> Mean:
     """Return the score of an entry less that of another, counting the members of both."""
     one, rest = (means.score(each, target, means.languages(target)) for each in (entry, other))
     return Mean(one.value - rest.value, math.nan, one.found + rest.found, one.expected + rest.expected)
-
-
-def _without(variant: str, beginning: str) -> str:
-    return ", ".join(piece for piece in variant.split(", ") if not piece.startswith(beginning))
