@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from xstilts_hpc.data.batch import Batch
-from xstilts_hpc.model.heads import TaskModel
+from xstilts_hpc.model.heads import SpanHead, TaskModel
 
 
 def padded_logits(model: TaskModel, batch: Batch, *, width: int = 0) -> Tensor:
@@ -23,5 +23,6 @@ def padded_logits(model: TaskModel, batch: Batch, *, width: int = 0) -> Tensor:
     encoder.set_attn_implementation("sdpa")
     output = encoder(input_ids=ids, attention_mask=real.long())
     encoder.set_attn_implementation(before)
-    logits: Tensor = model.heads[batch.task](output.last_hidden_state[real], output.pooler_output, batch)
+    head, tokens = model.heads[batch.task], output.last_hidden_state[real]
+    logits: Tensor = head(tokens if isinstance(head, SpanHead) else tokens[batch.words], output.pooler_output, batch)
     return logits

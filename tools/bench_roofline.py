@@ -1,9 +1,11 @@
 """What no training or evaluation is faster than: its FLOPs at the measured peak, its bytes at the measured copy.
 
 FLOPs of a token, forward: 2 for each number in the matrices it meets (24 * hidden^2 a layer: query, key, value, output,
-and the two of 4 * hidden), and 4 * length * hidden a layer for attention (scores, and the mean of the values). Heads:
-pooler, dense and output for each row of a sequence task, an output for each word or token of the others. Training
-counts three times that: backward is twice forward. Embeddings, layer norms and softmax count nothing.
+and the two of 4 * hidden), and 4 * length * hidden a layer for attention (scores, and the mean of the values). Behind
+the last layer's attention (18 * hidden^2) only those tokens count that a head reads: the first of each row, and the
+words of a tagging task; in question answering all. Heads: pooler, dense and output for each row of a sequence task, an
+output for each word or token of the others. Training counts three times that: backward is twice forward. Embeddings,
+layer norms and softmax count nothing.
 
 Bytes of an update: AdamW reads weight, gradient and two moments and writes three of them, the gradient norm reads the
 gradient, backward writes it, forward and backward read the weights (for bf16 by autocast: read fp32, write bf16, read
@@ -28,6 +30,8 @@ _FP32, _BF16 = 4, 2
 # AdamW's 7 numbers, the norm's 1, and the gradient's writing.
 _OPTIMIZER_BYTES = 9 * _FP32
 _FORWARD_BYTES = {"fp32": _FP32, "autocast": _FP32 + 2 * _BF16, "bf16": _BF16}
+# FLOPs of a token behind a layer's attention, by hidden^2: its output, and both matrices of 4 * hidden.
+_BEHIND_ATTENTION = 2 * (1 + 4 + 4)
 _WARM, _REPEATS = 3, 10
 
 
@@ -45,8 +49,18 @@ def flops_of(encoded: Encoded, task: Task, size: str, *, training: bool) -> floa
     layers, hidden = SIZES[size]
     lengths = encoded.ragged("input_ids").lengths()
     matrices, attention = 2 * _model(size, 0).computing * lengths.sum(), 4 * layers * hidden * (lengths**2).sum()
-    forward = float(matrices + attention) + _head(encoded, task, hidden)
+    unread = _BEHIND_ATTENTION * hidden**2 * (lengths.sum() - _read(encoded, task))
+    forward = float(matrices + attention - unread) + _head(encoded, task, hidden)
     return 3 * forward if training else forward
+
+
+def _read(encoded: Encoded, task: Task) -> int:
+    """Return how many tokens of all rows have a last hidden state that is read."""
+    lengths = encoded.ragged("input_ids").lengths()
+    if task.kind is Kind.SPAN:
+        return int(lengths.sum())
+    words = encoded.ragged("word_position").lengths().sum() if task.kind is Kind.TOKEN else 0
+    return len(lengths) + int(words)
 
 
 def _head(encoded: Encoded, task: Task, hidden: int) -> float:

@@ -16,6 +16,7 @@ class Family:
     """What is particular to the encoders of one `model_type`; `examples` are models of it.
 
     `packed`: attention goes through transformers' interface, so that it can be confined to rows without padding.
+    `attention_end` is the module that takes what attention gives and what went into it, where there is one.
     `unused_positions` of max_position_embeddings are never used: where there are any, positions begin behind the
     padding id. `final_norm` follows the last layer, and no hidden state before it. `pooler`: the encoder has one.
     `activation` is that of the classification head, or names where the configuration says it, as `dropout`, `norm_eps`
@@ -29,6 +30,7 @@ class Family:
     unused_positions: int = 0
     embedding: str = "embeddings.word_embeddings"
     layers: str = "encoder.layer"
+    attention_end: str = ""
     final_norm: str = ""
     pooler: bool = False
     activation: str = "tanh"
@@ -40,8 +42,16 @@ class Family:
     text_heads: tuple[tuple[str, str, str], ...] = (("lm_head.dense", "lm_head.layer_norm", "lm_head.bias"),)
 
 
-_XLMR = Family("xlm-roberta", "XLM-R Base and Large", unused_positions=2, pooler=True)
-_XL = Family("xlm-roberta-xl", "XLM-R XL and XXL", unused_positions=2, pooler=True, final_norm="encoder.LayerNorm")
+_END = "attention.output"
+_XLMR = Family("xlm-roberta", "XLM-R Base and Large", unused_positions=2, pooler=True, attention_end=_END)
+_XL = Family(
+    "xlm-roberta-xl",
+    "XLM-R XL and XXL",
+    unused_positions=2,
+    pooler=True,
+    final_norm="encoder.LayerNorm",
+    attention_end=_END,
+)
 _DEBERTA = Family(
     "deberta-v2",
     "mDeBERTa v3",

@@ -47,7 +47,7 @@ class PooledHead(nn.Module):
 
 
 class TokenHead(nn.Module):
-    """Dropout and linear at the first token of each word."""
+    """Dropout and linear at the first token of each word: those are the `tokens` that it is given."""
 
     def __init__(self, hidden: int, labels: int, dropout: float) -> None:
         """Make a fresh head."""
@@ -57,8 +57,7 @@ class TokenHead(nn.Module):
 
     def forward(self, tokens: Tensor, pooled: Tensor, batch: Batch) -> Float[Tensor, "words labels"]:
         """Return logits per word."""
-        words: Tensor = tokens[batch.words]
-        logits: Tensor = self.out(self.dropout(words))
+        logits: Tensor = self.out(self.dropout(tokens))
         return logits
 
 
@@ -76,8 +75,9 @@ class SpanHead(nn.Module):
 
 
 class MaskedHead(nn.Module):
-    """The encoder's language-model head at the masked tokens: dense, GELU, layer norm, and the embedding matrix itself.
+    """The encoder's language-model head: dense, GELU, layer norm, and the embedding matrix itself.
 
+    It is given the masked tokens alone.
     Those of all families are of this form, some without biases: these begin as zeros.
     """
 
@@ -101,8 +101,7 @@ class MaskedHead(nn.Module):
 
     def forward(self, tokens: Tensor, pooled: Tensor, batch: Batch) -> Float[Tensor, "words vocabulary"]:
         """Return logits over the vocabulary for each masked token."""
-        masked: Tensor = tokens[batch.words]
-        logits: Tensor = self.out(self.layer_norm(functional.gelu(self.dense(masked))))
+        logits: Tensor = self.out(self.layer_norm(functional.gelu(self.dense(tokens))))
         return logits
 
 
@@ -165,8 +164,9 @@ class TaskModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the logits of the head of the batch's task."""
-        seen = read(self.encoder, batch)
-        logits: Tensor = self.heads[batch.task](seen.tokens, seen.pooled, batch)
+        head = self.heads[batch.task]
+        seen = read(self.encoder, batch, whole=isinstance(head, SpanHead))
+        logits: Tensor = head(seen.tokens, seen.pooled, batch)
         if len(self.heads) > 1 and self.training:
             logits = logits + sum(self._touched(name, seen) for name in self.heads if name != batch.task)
         return logits
@@ -178,9 +178,10 @@ class TaskModel(nn.Module):
         """
         head: Any = self.heads[name]
         rows = getattr(head, "choices", 0) or 1
-        word = torch.zeros(1, dtype=torch.int64, device=seen.tokens.device)
+        word = torch.zeros(1, dtype=torch.int64, device=seen.pooled.device)
         one = Batch(name, word.expand(rows), rows_of([1] * rows).to(word.device), word, word)
-        logits: Tensor = head(seen.tokens[:1].expand(rows, -1), seen.pooled[:1].expand(rows, -1), one)
+        states = seen.pooled[:1].expand(rows, -1)
+        logits: Tensor = head(states, states, one)
         return 0.0 * (logits.float().sum() + seen.pooled.float().sum())
 
 

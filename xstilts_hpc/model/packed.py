@@ -19,6 +19,7 @@ from xstilts_hpc.data.batch import Batch
 from xstilts_hpc.data.rows import Block, Rows
 from xstilts_hpc.errors import ModelError
 from xstilts_hpc.families import family_of
+from xstilts_hpc.model.last_layer import skip_unread
 
 # The name under which transformers finds our attention.
 ATTENTION = "xstilts_packed"
@@ -35,33 +36,36 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True)
 class Read:
-    """What an encoder makes of a batch: the last hidden state of every token, and a vector for every row.
+    """What an encoder makes of a batch: last hidden states, of all tokens or of the batch's words, and a vector a row.
 
     That is the pooler's output where the encoder has one, else the first token's state, or the mean over the tokens
     where the configuration says so (classifier_pooling), as in transformers' own classifiers of these encoders.
     """
 
-    tokens: Float[Tensor, "tokens hidden"]
+    tokens: Float[Tensor, "states hidden"]
     pooled: Float[Tensor, "rows hidden"]
 
 
-def read_tokens(encoder: Any, batch: Batch) -> Float[Tensor, "tokens hidden"]:
-    """Return the last hidden state of every token; XLM-R counts positions from its padding id + 1.
+def read_tokens(encoder: Any, batch: Batch, wanted: Tensor | None = None) -> Float[Tensor, "states hidden"]:
+    """Return the last hidden state of every token, or of those `wanted` in that order.
 
-    ModelError where the encoder's attention does not know packed rows.
+    XLM-R counts positions from its padding id + 1. ModelError where the encoder's attention does not know packed rows.
     """
     family = family_of(encoder.config.model_type)
     if not family.packed:
-        return _read_padded(encoder, batch)
+        whole = _read_padded(encoder, batch)
+        return whole if wanted is None else whole[wanted]
     if encoder.config._attn_implementation != ATTENTION:
         raise ModelError(
             f"this encoder's attention is {encoder.config._attn_implementation}, which would look across the packed "
             f"rows; load it with load_encoder, or call its set_attn_implementation({ATTENTION!r})"
         )
     positions = batch.rows.position + (encoder.config.pad_token_id + 1 if family.unused_positions else 0)
-    output = encoder(input_ids=batch.input_ids[None], position_ids=positions[None], rows=batch.rows)
-    tokens: Tensor = output.last_hidden_state[0]
-    return tokens
+    left_out = wanted is not None and skip_unread(encoder)
+    ours = {"rows": batch.rows, "wanted": wanted if left_out else None}
+    output = encoder(input_ids=batch.input_ids[None], position_ids=positions[None], **ours)
+    states: Tensor = output.last_hidden_state[0]
+    return states if wanted is None or left_out else states[wanted]
 
 
 def _read_padded(encoder: Any, batch: Batch) -> Float[Tensor, "tokens hidden"]:
@@ -87,15 +91,19 @@ def _read_block(encoder: Any, tokens: Tensor, block: Block) -> Tensor:
     return states.flatten(0, 1)[places]
 
 
-def read(encoder: Any, batch: Batch) -> Read:
-    """Return hidden states and pooled rows. The encoder's own pooler reads the first token of the batch alone."""
-    tokens = read_tokens(encoder, batch)
-    if family_of(encoder.config.model_type).pooler:
-        return Read(tokens, encoder.pooler(tokens[batch.rows.starts][:, None]))
-    if getattr(encoder.config, "classifier_pooling", "cls") == "mean":
+def read(encoder: Any, batch: Batch, *, whole: bool) -> Read:
+    """Return hidden states, of all tokens where the `whole` is asked for, else of the batch's words, and pooled rows.
+
+    The encoder's own pooler reads the first token of the batch alone.
+    """
+    starts, pooler = batch.rows.starts, family_of(encoder.config.model_type).pooler
+    if not pooler and getattr(encoder.config, "classifier_pooling", "cls") == "mean":
+        tokens = read_tokens(encoder, batch)
         means = torch.segment_reduce(tokens.float(), "mean", offsets=batch.rows.first, axis=0)
-        return Read(tokens, means.to(tokens.dtype))
-    return Read(tokens, tokens[batch.rows.starts])
+        return Read(tokens if whole else tokens[batch.words], means.to(tokens.dtype))
+    states = read_tokens(encoder, batch, None if whole else torch.cat([starts, batch.words]))
+    first, tokens = (states[starts], states) if whole else (states[: len(starts)], states[len(starts) :])
+    return Read(tokens, encoder.pooler(first[:, None]) if pooler else first)
 
 
 def packed_attention(
