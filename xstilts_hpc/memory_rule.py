@@ -97,7 +97,8 @@ def update_bytes(trained: Trained, machine: Machine, ranks: int) -> float:
 def saved_bytes_per_token(trained: Trained, machine: Machine, mask_bytes: float = 1) -> float:
     """Return what autograd keeps of each token for the backward pass; `mask_bytes` is the size of dropout's masks.
 
-    Attention by a kernel that keeps no scores is assumed (q, k, v, its output and a number per head).
+    Attention by a kernel that keeps no scores is assumed (q, k, v, its output and a number per head), and a head that
+    reads all tokens; others keep less of the last layer.
     """
     hidden = trained.hidden
     outside = (_OUTSIDE[machine.precision] + _MASKS_OUTSIDE * mask_bytes) * hidden
