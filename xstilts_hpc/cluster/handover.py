@@ -15,7 +15,7 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 from xstilts_hpc.cluster import slurm_commands as slurm
 from xstilts_hpc.cluster.arrays import Array, Pace, dependency_of
 from xstilts_hpc.cluster.profile import Profile
-from xstilts_hpc.cluster.sbatch import Executor, own_words, path_line, python_command
+from xstilts_hpc.cluster.sbatch import Executor, own_words, path_line, python_command, srun_line
 from xstilts_hpc.cluster.sbatch_options import collector_options, run_options
 from xstilts_hpc.cluster.submission import COLLECTOR, Submission, prepare_all
 from xstilts_hpc.cluster.succession import put_on_record
@@ -67,7 +67,7 @@ class Handover:
             name=submitted.name,
             parallel=pace.parallel or len(array.packs),
             dependency=dependency,
-            lines=[path_line(self._code), *_hook_lines(self.submission.json, number)],
+            lines=[*self._lines(), *_hook_lines(self.submission.json, number)],
         )
         job_id = self._sbatch(options, str(number), len(array.packs))
         self.submission = self.submission.with_job(number, job_id, dependency)
@@ -79,7 +79,7 @@ class Handover:
             self._profile,
             name=self.submission.collector_name,
             dependency="afterany:" + ":".join(self.submission.job_ids),
-            lines=[path_line(self._code)],
+            lines=self._lines(),
         )
         self.submission = replace(self.submission, collector=self._sbatch(options, COLLECTOR, 1))
         self.submission.write()
@@ -103,6 +103,9 @@ class Handover:
     @property
     def _code(self) -> Path:
         return Path(self.submission.code)
+
+    def _lines(self) -> list[str]:
+        return [path_line(self._code), srun_line(self.submission.folder)]
 
     def _sbatch(self, options: Mapping[str, Any], argument: str, count: int) -> str:
         """Return the job id that sbatch gives, or that Slurm knows by the job's name where sbatch gave none."""

@@ -46,6 +46,17 @@ def path_line(code: Path) -> str:
     return f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}"
 
 
+def srun_line(folder: Path) -> str:
+    """Return the line of a batch script that has srun called again where it began nothing; `folder` has the logs.
+
+    The function stands before the program of its name, which submitit calls.
+    """
+    began_nothing = shlex.join([sys.executable, "-P", "-m", "xstilts_hpc.cluster.srun_again", str(folder)])
+    return (
+        f'srun() {{ until command srun "$@"; do local code=$?; {began_nothing} "$SECONDS" || return "$code"; done; }}'
+    )
+
+
 def own_words(refused: Exception) -> str:
     """Return what sbatch itself said."""
     lines = [line.strip() for line in str(refused).splitlines() if line.strip()]
