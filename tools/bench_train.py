@@ -49,6 +49,7 @@ from xstilts_hpc.machine import Machine
 from xstilts_hpc.model.heads import TaskModel
 from xstilts_hpc.model.vocabulary import compact
 from xstilts_hpc.recipe import Recipe
+from xstilts_hpc.train.memory import tokens_on_cpu
 from xstilts_hpc.train.ranks import join_ranks
 from xstilts_hpc.train.update import Updater
 from xstilts_hpc.train.zero import decay_groups, start_engine
@@ -69,7 +70,6 @@ RATIOS = (
     ("ours_shuffled", "trainer"),
     ("ours_shuffled", "ours_zero0"),
 )
-_MICRO_TOKENS = 4_096
 
 
 def main() -> None:
@@ -215,6 +215,11 @@ def compacted(model: TaskModel, encoded: Encoded, kept: int = KEPT) -> TaskModel
     return model
 
 
+def micro_batch_tokens(model: TaskModel, setup: Setup) -> int:
+    """Return the most tokens of a micro-batch: on a CPU as a run takes them, all of an update on a GPU."""
+    return tokens_on_cpu(model.encoder.config) if setup.device.type == "cpu" else 2**20
+
+
 def ours(model: TaskModel, encoded: Encoded, batches: Sequence[Items], setup: Setup, *, zero_stage: int) -> Timing:
     """Train as a run does."""
     recipe = Recipe(batch_size=len(batches[0]))
@@ -222,7 +227,7 @@ def ours(model: TaskModel, encoded: Encoded, batches: Sequence[Items], setup: Se
     ranks, maker = join_ranks(alone=True), BatchMaker(next(iter(model.heads)), encoded)
     engine = start_engine(model.to(setup.device), recipe, machine, steps=len(batches), world=1)
     engine.train()
-    updater = Updater(engine, ranks, _MICRO_TOKENS if setup.device.type == "cpu" else 2**20)
+    updater = Updater(engine, ranks, micro_batch_tokens(model, setup))
     return timed(maker, batches, setup, lambda items, step: updater.update(maker, items, step, 0))
 
 
@@ -230,13 +235,13 @@ def bare(model: TaskModel, encoded: Encoded, batches: Sequence[Items], setup: Se
     """Train the same packed model with nothing but PyTorch."""
     maker = BatchMaker(next(iter(model.heads)), encoded)
     model.to(setup.device).train()
+    limit = micro_batch_tokens(model, setup)
     optimizer = torch.optim.AdamW(decay_groups(model, 0.01), lr=1e-5, fused=True)
 
     def update(items: Items, step: int) -> None:
         tokens = maker.lengths[items]
         order = items[np.argsort(-tokens, kind="stable")]
-        parts = np.array_split(order, max(1, -(-int(tokens.sum()) // _MICRO_TOKENS)))
-        for part in parts if setup.device.type == "cpu" else [order]:
+        for part in np.array_split(order, -(-int(tokens.sum()) // limit)):
             batch = maker.make(part).to(setup.device)
             with torch.autocast(setup.device.type, torch.bfloat16, enabled=setup.bf16):
                 logits = model(batch).float()

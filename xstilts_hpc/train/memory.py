@@ -12,16 +12,24 @@ from xstilts_hpc.memory_rule import Trained
 from xstilts_hpc.model.heads import MaskedHead, TaskModel
 from xstilts_hpc.train.ranks import Ranks
 
-# Most tokens of a micro-batch on a CPU, whose caches larger ones overflow; memory is seldom short there.
-_TOKENS_ON_CPU = 4_096
+# glibc keeps a freed tensor for the next one if it has less than 32 MiB; larger ones come from the kernel page by page
+# each time, which takes as long as the matrix product that fills them.
+_KEPT_BYTES = 2**25 - 2**16
+_MOST_ON_CPU = 4_096
 
 
 def fitting_tokens(model: TaskModel, machine: Machine, ranks: Ranks) -> int:
     """Return the most tokens of a micro-batch that fit the memory of this rank's device, at least 1."""
     if ranks.device.type != "cuda":
-        return _TOKENS_ON_CPU
+        return tokens_on_cpu(model.encoder.config)
     memory_bytes = torch.cuda.get_device_properties(ranks.device).total_memory
     return max(1, memory_rule.fitting_tokens(memory_bytes, trained_of(model), machine, ranks.world))
+
+
+def tokens_on_cpu(config: Any) -> int:
+    """Return the most tokens whose widest tensor, inside the feed-forward part in fp32, is one that glibc keeps."""
+    width = int(config.intermediate_size) * (2 if family_of(config.model_type).gated else 1)
+    return min(_MOST_ON_CPU, _KEPT_BYTES // (4 * width))
 
 
 def trained_of(model: TaskModel) -> Trained:

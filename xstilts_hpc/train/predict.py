@@ -23,6 +23,7 @@ from xstilts_hpc.examples import (
 )
 from xstilts_hpc.logits import Logits, RetrievalLogits, SequenceLogits, SpanLogits, TokenLogits
 from xstilts_hpc.tasks.base import Task
+from xstilts_hpc.train.memory import tokens_on_cpu
 from xstilts_hpc.train.micro_batches import Items
 from xstilts_hpc.train.out_of_memory import is_out_of_memory
 from xstilts_hpc.train.pools import search_pools
@@ -31,9 +32,8 @@ T = TypeVar("T")
 # Waits until logits have arrived on the host, and returns them.
 OnHost = Callable[[], Tensor]
 
-# Tokens of one forward pass: fills a GPU's matrix units. On a CPU no tensor of XLM-R Large has 32 MiB with so many:
-# from there on glibc gets its memory from the kernel each time, page by page.
-_TOKENS = {"cuda": 65_536, "cpu": 2_000}
+# Tokens of one forward pass that fill a GPU's matrix units.
+_TOKENS_ON_GPU = 65_536
 
 
 @dataclass
@@ -98,7 +98,9 @@ def predictor_of(model: nn.Module, device: torch.device, precision: str = "fp32"
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     for parameter in model.parameters():  # and no buffer: rotary frequencies in bf16 are half a radian off at token 511
         parameter.data = parameter.data.to(device, dtype)
-    return Predictor(model.to(device).eval(), device, precision, tokens or _TOKENS[device.type])
+    config: Any = getattr(model, "encoder", model).config
+    suited = _TOKENS_ON_GPU if device.type == "cuda" else tokens_on_cpu(config)
+    return Predictor(model.to(device).eval(), device, precision, tokens or suited)
 
 
 def predict(predictor: Predictor, task: Task, examples: Sequence[Example], encoded: Encoded) -> Logits:
