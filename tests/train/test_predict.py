@@ -151,7 +151,7 @@ class SmallMemory(nn.Module):
 
     def __init__(self, model: nn.Module, most: int) -> None:
         super().__init__()
-        self.model, self.most = model, most
+        self.model, self.encoder, self.most = model, model.encoder, most
         self.tried: list[int] = []
 
     def forward(self, batch: Batch) -> torch.Tensor:
