@@ -18,11 +18,11 @@ def encoder_of(family: str, folder: Path) -> Any:
     return load_encoder(str(write_family_model(folder, family))).eval()
 
 
-def tokens_met(encoder: Any, part: str) -> list[int]:
-    """Return a list that fills up with the number of tokens that a part of each layer meets, layer by layer."""
+def tokens_met(encoder: Any) -> list[int]:
+    """Return a list that fills up with the number of tokens behind the attention of each layer, layer by layer."""
     met: list[int] = []
     for layer in encoder.get_submodule(family_of(encoder.config.model_type).layers):
-        layer.get_submodule(part).register_forward_pre_hook(lambda _, given: met.append(given[0].shape[1]))
+        layer.intermediate.register_forward_pre_hook(lambda _, given: met.append(given[0].shape[1]))
     return met
 
 
@@ -56,7 +56,7 @@ def test_wanted_states_and_their_gradients_are_those_of_the_whole(
 @pytest.mark.parametrize("family", ["xlm-roberta", "xlm-roberta-xl"])
 def test_the_last_layer_alone_meets_only_what_is_read(family: str, tmp_path: Path) -> None:
     encoder, batch = encoder_of(family, tmp_path), batch_of(words=torch.tensor([1, 2, 40]))
-    rows, tokens, met = len(batch.rows.lengths), len(batch.input_ids), tokens_met(encoder, "intermediate.dense")
+    rows, tokens, met = len(batch.rows.lengths), len(batch.input_ids), tokens_met(encoder)
     read(encoder, batch_of(), whole=False)
     read(encoder, batch, whole=False)
     read(encoder, batch, whole=True)
@@ -69,7 +69,7 @@ def test_a_cut_encoder_leaves_out_in_its_own_last_layer(tmp_path: Path) -> None:
     encoder, batch, wanted = encoder_of("xlm-roberta", tmp_path), batch_of(), torch.tensor([7, 3])
     whole = read_tokens(encoder, batch, wanted)
     cut = keep_layers(encoder, 0.5)
-    met = tokens_met(cut, "intermediate.dense")
+    met = tokens_met(cut)
     some = read_tokens(cut, batch, wanted)
     assert met[-1] == 2 and not torch.allclose(some, whole, atol=1e-3)
     assert torch.allclose(some, read_tokens(cut, batch)[wanted], atol=1e-5)

@@ -12,7 +12,7 @@ from xstilts_hpc.causes import Cause
 from xstilts_hpc.cluster.facts import cause_of_death
 from xstilts_hpc.cluster.life import Element, Life, tail_of
 from xstilts_hpc.cluster.pace import rebalance_now
-from xstilts_hpc.cluster.submission import Submission, trusted_submission
+from xstilts_hpc.cluster.submission import trusted_submission
 from xstilts_hpc.errors import XstiltsError
 
 
@@ -20,7 +20,7 @@ def after(submission: Path, number: int, code: int) -> bool:
     """Settle the runs of the element that ends here, and say whether it starts again."""
     record, index = trusted_submission(submission), int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))
     pack, element = record.arrays[number].packs[index], Element.here()
-    log = tail_of(_logs(record, index))
+    log = tail_of(element.logs(record.folder))
     lives = [life for life in (Life.of(record, run_id, element) for run_id in pack) if not life.is_done()]
     tried = [(life, life.settle(log)) for life in lives if life.is_tried()]
     if not tried or _is_cancelled(element) or any(life.is_cancelled() for life, _ in tried):
@@ -45,12 +45,6 @@ def _is_untried(life: Life, pack: tuple[str, ...]) -> bool:
     parent = life.folder.run().parent
     blocked = parent in pack and not Life.of(life.submission, parent, life.element).is_done()
     return not life.attempts() and not blocked
-
-
-def _logs(record: Submission, index: int) -> list[Path]:
-    job = os.environ.get("SLURM_ARRAY_JOB_ID")
-    name = f"{job}_{index}" if job else os.environ.get("SLURM_JOB_ID", "")
-    return sorted(record.folder.glob(f"{name}_*_log.out"))
 
 
 def main(arguments: list[str]) -> None:

@@ -40,6 +40,10 @@ class Element:
         name = f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID', '')}" if array else job_id
         return Element(job_id, int(os.environ.get("SLURM_RESTART_COUNT", "0") or 0), name)
 
+    def logs(self, folder: Path, rank: str = "*") -> list[Path]:
+        """Return the logs of the element in the folder of its submission; the main rank's is the batch script's too."""
+        return sorted(folder.glob(f"{self.name}_{rank}_log.out"))
+
     @cached_property
     def facts(self) -> JobFacts:
         """Return what Slurm says of the job; asked once."""

@@ -44,7 +44,7 @@ def still_runs(element: Element, patience_s: float) -> bool:
 def main(arguments: list[str]) -> int:
     """Answer by the exit code; a TERM, as for a job that is cancelled meanwhile, ends this process: that means no."""
     folder, age_s, element = Path(arguments[0]), int(arguments[1]), Element.here()
-    if not began_nothing(tail_of(sorted(folder.glob(f"{element.name}_0_log.out")))):
+    if not began_nothing(tail_of(element.logs(folder, rank="0"))):
         return 1
     sys.stderr.write(f"{_ASKED}: waiting for one\n")
     if not still_runs(element, _PATIENCE_S - age_s):

@@ -27,7 +27,7 @@ def fitting_tokens(model: TaskModel, machine: Machine, ranks: Ranks) -> int:
 
 
 def tokens_on_cpu(config: Any) -> int:
-    """Return the most tokens whose widest tensor, inside the feed-forward part in fp32, is not too wide."""
+    """Return the most tokens of a pass on a CPU: its widest tensor is that inside the feed-forward part, in fp32."""
     width = int(config.intermediate_size) * (2 if family_of(config.model_type).gated else 1)
     return min(_MOST_ON_CPU, _WIDEST_BYTES // (4 * width))
 
